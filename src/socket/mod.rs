@@ -1,0 +1,57 @@
+//! Sockets: sans-IO state machines that know nothing of interfaces.
+//!
+//! A socket is told what came (`process`), says what it would send (`decide`), writes it (`emit`) and
+//! is told that it went out (`on_sent`). Whatever it needs from outside comes in a [`Context`].
+
+#[cfg(feature = "socket-tcp")]
+pub mod tcp;
+#[cfg(feature = "socket-udp")]
+pub mod udp;
+
+use crate::rand::Keys;
+use crate::time::{Instant, Ticks};
+use crate::wire::Addr;
+
+bitflags::bitflags! {
+    /// What has happened to a socket since the application last heard of it.
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+    pub struct Events: u8 {
+        /// Data can be read.
+        const READABLE = 1;
+        /// Room to send has been made.
+        const WRITABLE = 1 << 1;
+        /// The connection is established.
+        const CONNECTED = 1 << 2;
+        /// A listener has a connection to accept.
+        const ACCEPTABLE = 1 << 3;
+        /// The peer will send no more.
+        const PEER_CLOSED = 1 << 4;
+        /// The socket is closed, in order or not; its error says which.
+        const CLOSED = 1 << 5;
+        /// An error was reported: ask the socket.
+        const ERROR = 1 << 6;
+    }
+}
+
+/// What a socket is told of the world around it, for the time of one call.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'c> {
+    pub(crate) now: Instant,
+    /// `now` in ticks.
+    pub(crate) ticks: Ticks,
+    /// Octets of the largest IP packet on the path.
+    pub(crate) ip_mtu: u16,
+    /// The largest TCP payload that the port cuts by itself; 0 for none.
+    pub(crate) segmentation_len: u32,
+    /// The stack's keyed function.
+    pub(crate) keys: &'c Keys,
+}
+
+/// The two ends of a flow, which is also what it is demultiplexed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tuple {
+    pub(crate) local: Addr,
+    pub(crate) remote: Addr,
+    pub(crate) local_port: u16,
+    pub(crate) remote_port: u16,
+}

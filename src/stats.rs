@@ -1,0 +1,141 @@
+//! Counters: why a packet was dropped, and what SNMP will read.
+
+/// Why a received packet, or one to be sent, went no further. Each has its own counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum DropReason {
+    /// Shorter than its header says or its format needs.
+    Truncated,
+    /// A field holds what the format forbids.
+    Malformed,
+    /// A checksum does not match.
+    Checksum,
+    /// An EtherType or an ARP of a kind that is not spoken here.
+    UnknownProtocol,
+    /// The link-layer destination is somebody else.
+    NotOurHardwareAddress,
+    /// The IP destination is somebody else, and nothing forwards.
+    NotOurAddress,
+    /// The source can't be one (multicast, broadcast, unspecified, or ours).
+    BadSource,
+    /// A fragment: reassembly is not built in or has no room.
+    Fragment,
+    /// The hop limit ran out.
+    HopLimit,
+    /// Too many IPv6 extension headers.
+    ExtensionHeaders,
+    /// No socket wants it.
+    NoSocket,
+    /// The socket's receive buffer is full.
+    BufferFull,
+    /// A TCP segment outside the window, or for a state that does not take it.
+    Unacceptable,
+    /// A listener's table of half-open connections is full.
+    BacklogFull,
+    /// A listener has no socket or memory left for a connection.
+    NoSlot,
+    /// No route leads there.
+    NoRoute,
+    /// No own address fits as a source.
+    NoSource,
+    /// The neighbour does not answer.
+    NeighborUnreachable,
+    /// The queue for packets that wait for a neighbour, or for a port, is full.
+    QueueFull,
+    /// The device had no room, and this packet is not kept.
+    DeviceBusy,
+    /// Larger than the port can carry.
+    TooBig,
+    /// More ICMP, RST or challenge ACKs than the rate limit allows.
+    RateLimited,
+    /// A neighbour message that breaks a rule of RFC 4861, or an ARP that breaks RFC 826.
+    BadNeighborMessage,
+    /// An ICMP error that quotes nothing we sent.
+    IcmpMismatch,
+    /// The handler said so.
+    Filtered,
+    /// The link is down.
+    LinkDown,
+}
+
+/// How many reasons there are.
+pub const DROP_REASONS: usize = DropReason::LinkDown as usize + 1;
+
+/// All the counters of one interface.
+///
+/// All wrap at 2^32, as SNMP's Counter32 does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// RFC 2863 `ifInUcastPkts` and its kin together: frames received.
+    pub in_frames: u32,
+    /// Octets of those, link header included (`ifInOctets`).
+    pub in_octets: u32,
+    /// Frames sent (`ifOutUcastPkts` and kin).
+    pub out_frames: u32,
+    /// Octets of those (`ifOutOctets`).
+    pub out_octets: u32,
+    /// RFC 4293 `ipInDelivers`: packets given to a protocol here.
+    pub ip_in_delivers: u32,
+    /// RFC 4293 `ipOutRequests`: packets that protocols here sent.
+    pub ip_out_requests: u32,
+    /// RFC 4293 `icmpInMsgs`.
+    pub icmp_in_msgs: u32,
+    /// RFC 4293 `icmpOutMsgs`.
+    pub icmp_out_msgs: u32,
+    /// RFC 4113 `udpInDatagrams`.
+    pub udp_in_datagrams: u32,
+    /// RFC 4113 `udpOutDatagrams`.
+    pub udp_out_datagrams: u32,
+    /// RFC 4022 `tcpInSegs`.
+    pub tcp_in_segs: u32,
+    /// RFC 4022 `tcpOutSegs`.
+    pub tcp_out_segs: u32,
+    /// RFC 4022 `tcpOutRsts`.
+    pub tcp_out_rsts: u32,
+    drops: [u32; DROP_REASONS],
+}
+
+impl Stats {
+    /// All zero.
+    pub const fn new() -> Stats {
+        Stats {
+            in_frames: 0,
+            in_octets: 0,
+            out_frames: 0,
+            out_octets: 0,
+            ip_in_delivers: 0,
+            ip_out_requests: 0,
+            icmp_in_msgs: 0,
+            icmp_out_msgs: 0,
+            udp_in_datagrams: 0,
+            udp_out_datagrams: 0,
+            tcp_in_segs: 0,
+            tcp_out_segs: 0,
+            tcp_out_rsts: 0,
+            drops: [0; DROP_REASONS],
+        }
+    }
+
+    /// How many packets were dropped for `reason`.
+    pub fn drops(&self, reason: DropReason) -> u32 {
+        self.drops[reason as usize]
+    }
+
+    /// How many packets were dropped.
+    pub fn total_drops(&self) -> u32 {
+        self.drops.iter().fold(0, |sum, &n| sum.wrapping_add(n))
+    }
+
+    pub(crate) fn on_drop(&mut self, reason: DropReason) {
+        let counter = &mut self.drops[reason as usize];
+        *counter = counter.wrapping_add(1);
+    }
+}
+
+impl Default for Stats {
+    fn default() -> Stats {
+        Stats::new()
+    }
+}

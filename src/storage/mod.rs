@@ -1,0 +1,1 @@
+//! Data structures over lent memory.

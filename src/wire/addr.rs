@@ -1,0 +1,229 @@
+//! `Addr`: the one address type that the engine works with.
+//!
+//! It holds an address of either family when both are built in, and folds to four or sixteen plain
+//! octets when only one is, so that demultiplexing, sockets and routing exist once and a build with
+//! only IPv4 carries nothing of IPv6.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+#[cfg(all(feature = "proto-ipv4", feature = "proto-ipv6"))]
+mod repr {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Addr {
+        V4([u8; 4]),
+        V6([u8; 16]),
+    }
+
+    impl Addr {
+        #[inline]
+        pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
+            Addr::V4(octets)
+        }
+        #[inline]
+        pub(crate) const fn v6(octets: [u8; 16]) -> Addr {
+            Addr::V6(octets)
+        }
+        #[inline]
+        pub(crate) const fn as_v4(&self) -> Option<&[u8; 4]> {
+            match self {
+                Addr::V4(octets) => Some(octets),
+                Addr::V6(_) => None,
+            }
+        }
+        #[inline]
+        pub(crate) const fn as_v6(&self) -> Option<&[u8; 16]> {
+            match self {
+                Addr::V6(octets) => Some(octets),
+                Addr::V4(_) => None,
+            }
+        }
+    }
+}
+
+#[cfg(all(feature = "proto-ipv4", not(feature = "proto-ipv6")))]
+mod repr {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct Addr([u8; 4]);
+
+    impl Addr {
+        #[inline]
+        pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
+            Addr(octets)
+        }
+        #[inline]
+        pub(crate) const fn as_v4(&self) -> Option<&[u8; 4]> {
+            Some(&self.0)
+        }
+        #[inline]
+        pub(crate) const fn as_v6(&self) -> Option<&[u8; 16]> {
+            None
+        }
+    }
+}
+
+#[cfg(all(feature = "proto-ipv6", not(feature = "proto-ipv4")))]
+mod repr {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct Addr([u8; 16]);
+
+    impl Addr {
+        #[inline]
+        pub(crate) const fn v6(octets: [u8; 16]) -> Addr {
+            Addr(octets)
+        }
+        #[inline]
+        pub(crate) const fn as_v4(&self) -> Option<&[u8; 4]> {
+            None
+        }
+        #[inline]
+        pub(crate) const fn as_v6(&self) -> Option<&[u8; 16]> {
+            Some(&self.0)
+        }
+    }
+}
+
+pub(crate) use repr::Addr;
+
+/// The address's family is not built into this stack: enable `proto-ipv4` or `proto-ipv6`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FamilyNotBuiltIn;
+
+impl core::fmt::Display for FamilyNotBuiltIn {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("address family not built in: enable the feature `proto-ipv4` or `proto-ipv6`")
+    }
+}
+
+impl core::error::Error for FamilyNotBuiltIn {}
+
+impl Addr {
+    /// The octets in network order: four or sixteen.
+    #[inline]
+    pub(crate) fn octets(&self) -> &[u8] {
+        match (self.as_v4(), self.as_v6()) {
+            (Some(octets), _) => octets,
+            (_, Some(octets)) => octets,
+            _ => &[],
+        }
+    }
+
+    /// The octets as words for a hash: IPv4 in the last one.
+    #[inline]
+    pub(crate) fn words(&self) -> [u32; 4] {
+        match (self.as_v4(), self.as_v6()) {
+            (Some(&o), _) => [0, 0, 0, u32::from_ne_bytes(o)],
+            (_, Some(o)) => {
+                let (words, _) = o.as_chunks::<4>();
+                let word = |i: usize| u32::from_ne_bytes(words[i]);
+                [word(0), word(1), word(2), word(3)]
+            }
+            _ => [0; 4],
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_v4(&self) -> bool {
+        self.as_v4().is_some()
+    }
+
+    /// 32 or 128.
+    #[inline]
+    pub(crate) fn bits(&self) -> u8 {
+        if self.is_v4() { 32 } else { 128 }
+    }
+
+    pub(crate) fn is_unspecified(&self) -> bool {
+        self.octets().iter().all(|&octet| octet == 0)
+    }
+
+    /// 224.0.0.0/4 or ff00::/8.
+    #[inline]
+    pub(crate) fn is_multicast(&self) -> bool {
+        match (self.as_v4(), self.as_v6()) {
+            (Some(o), _) => o[0] & 0xf0 == 0xe0,
+            (_, Some(o)) => o[0] == 0xff,
+            _ => false,
+        }
+    }
+
+    /// 255.255.255.255.
+    #[inline]
+    pub(crate) fn is_limited_broadcast(&self) -> bool {
+        self.as_v4() == Some(&[255; 4])
+    }
+
+    /// 127.0.0.0/8 or ::1.
+    pub(crate) fn is_loopback(&self) -> bool {
+        match (self.as_v4(), self.as_v6()) {
+            (Some(o), _) => o[0] == 127,
+            (_, Some(o)) => *o == Ipv6Addr::LOCALHOST.octets(),
+            _ => false,
+        }
+    }
+
+    /// 169.254.0.0/16 or fe80::/10.
+    pub(crate) fn is_link_local(&self) -> bool {
+        match (self.as_v4(), self.as_v6()) {
+            (Some(o), _) => o[0] == 169 && o[1] == 254,
+            (_, Some(o)) => o[0] == 0xfe && o[1] & 0xc0 == 0x80,
+            _ => false,
+        }
+    }
+
+    /// Neither multicast, nor broadcast, nor unspecified.
+    pub(crate) fn is_unicast(&self) -> bool {
+        !self.is_multicast() && !self.is_unspecified() && !self.is_limited_broadcast()
+    }
+
+    /// How many leading bits both have in common; 0 if the families differ.
+    pub(crate) fn common_prefix(&self, other: &Addr) -> u8 {
+        if self.is_v4() != other.is_v4() {
+            return 0;
+        }
+        let mut bits = 0;
+        for (a, b) in self.octets().iter().zip(other.octets()) {
+            let same = (a ^ b).leading_zeros() as u8;
+            bits += same;
+            if same < 8 {
+                break;
+            }
+        }
+        bits
+    }
+
+    /// Whether both are of one family and share the first `prefix_len` bits.
+    pub(crate) fn is_in(&self, network: &Addr, prefix_len: u8) -> bool {
+        self.is_v4() == network.is_v4() && self.common_prefix(network) >= prefix_len
+    }
+
+    /// The group that a neighbour solicitation for this IPv6 address goes to (RFC 4291 §2.7.1).
+    pub(crate) fn solicited_node(octets: &[u8; 16]) -> [u8; 16] {
+        let [.., a, b, c] = *octets;
+        [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]
+    }
+}
+
+impl From<Addr> for IpAddr {
+    fn from(addr: Addr) -> IpAddr {
+        match (addr.as_v4(), addr.as_v6()) {
+            (Some(&octets), _) => IpAddr::V4(Ipv4Addr::from(octets)),
+            (_, Some(&octets)) => IpAddr::V6(Ipv6Addr::from(octets)),
+            _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        }
+    }
+}
+
+impl TryFrom<IpAddr> for Addr {
+    type Error = FamilyNotBuiltIn;
+
+    fn try_from(addr: IpAddr) -> Result<Addr, FamilyNotBuiltIn> {
+        match addr {
+            #[cfg(feature = "proto-ipv4")]
+            IpAddr::V4(addr) => Ok(Addr::v4(addr.octets())),
+            #[cfg(feature = "proto-ipv6")]
+            IpAddr::V6(addr) => Ok(Addr::v6(addr.octets())),
+            #[allow(unreachable_patterns)]
+            _ => Err(FamilyNotBuiltIn),
+        }
+    }
+}
