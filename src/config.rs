@@ -12,3 +12,5 @@ pub(crate) const HAS_ETHERNET: bool = cfg!(feature = "medium-ethernet");
 
 /// Hop limit of packets that no socket sets one for (RFC 1700).
 pub const DEFAULT_HOP_LIMIT: u8 = 64;
+/// How many separate ranges of out-of-order data a TCP receiver keeps track of.
+pub const ASSEMBLER_RANGES: usize = 4;
