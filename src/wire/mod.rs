@@ -3,6 +3,7 @@
 use core::fmt;
 
 mod addr;
+pub(crate) mod checksum;
 mod ip;
 
 pub(crate) use addr::Addr;
