@@ -15,6 +15,9 @@ mod repr {
     }
 
     impl Addr {
+        /// No address: unspecified, of the first family that is built in.
+        pub(crate) const NONE: Addr = Addr::V4([0; 4]);
+
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
             Addr::V4(octets)
@@ -46,6 +49,9 @@ mod repr {
     pub(crate) struct Addr([u8; 4]);
 
     impl Addr {
+        /// No address: unspecified, of the first family that is built in.
+        pub(crate) const NONE: Addr = Addr([0; 4]);
+
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
             Addr(octets)
@@ -67,6 +73,9 @@ mod repr {
     pub(crate) struct Addr([u8; 16]);
 
     impl Addr {
+        /// No address: unspecified, of the first family that is built in.
+        pub(crate) const NONE: Addr = Addr([0; 16]);
+
         #[inline]
         pub(crate) const fn v6(octets: [u8; 16]) -> Addr {
             Addr(octets)

@@ -5,12 +5,19 @@ use core::fmt;
 mod addr;
 pub(crate) mod checksum;
 mod ip;
+#[cfg(feature = "socket-tcp")]
+pub(crate) mod tcp;
 
 pub(crate) use addr::Addr;
 pub use addr::FamilyNotBuiltIn;
 pub use ip::{
     IpAddress, IpCidr, IpEndpoint, IpListenEndpoint, IpProtocol, IpVersion, Ipv4Address, Ipv4Cidr,
     Ipv6Address, Ipv6Cidr,
+};
+
+#[cfg(feature = "socket-tcp")]
+pub use tcp::{
+    Flags as TcpFlags, Options as TcpOptions, Packet as TcpPacket, Repr as TcpRepr, SeqNum as TcpSeqNumber,
 };
 
 /// Why octets are no packet of the format they were read as.
