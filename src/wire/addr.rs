@@ -15,6 +15,8 @@ mod repr {
     }
 
     impl Addr {
+        pub(crate) const UNSPECIFIED: Addr = Addr::V4([0; 4]);
+
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
             Addr::V4(octets)
@@ -46,6 +48,8 @@ mod repr {
     pub(crate) struct Addr([u8; 4]);
 
     impl Addr {
+        pub(crate) const UNSPECIFIED: Addr = Addr([0; 4]);
+
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
             Addr(octets)
@@ -67,6 +71,8 @@ mod repr {
     pub(crate) struct Addr([u8; 16]);
 
     impl Addr {
+        pub(crate) const UNSPECIFIED: Addr = Addr([0; 16]);
+
         #[inline]
         pub(crate) const fn v6(octets: [u8; 16]) -> Addr {
             Addr(octets)
