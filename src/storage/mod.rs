@@ -5,9 +5,14 @@
 #![allow(dead_code, unused_imports, reason = "not all of it has a user in every combination of features")]
 
 mod assembler;
+mod packet_buffer;
+mod pool;
 mod ring_buffer;
 
 pub(crate) use assembler::{Assembler, TooManyHoles};
+pub use packet_buffer::{EnqueueError, PacketBuffer, PacketMetadata};
+pub(crate) use pool::{Class, PoolError};
+pub use pool::{PacketCell, PacketPool};
 pub use ring_buffer::{Empty, Full, GrowError, RingBuffer};
 
 /// The octets that a stream socket has received or is to send.
