@@ -42,3 +42,5 @@ pub(crate) const NEIGHBOR_QUEUE_LEN: usize = 3;
 pub(crate) const ICMP_ERROR_BURST: u16 = 50;
 /// Ticks after which another may be sent: about 100 a second.
 pub(crate) const ICMP_ERROR_INTERVAL: u32 = 10;
+/// How many separate ranges of out-of-order data a TCP receiver keeps track of.
+pub const ASSEMBLER_RANGES: usize = 4;
