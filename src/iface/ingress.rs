@@ -14,7 +14,7 @@ use super::{arp, icmpv4, icmpv6};
 use crate::config;
 use crate::phy::RxMeta;
 use crate::stats::DropReason;
-use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6, ipv6ext};
+use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
 
 /// What every step of the way in works on.
 pub(crate) struct Ingress<'i, 'l, 'p, 'a, 's> {
@@ -33,6 +33,8 @@ pub(crate) struct Received<'f> {
     pub(crate) hop_limit: u8,
     /// The link and the IP destination are both one host's: errors and resets may be sent.
     pub(crate) unicast: bool,
+    /// Where in an IPv6 packet the protocol is named, in octets.
+    pub(crate) next_header_at: u16,
     /// The whole packet, to be quoted.
     pub(crate) packet: &'f [u8],
     pub(crate) payload: &'f [u8],
@@ -59,13 +61,13 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     fn ethernet(&mut self, frame: &[u8]) -> Taken {
-        let (header, payload) = ethernet::parse(frame).map_err(|_| DropReason::Truncated)?;
-        let destination = header.destination();
+        let (header, payload) = ethernet::Header::split(frame).map_err(|_| DropReason::Truncated)?;
+        let destination = header.dst();
         let unicast = destination[0] & 1 == 0;
-        if unicast && destination != self.links.iface.hardware {
+        if unicast && *destination != self.links.iface.hardware {
             return Err(DropReason::NotOurHardwareAddress);
         }
-        match header.ether_type() {
+        match header.ethertype() {
             EtherType::IPV4 if config::HAS_IPV4 => self.ipv4(payload, unicast),
             EtherType::IPV6 if config::HAS_IPV6 => self.ipv6(payload, unicast),
             EtherType::ARP if config::HAS_IPV4 => arp::process(self.links, self.sockets, payload),
@@ -90,19 +92,22 @@ impl Ingress<'_, '_, '_, '_, '_> {
 
     #[cfg(feature = "proto-ipv4")]
     fn ipv4(&mut self, packet: &[u8], unicast: bool) -> Taken {
-        let (header, packet, payload) = ipv4::parse(packet)?;
+        let ipv4::Parts { header, payload, .. } = ipv4::Header::split(packet)?;
         if header.is_fragment() {
             return Err(DropReason::Fragment);
         }
-        self.packet(Received {
-            src: Addr::v4(header.src()),
-            dst: Addr::v4(header.dst()),
+        let mut received = Received {
+            src: Addr::v4(*header.src()),
+            dst: Addr::v4(*header.dst()),
             protocol: header.protocol(),
-            hop_limit: header.ttl(),
+            hop_limit: header.hop_limit(),
+            next_header_at: 0,
             unicast,
-            packet,
+            packet: packet.get(..usize::from(header.total_len())).unwrap_or(packet),
             payload,
-        })
+        };
+        self.check_addresses(&mut received)?;
+        self.deliver(&received)
     }
 
     #[cfg(not(feature = "proto-ipv6"))]
@@ -112,26 +117,19 @@ impl Ingress<'_, '_, '_, '_, '_> {
 
     #[cfg(feature = "proto-ipv6")]
     fn ipv6(&mut self, packet: &[u8], unicast: bool) -> Taken {
-        let (header, packet, payload) = ipv6::parse(packet)?;
+        let (header, payload) = ipv6::Header::split(packet)?;
         let mut received = Received {
-            src: Addr::v6(header.src()),
-            dst: Addr::v6(header.dst()),
+            src: Addr::v6(*header.src()),
+            dst: Addr::v6(*header.dst()),
             protocol: header.next_header(),
             hop_limit: header.hop_limit(),
+            next_header_at: 0,
             unicast,
-            packet,
+            packet: packet.get(..ipv6::HEADER_LEN + payload.len()).unwrap_or(packet),
             payload,
         };
-        if !ipv6ext::is_extension(received.protocol) {
-            return self.packet(received);
-        }
         self.check_addresses(&mut received)?;
         icmpv6::walk_extensions(self, &mut received)?;
-        self.deliver(&received)
-    }
-
-    fn packet(&mut self, mut received: Received<'_>) -> Taken {
-        self.check_addresses(&mut received)?;
         self.deliver(&received)
     }
 

@@ -226,7 +226,7 @@ fn write_ethernet<'f>(
 ) -> Option<&'f mut [u8]> {
     let ether_type = if packet.dst.is_v4() { EtherType::IPV4 } else { EtherType::IPV6 };
     let (header, ip) = frame.split_first_chunk_mut()?;
-    ethernet::emit_header(header, destination, source, ether_type);
+    ethernet::emit(header, destination, source, ether_type);
     Some(ip)
 }
 
@@ -234,14 +234,17 @@ fn write_ethernet<'f>(
 fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Option<&'f mut [u8]> {
     let (protocol, hop_limit) = (packet.protocol, packet.hop_limit);
     if let (Some(&src), Some(&dst)) = (packet.src.as_v4(), packet.dst.as_v4()) {
-        let total_len = ip.len() as u16;
         let (header, payload) = ip.split_first_chunk_mut()?;
-        ipv4::Fields { src, dst, protocol, ttl: hop_limit, total_len, ident }.emit(header, sum);
+        let mut repr = ipv4::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit);
+        // Until the path MTU is watched, routers may cut what does not fit.
+        repr.dont_fragment = false;
+        repr.ident = ident;
+        repr.emit_header(header, sum);
         return Some(payload);
     }
-    let (src, dst) = (packet.src.as_v6()?, packet.dst.as_v6()?);
+    let (&src, &dst) = (packet.src.as_v6()?, packet.dst.as_v6()?);
     let (header, payload) = ip.split_first_chunk_mut()?;
-    ipv6::emit_header(header, src, dst, protocol, hop_limit, payload.len() as u16);
+    ipv6::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit).emit_header(header);
     Some(payload)
 }
 
