@@ -5,10 +5,24 @@
 #![allow(dead_code, unused_imports, reason = "not all of it has a user in every combination of features")]
 
 mod assembler;
+pub(crate) mod hash;
+pub(crate) mod lists;
+mod packet_buffer;
+mod pool;
 mod ring_buffer;
+pub(crate) mod slots;
+pub(crate) mod timers;
 
 pub(crate) use assembler::{Assembler, TooManyHoles};
+pub(crate) use hash::Table;
+pub(crate) use lists::{List, ReadyList, list_of};
+pub use packet_buffer::{EnqueueError, PacketBuffer, PacketMetadata};
+pub(crate) use pool::{Class, PoolError};
+pub use pool::{PacketCell, PacketPool};
 pub use ring_buffer::{Empty, Full, GrowError, RingBuffer};
+pub use slots::{Handle, Slot};
+pub(crate) use slots::{Slots, SlotsFull};
+pub(crate) use timers::Timers;
 
 /// The octets that a stream socket has received or is to send.
 pub type SocketBuffer<'a> = RingBuffer<'a, u8>;

@@ -15,8 +15,7 @@ mod repr {
     }
 
     impl Addr {
-        /// No address: unspecified, of the first family that is built in.
-        pub(crate) const NONE: Addr = Addr::V4([0; 4]);
+        pub(crate) const UNSPECIFIED: Addr = Addr::V4([0; 4]);
 
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
@@ -49,8 +48,7 @@ mod repr {
     pub(crate) struct Addr([u8; 4]);
 
     impl Addr {
-        /// No address: unspecified, of the first family that is built in.
-        pub(crate) const NONE: Addr = Addr([0; 4]);
+        pub(crate) const UNSPECIFIED: Addr = Addr([0; 4]);
 
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
@@ -73,8 +71,7 @@ mod repr {
     pub(crate) struct Addr([u8; 16]);
 
     impl Addr {
-        /// No address: unspecified, of the first family that is built in.
-        pub(crate) const NONE: Addr = Addr([0; 16]);
+        pub(crate) const UNSPECIFIED: Addr = Addr([0; 16]);
 
         #[inline]
         pub(crate) const fn v6(octets: [u8; 16]) -> Addr {

@@ -51,7 +51,7 @@ const _: () = assert!(size_of::<HalfOpen>() <= 64);
 impl HalfOpen {
     /// No connection.
     pub const EMPTY: HalfOpen = HalfOpen {
-        tuple: Tuple { local: Addr::NONE, remote: Addr::NONE, local_port: 0, remote_port: 0 },
+        tuple: Tuple { local: Addr::UNSPECIFIED, remote: Addr::UNSPECIFIED, local_port: 0, remote_port: 0 },
         iss: SeqNum(0),
         irs: SeqNum(0),
         created_at: Ticks(0),
