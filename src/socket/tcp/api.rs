@@ -2,6 +2,7 @@
 
 use super::connection::Marks;
 use super::error::{RecvError, SendError};
+use super::timers::Timer;
 use super::{Phase, Socket, State};
 
 impl Socket<'_> {
@@ -77,7 +78,9 @@ impl Socket<'_> {
         match &mut self.phase {
             Phase::Connection(connection) if connection.state.may_send() => {
                 // If the window is closed, a timer must run from now on.
-                connection.marks |= Marks::REARM;
+                if !connection.timers.is_set(Timer::Rtx) {
+                    connection.marks |= Marks::REARM;
+                }
                 Ok(())
             }
             _ => Err(SendError::InvalidState),

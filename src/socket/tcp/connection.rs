@@ -335,8 +335,8 @@ impl Connection {
 
     /// The earliest time at which [`on_timer`](Self::on_timer) has something to do.
     #[inline]
-    pub(super) fn deadline(&self, now: Ticks) -> Option<Ticks> {
-        if self.marks.contains(Marks::REARM) { Some(now) } else { self.timers.earliest() }
+    pub(super) fn deadline(&self) -> Option<Ticks> {
+        self.timers.earliest()
     }
 
     /// Acts on what is due.

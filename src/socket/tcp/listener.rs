@@ -18,6 +18,9 @@ use crate::time::Ticks;
 use crate::wire::tcp::{Flags, Options, SeqNum};
 use crate::wire::{Addr, IpListenEndpoint};
 
+const NO_TUPLE: Tuple =
+    Tuple { local: Addr::UNSPECIFIED, remote: Addr::UNSPECIFIED, local_port: 0, remote_port: 0, zone: 0 };
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Free,
@@ -51,7 +54,7 @@ const _: () = assert!(size_of::<HalfOpen>() <= 64);
 impl HalfOpen {
     /// No connection.
     pub const EMPTY: HalfOpen = HalfOpen {
-        tuple: Tuple { local: Addr::UNSPECIFIED, remote: Addr::UNSPECIFIED, local_port: 0, remote_port: 0 },
+        tuple: NO_TUPLE,
         iss: SeqNum(0),
         irs: SeqNum(0),
         created_at: Ticks(0),
@@ -379,6 +382,11 @@ impl<'a> Listener<'a> {
     /// When [`next_retransmit`](Self::next_retransmit) has something to do; may be too early.
     pub(crate) fn deadline(&self) -> Option<Ticks> {
         self.due
+    }
+
+    /// Whether [`next_retransmit`](Self::next_retransmit) has something to do now; may be wrong once.
+    pub(crate) fn has_output(&self, cx: &Context<'_>) -> bool {
+        self.due.is_some_and(|due| due.is_due(cx.ticks))
     }
 
     /// A SYN-ACK whose time has come. Call it while there is room to send, until it has none.

@@ -36,7 +36,8 @@ pub use listener::{HalfOpen, Listener};
 pub(crate) use listener::{Ends, ListenerVerdict};
 pub(crate) use segment::{Kind, Outcome, Plan, Segment, emit_control, reset_for};
 pub use state::State;
-pub(crate) use time_wait::{TimeWait, Verdict as TimeWaitVerdict};
+pub use time_wait::TimeWait;
+pub(crate) use time_wait::Verdict as TimeWaitVerdict;
 
 use super::{Context, Events, Tuple};
 use crate::config;
@@ -311,10 +312,18 @@ impl Socket<'_> {
         }
     }
 
+    /// Whether there is a [`wish`](Self::wish).
+    pub(crate) fn wants_settle(&self) -> bool {
+        matches!(self.phase, Phase::Connecting(_))
+    }
+
     /// The local end of an active open is chosen; the SYN can go.
-    pub(crate) fn settle(&mut self, cx: &Context<'_>, local: Addr, local_port: u16) {
+    ///
+    /// `zone` is as in [`Tuple`].
+    pub(crate) fn settle(&mut self, cx: &Context<'_>, local: Addr, local_port: u16, zone: u8) {
         if let Phase::Connecting(wish) = self.phase {
-            let tuple = Tuple { local, remote: wish.remote, local_port, remote_port: wish.remote_port };
+            let Wish { remote, remote_port, .. } = wish;
+            let tuple = Tuple { local, remote, local_port, remote_port, zone };
             self.phase = Phase::Connection(Connection::active(cx, tuple, &self.side));
         }
     }
@@ -443,10 +452,21 @@ impl Socket<'_> {
         }
     }
 
-    /// When [`on_timer`](Self::on_timer) is to be called at the latest.
-    pub(crate) fn deadline(&self, now: Ticks) -> Option<Ticks> {
+    /// Whether a poll would do something for it now: settle, send, or start a timer (`on_timer`).
+    pub(crate) fn has_work(&self, cx: &Context<'_>) -> bool {
         match &self.phase {
-            Phase::Connection(connection) => connection.deadline(now),
+            Phase::Connecting(_) => true,
+            Phase::Connection(connection) => {
+                connection.marks.contains(Marks::REARM) || connection.decide(cx, &self.side).is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// When [`on_timer`](Self::on_timer) is to be called at the latest, unless `has_work`.
+    pub(crate) fn deadline(&self) -> Option<Ticks> {
+        match &self.phase {
+            Phase::Connection(connection) => connection.deadline(),
             _ => None,
         }
     }
