@@ -105,8 +105,10 @@ impl TimeWait {
         if seg.flags.contains(Flags::SYN) && !seg.flags.contains(Flags::ACK) && is_new {
             return Verdict::Reopen;
         }
-        // What takes no sequence space is not answered, so that two such records can't talk for ever.
-        if seg.len() == 0 {
+        // What takes no sequence space is not answered, so that two such records can't talk for ever;
+        // but for a keep-alive, which no record sends.
+        let is_keep_alive = seg.seq + 1 == self.rcv_nxt && seg.ack == self.snd_nxt;
+        if seg.len() == 0 && !is_keep_alive {
             return Verdict::Drop(DropReason::Unacceptable);
         }
         if seg.flags.contains(Flags::FIN) {

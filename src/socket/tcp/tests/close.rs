@@ -202,9 +202,11 @@ fn a_record_answers_for_a_closed_connection() {
     assert_eq!((ack.ack, ack.seq, ack.flags), (fin.seq + 1, fin.ack, Flags::ACK));
     // RFC 1337: neither a reset nor a stray ACK does anything.
     for flags in [Flags::RST, Flags::RST | Flags::ACK, Flags::ACK] {
-        let verdict = record.process(&cx, &Segment { flags, ..seg });
+        let verdict = record.process(&cx, &Segment { flags, seq: fin.seq + 1, ..seg });
         assert!(matches!(verdict, TimeWaitVerdict::Drop(_)), "{flags:?}");
     }
+    let keep_alive = Segment { seq: fin.seq, flags: Flags::ACK, ..seg };
+    assert!(matches!(record.process(&cx, &keep_alive), TimeWaitVerdict::Reply(_)));
     // A SYN of an old incarnation is answered, one of a new one goes on.
     let syn = |seq| Segment { seq, flags: Flags::SYN, ..seg };
     assert!(matches!(record.process(&cx, &syn(fin.seq)), TimeWaitVerdict::Reply(_)));

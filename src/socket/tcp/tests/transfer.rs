@@ -125,6 +125,20 @@ fn slow_start_doubles_the_flight_each_round_trip() {
     assert!(rounds[1] >= 15 && rounds[2] >= rounds[1] * 3 / 2, "{rounds:?}");
 }
 
+/// Covers: RFC 7661
+#[test]
+fn a_window_that_is_not_used_does_not_grow() {
+    let mut peer = Peer::plain(100, 1 << 20);
+    for _ in 0..50 {
+        peer.socket.send_slice(&[0; 4 * MSS]).unwrap();
+        assert_eq!(peer.sent().len(), 4);
+        peer.ack = peer.ack + 4 * MSS as u32;
+        peer.give_ack();
+    }
+    peer.socket.send_slice(&[0; 100 * MSS]).unwrap();
+    assert_eq!(peer.sent().len(), 10);
+}
+
 #[test]
 fn the_application_may_take_payload_in_place() {
     let mut peer = Peer::plain(1_000, 1_000);
@@ -160,7 +174,7 @@ fn closures_write_and_read_the_buffers() {
     });
     assert_eq!(n, Ok(1_000));
     assert_eq!(pair.ends[A].send_queue(), 3);
-    pair.run(millis(50));
+    pair.run(millis(100));
     assert_eq!(pair.ends[A].send_queue(), 0);
     let mut peeked = [0; 10];
     assert_eq!(pair.ends[B].peek_slice(&mut peeked), Ok(3));
