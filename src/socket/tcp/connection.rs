@@ -321,7 +321,9 @@ impl Connection {
     /// Follows what the application did since the last call.
     fn rearm(&mut self, cx: &Context<'_>, side: &Side<'_>) {
         self.marks -= Marks::REARM;
-        self.arm_idle(cx.ticks, side);
+        if !self.timers.is_set(Timer::Idle) {
+            self.arm_idle(cx.ticks, side);
+        }
         self.arm_persist(cx, side);
     }
 

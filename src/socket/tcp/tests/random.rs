@@ -138,7 +138,7 @@ fn run(seed: u64) -> [bool; 12] {
             break;
         }
     }
-    if std::env::var("TRACE").is_ok() { for s in &pair.log { println!("{} {} {:?} {:?} seq {} ack {} off {} len {} win {}", s.at, s.from, s.plan.kind, s.plan.flags, s.plan.seq, s.plan.ack, s.plan.offset, s.plan.len, s.plan.window);} }
+    if std::env::var("TRACE").is_ok() { println!("now {} next {:?} deadlines {:?} {:?}", pair.now, pair.next_at(), pair.ends[A], pair.ends[B].state()); for s in &pair.log { println!("{} {} {:?} {:?} seq {} ack {} off {} len {} win {}", s.at, s.from, s.plan.kind, s.plan.flags, s.plan.seq, s.plan.ack, s.plan.offset, s.plan.len, s.plan.window);} }
     let is_done = |socket: &Socket<'_>| {
         let is_listening = socket.state() == State::Listen && !pair.ends[A].is_open();
         is_done(socket) && (is_listening || socket.state() != State::Listen)
