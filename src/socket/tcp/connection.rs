@@ -120,7 +120,12 @@ impl Connection {
 
     /// RFC 9293 §3.10.7.2: a SYN for a listening socket. The SYN-ACK is still to be sent.
     pub(super) fn passive(
-        cx: &Context<'_>, tuple: Tuple, irs: SeqNum, window: u16, options: &Options, side: &Side<'_>,
+        cx: &Context<'_>,
+        tuple: Tuple,
+        irs: SeqNum,
+        window: u16,
+        options: &Options,
+        side: &Side<'_>,
     ) -> Connection {
         let iss = super::isn::isn(cx.keys, &tuple, cx.now);
         let mut connection = Connection::new(cx, tuple, State::SynReceived, iss, side);
@@ -319,7 +324,7 @@ impl Connection {
     }
 
     /// Follows what the application did since the last call.
-    fn rearm(&mut self, cx: &Context<'_>, side: &Side<'_>) {
+    pub(super) fn rearm(&mut self, cx: &Context<'_>, side: &Side<'_>) {
         self.marks -= Marks::REARM;
         if !self.timers.is_set(Timer::Idle) {
             self.arm_idle(cx.ticks, side);
@@ -351,8 +356,8 @@ impl Connection {
 
     /// The earliest time at which [`on_timer`](Self::on_timer) has something to do.
     #[inline]
-    pub(super) fn deadline(&self) -> Option<Ticks> {
-        self.timers.earliest()
+    pub(super) fn deadline(&self, now: Ticks) -> Option<Ticks> {
+        if self.marks.contains(Marks::REARM) { Some(now) } else { self.timers.earliest() }
     }
 
     /// Acts on what is due.

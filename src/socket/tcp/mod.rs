@@ -28,12 +28,11 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-
 use connection::{Connection, Marks};
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
 pub(crate) use input::InPlace;
+pub(crate) use listener::ListenerVerdict;
 pub use listener::{HalfOpen, Listener};
-pub(crate) use listener::{Ends, ListenerVerdict};
 pub(crate) use segment::{Kind, Outcome, Plan, Segment, emit_control, reset_for};
 pub use state::State;
 pub use time_wait::TimeWait;
@@ -148,7 +147,9 @@ impl<'a> Socket<'a> {
     /// Connects to `remote`, from the `local` address and port or, where these say nothing, from what
     /// the interface chooses at the next poll.
     pub fn connect(
-        &mut self, remote: impl Into<IpEndpoint>, local: impl Into<IpListenEndpoint>,
+        &mut self,
+        remote: impl Into<IpEndpoint>,
+        local: impl Into<IpListenEndpoint>,
     ) -> Result<(), ConnectError> {
         if self.state() != State::Closed {
             return Err(ConnectError::InvalidState);
@@ -303,6 +304,19 @@ impl Socket<'_> {
         }
     }
 
+    /// Whether a segment between these ends is for this socket.
+    #[inline]
+    pub(crate) fn is_for(&self, tuple: &Tuple) -> bool {
+        match &self.phase {
+            Phase::Connection(connection) => {
+                connection.tuple.remote_port == tuple.remote_port
+                    && connection.tuple == *tuple
+                    && connection.state != State::Closed
+            }
+            _ => false,
+        }
+    }
+
     /// Where it listens, for demultiplexing.
     pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
         match self.phase {
@@ -319,17 +333,11 @@ impl Socket<'_> {
         }
     }
 
-    /// Whether there is a [`wish`](Self::wish).
-    pub(crate) fn wants_settle(&self) -> bool {
-        matches!(self.phase, Phase::Connecting(_))
-    }
-
     /// The local end of an active open is chosen; the SYN can go.
-    ///
-    /// `zone` is as in [`Tuple`].
-    pub(crate) fn settle(&mut self, cx: &Context<'_>, local: Addr, local_port: u16, zone: u8) {
+    pub(crate) fn settle(&mut self, cx: &Context<'_>, local: Addr, local_port: u16) {
         if let Phase::Connecting(wish) = self.phase {
-            let Wish { remote, remote_port, .. } = wish;
+            let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
+            let (remote, remote_port) = (wish.remote, wish.remote_port);
             let tuple = Tuple { local, remote, local_port, remote_port, zone };
             self.phase = Phase::Connection(Connection::active(cx, tuple, &self.side));
         }
@@ -377,8 +385,7 @@ impl Socket<'_> {
         if !seg.flags.contains(Flags::SYN) || seg.flags.contains(Flags::FIN) {
             return Outcome::dropped(DropReason::Unacceptable);
         }
-        let mut connection =
-            Connection::passive(cx, *tuple, seg.seq, seg.window, &seg.options, &self.side);
+        let mut connection = Connection::passive(cx, *tuple, seg.seq, seg.window, &seg.options, &self.side);
         connection.marks |= Marks::PASSIVE;
         if addr.is_none() {
             connection.marks |= Marks::LISTEN_ANY;
@@ -407,7 +414,10 @@ impl Socket<'_> {
 
     /// A segment of this connection.
     pub(crate) fn process(
-        &mut self, cx: &Context<'_>, seg: &Segment<'_>, in_place: Option<InPlace<'_>>,
+        &mut self,
+        cx: &Context<'_>,
+        seg: &Segment<'_>,
+        in_place: Option<InPlace<'_>>,
     ) -> Outcome {
         let Phase::Connection(connection) = &mut self.phase else {
             return Outcome::dropped(DropReason::NoSocket);
@@ -459,21 +469,11 @@ impl Socket<'_> {
         }
     }
 
-    /// Whether a poll would do something for it now: settle, send, or start a timer (`on_timer`).
-    pub(crate) fn has_work(&self, cx: &Context<'_>) -> bool {
+    /// When [`on_timer`](Self::on_timer) is to be called at the latest; `now` if the application did
+    /// something that a timer depends on.
+    pub(crate) fn deadline(&self, now: Ticks) -> Option<Ticks> {
         match &self.phase {
-            Phase::Connecting(_) => true,
-            Phase::Connection(connection) => {
-                connection.marks.contains(Marks::REARM) || connection.decide(cx, &self.side).is_some()
-            }
-            _ => false,
-        }
-    }
-
-    /// When [`on_timer`](Self::on_timer) is to be called at the latest, unless `has_work`.
-    pub(crate) fn deadline(&self) -> Option<Ticks> {
-        match &self.phase {
-            Phase::Connection(connection) => connection.deadline(),
+            Phase::Connection(connection) => connection.deadline(now),
             _ => None,
         }
     }

@@ -213,6 +213,8 @@ impl Connection {
         if was_idle || plan.kind != Kind::New || !self.timers.is_set(Timer::Rtx) {
             self.arm_rtx(cx.ticks, side);
         }
+        if self.marks.contains(Marks::REARM) {
+            self.rearm(cx, side);
+        }
     }
 }
-

@@ -56,9 +56,14 @@ impl TimeWait {
         rcv_nxt: SeqNum(0),
     };
 
-    /// Whether there is none: no connection has port 0.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.local_port == 0
+    /// Whether there is a connection in the record.
+    pub(crate) fn is_used(&self) -> bool {
+        self.local_port != 0
+    }
+
+    /// Whether a segment between these ends is for it.
+    pub(crate) fn is_for(&self, tuple: &Tuple) -> bool {
+        self.remote_port == tuple.remote_port && self.tuple() == *tuple
     }
 
     pub(super) fn new(tuple: Tuple, snd_nxt: SeqNum, rcv_nxt: SeqNum, now: Ticks) -> TimeWait {

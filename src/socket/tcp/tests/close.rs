@@ -221,7 +221,7 @@ fn a_record_expires_after_a_minute() {
     assert!((58_500..64_000).contains(&at.since(now)), "{}", at.since(now));
     assert!(!record.is_expired(now.after(at.since(now) as u32 - 1)));
     assert!(record.is_expired(at));
-    assert!(TimeWait::EMPTY.is_empty() && !record.is_empty());
+    assert!(!TimeWait::EMPTY.is_used() && record.is_used() && record.is_for(&record.tuple()));
 }
 
 #[test]

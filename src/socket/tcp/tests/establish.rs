@@ -173,7 +173,7 @@ fn two_connections_of_one_tuple_start_at_different_numbers() {
     second.now += millis(10);
     second.socket.connect(endpoint(2, 80), 50_000).unwrap();
     let cx = context!(second.keys, second.now, MTU);
-    second.socket.settle(&cx, addr(1), 50_000, 0);
+    second.socket.settle(&cx, addr(1), 50_000);
     assert_eq!(second.sent()[0].seq.since(a), 2_500);
 }
 
@@ -192,7 +192,7 @@ fn wrong_use_is_refused() {
     socket.close();
     assert_eq!(socket.state(), State::Closed);
     socket.connect(endpoint(2, 80), 0).unwrap();
-    assert!(socket.wants_settle());
+    assert!(socket.wish().is_some());
     assert_eq!(socket.fail(Error::Unreachable), Events::CLOSED | Events::ERROR);
     assert_eq!((socket.state(), socket.error()), (State::Closed, Some(Error::Unreachable)));
 }

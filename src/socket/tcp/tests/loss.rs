@@ -159,9 +159,11 @@ fn overlapping_segments_join() {
 fn more_holes_than_can_be_kept_cost_only_time() {
     let mut pair = Pair::established(60_000, 60_000);
     let mut random = random::Random::new(3);
-    pair.script(move |_, sent| {
-        if sent.plan.len > 0 && random.below(4) == 0 { Fate::Drop } else { Fate::Pass }
-    });
+    pair.script(
+        move |_, sent| {
+            if sent.plan.len > 0 && random.below(4) == 0 { Fate::Drop } else { Fate::Pass }
+        },
+    );
     transfer(&mut pair, A, &pattern(100_000, 15), Duration::from_secs(600));
 }
 

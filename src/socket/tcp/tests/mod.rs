@@ -165,7 +165,7 @@ impl Pair {
     fn settle(&mut self, end: usize) {
         let cx = context!(self.keys, self.now, self.mtu);
         let port = self.ends[end].wish().unwrap().local_port;
-        self.ends[end].settle(&cx, addr(end as u8 + 1), port, 0);
+        self.ends[end].settle(&cx, addr(end as u8 + 1), port);
     }
 
     /// Lets `script` decide from now on; it is told the number of the segment, from 0.
@@ -202,12 +202,11 @@ impl Pair {
     /// Sends all that an end wants to send now.
     fn flush(&mut self, end: usize) {
         let keys = self.keys.clone();
-        let cx =
-            Context { segmentation_len: self.segmentation_len, ..context!(keys, self.now, self.mtu) };
+        let cx = Context { segmentation_len: self.segmentation_len, ..context!(keys, self.now, self.mtu) };
         self.events[end] |= self.ends[end].on_timer(&cx);
-        let before = self.ends[end].deadline();
+        let before = self.ends[end].deadline(cx.ticks);
         self.events[end] |= self.ends[end].on_timer(&cx);
-        assert_eq!(self.ends[end].deadline(), before, "on_timer settles in one call");
+        assert_eq!(self.ends[end].deadline(cx.ticks), before, "on_timer settles in one call");
         for count in 0.. {
             assert!(count < 10_000, "decide never ends");
             let Some(plan) = self.ends[end].decide(&cx) else { break };
@@ -218,7 +217,8 @@ impl Pair {
             self.ends[end].on_sent(&cx, &plan);
             self.send_plan(end, plan, octets);
         }
-        assert!(!self.ends[end].has_work(&cx), "what was done stays done");
+        let due = self.ends[end].deadline(cx.ticks);
+        assert!(due.is_none_or(|at| !at.is_due(cx.ticks)), "what was done stays done");
     }
 
     /// Gives the end a segment, as the engine would.
@@ -250,7 +250,9 @@ impl Pair {
 
     /// The next time at which something happens.
     fn next_at(&self) -> Option<Instant> {
-        let deadlines = self.ends.iter().filter_map(|end| end.deadline()).map(|at| at.to_instant(self.now));
+        let ticks = Ticks::from_instant(self.now);
+        let deadlines =
+            self.ends.iter().filter_map(|end| end.deadline(ticks)).map(|at| at.to_instant(self.now));
         deadlines.chain(self.wire.iter().map(|flying| flying.at)).min()
     }
 
@@ -371,7 +373,7 @@ impl Peer {
         };
         peer.socket.connect(endpoint(2, 80), 50_000).unwrap();
         let cx = context!(peer.keys, peer.now, MTU);
-        peer.socket.settle(&cx, addr(1), 50_000, 0);
+        peer.socket.settle(&cx, addr(1), 50_000);
         peer
     }
 
@@ -426,7 +428,8 @@ impl Peer {
 
     /// Sleeps until the next deadline and says how long, in ms.
     fn sleep_to_deadline(&mut self) -> u64 {
-        let at = self.socket.deadline().expect("a timer runs").to_instant(self.now);
+        let at =
+            self.socket.deadline(Ticks::from_instant(self.now)).expect("a timer runs").to_instant(self.now);
         let span = at.saturating_duration_since(self.now);
         self.sleep(span);
         span.total_millis()

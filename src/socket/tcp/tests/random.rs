@@ -138,7 +138,29 @@ fn run(seed: u64) -> [bool; 12] {
             break;
         }
     }
-    if std::env::var("TRACE").is_ok() { println!("now {} next {:?} deadlines {:?} {:?}", pair.now, pair.next_at(), pair.ends[A], pair.ends[B].state()); for s in &pair.log { println!("{} {} {:?} {:?} seq {} ack {} off {} len {} win {}", s.at, s.from, s.plan.kind, s.plan.flags, s.plan.seq, s.plan.ack, s.plan.offset, s.plan.len, s.plan.window);} }
+    if std::env::var("TRACE").is_ok() {
+        println!(
+            "now {} next {:?} deadlines {:?} {:?}",
+            pair.now,
+            pair.next_at(),
+            pair.ends[A],
+            pair.ends[B].state()
+        );
+        for s in &pair.log {
+            println!(
+                "{} {} {:?} {:?} seq {} ack {} off {} len {} win {}",
+                s.at,
+                s.from,
+                s.plan.kind,
+                s.plan.flags,
+                s.plan.seq,
+                s.plan.ack,
+                s.plan.offset,
+                s.plan.len,
+                s.plan.window
+            );
+        }
+    }
     let is_done = |socket: &Socket<'_>| {
         let is_listening = socket.state() == State::Listen && !pair.ends[A].is_open();
         is_done(socket) && (is_listening || socket.state() != State::Listen)
@@ -147,10 +169,7 @@ fn run(seed: u64) -> [bool; 12] {
     let failed = pair.ends.iter().any(|socket| socket.error().is_some());
     for end in [A, B] {
         let (app, other) = (&apps[end], &apps[1 - end]);
-        assert!(
-            other.data.starts_with(&app.got),
-            "seed {seed}: end {end} got what was not sent"
-        );
+        assert!(other.data.starts_with(&app.got), "seed {seed}: end {end} got what was not sent");
         assert!(
             is_done(&pair.ends[end]),
             "seed {seed}: {:?}, {} of {} octets",
@@ -163,7 +182,11 @@ fn run(seed: u64) -> [bool; 12] {
         }
     }
     // With at most a quarter lost, a dozen attempts are enough, but for a handshake with six.
-    assert!(was_aborted || !failed || loss >= 5, "seed {seed}: {:?}", pair.ends.each_ref().map(|s| s.error()));
+    assert!(
+        was_aborted || !failed || loss >= 5,
+        "seed {seed}: {:?}",
+        pair.ends.each_ref().map(|s| s.error())
+    );
     let mut kinds = [false; 12];
     for sent in &pair.log {
         kinds[sent.plan.kind as usize] = true;
@@ -174,7 +197,10 @@ fn run(seed: u64) -> [bool; 12] {
 #[test]
 fn data_arrives_or_the_application_hears_of_it() {
     let mut kinds = [false; 12];
-    for seed in std::env::var("SEED").map_or(0..1_500, |s| {let n: u64 = s.parse().unwrap(); n..n+1}) {
+    for seed in std::env::var("SEED").map_or(0..1_500, |s| {
+        let (a, b) = s.split_once(".").unwrap();
+        a.parse().unwrap()..b.parse().unwrap()
+    }) {
         for (seen, new) in kinds.iter_mut().zip(run(seed)) {
             *seen |= new;
         }
