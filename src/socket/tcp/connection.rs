@@ -86,6 +86,7 @@ pub(super) struct Connection {
 const CHALLENGE_INTERVAL: u32 = ticks_of_ms(config::TCP_CHALLENGE_INTERVAL);
 
 impl Connection {
+    #[inline(never)]
     fn new(cx: &Context<'_>, tuple: Tuple, state: State, iss: SeqNum, side: &Side<'_>) -> Connection {
         let mut connection = Connection {
             tuple,

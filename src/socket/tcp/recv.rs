@@ -131,6 +131,7 @@ impl Recv {
     }
 
     #[cold]
+    #[inline(never)]
     fn take_ahead(&mut self, rx: &mut SocketBuffer<'_>, offset: u32, payload: &[u8]) -> Taken {
         let written = rx.write_unallocated(offset as usize, payload) as u32;
         // Too many holes: the octets written ahead are forgotten, and will come again.
