@@ -30,6 +30,17 @@ mod route;
 #[cfg(feature = "iface-router")]
 mod router;
 mod socket_set;
+#[cfg(all(
+    test,
+    feature = "alloc",
+    feature = "proto-ipv4",
+    feature = "proto-ipv6",
+    feature = "medium-ethernet",
+    feature = "medium-ip",
+    feature = "socket-udp",
+    feature = "iface-router"
+))]
+mod tests;
 #[cfg(feature = "socket-tcp")]
 mod tcp;
 #[cfg(feature = "socket-tcp")]
