@@ -25,7 +25,6 @@ pub enum Socket<'a> {
     Vacant,
 }
 
-
 /// A kind of socket that a set can hold.
 pub trait AnySocket<'a>: Sized {
     /// As a socket of any kind.
@@ -63,10 +62,10 @@ any_socket!(tcp::Listener<'a>, TcpListener);
 
 impl Socket<'_> {
     /// When the socket wants to be told the time.
-    pub(crate) fn deadline(&self) -> Option<Ticks> {
+    pub(crate) fn deadline(&self, now: Ticks) -> Option<Ticks> {
         match self {
             #[cfg(feature = "socket-tcp")]
-            Socket::Tcp(socket) => socket.deadline(),
+            Socket::Tcp(socket) => socket.deadline(now),
             #[cfg(feature = "socket-tcp")]
             Socket::TcpListener(listener) => listener.deadline(),
             _ => None,
@@ -88,9 +87,9 @@ impl Socket<'_> {
             #[cfg(feature = "socket-udp")]
             Socket::Udp(socket) => socket.wants_port() || socket.has_output(),
             #[cfg(feature = "socket-tcp")]
-            Socket::Tcp(socket) => socket.wants_settle() || socket.decide(cx).is_some(),
+            Socket::Tcp(socket) => socket.wish().is_some() || socket.decide(cx).is_some(),
             #[cfg(feature = "socket-tcp")]
-            Socket::TcpListener(listener) => listener.has_output(cx),
+            Socket::TcpListener(listener) => listener.deadline().is_some_and(|at| at.is_due(cx.ticks)),
             Socket::Vacant => false,
         }
     }

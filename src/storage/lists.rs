@@ -9,6 +9,15 @@
 
 use super::slots::{Marks, NIL, Slots};
 
+/// Touched: has something to do, to settle or to send.
+pub(crate) const TOUCHED: u8 = 1;
+/// Waits for a neighbour's hardware address.
+pub(crate) const NEIGHBOR: u8 = 2;
+/// Waits for room in a port's device.
+pub(crate) const PORT: u8 = 3;
+/// Lent to a listener, for a connection to come.
+pub(crate) const LENT: u8 = 4;
+
 /// A doubly linked work list.
 #[derive(Debug)]
 pub(crate) struct List {

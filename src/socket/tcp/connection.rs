@@ -116,7 +116,12 @@ impl Connection {
 
     /// RFC 9293 §3.10.7.2: a SYN for a listening socket. The SYN-ACK is still to be sent.
     pub(super) fn passive(
-        cx: &Context<'_>, tuple: Tuple, irs: SeqNum, window: u16, options: &Options, side: &Side<'_>,
+        cx: &Context<'_>,
+        tuple: Tuple,
+        irs: SeqNum,
+        window: u16,
+        options: &Options,
+        side: &Side<'_>,
     ) -> Connection {
         let iss = super::isn::isn(cx.keys, &tuple, cx.now);
         let mut connection = Connection::new(cx, tuple, State::SynReceived, iss, side);

@@ -28,6 +28,8 @@ errors! {
         Unaddressable: "listening needs a port",
         /// The address is of a family that is not built in.
         FamilyNotBuiltIn: "address family not built in",
+        /// Somebody else listens there: choose another port, or close that one.
+        PortInUse: "port in use",
     }
     /// Why a socket can't connect.
     ConnectError {
@@ -39,6 +41,14 @@ errors! {
         FamilyNotBuiltIn: "address family not built in",
         /// The local and the remote address are of different families.
         FamilyMismatch: "local and remote address are of different families",
+        /// The handle names no TCP socket.
+        Handle: "the handle names no TCP socket",
+        /// No route leads there, or no own address fits.
+        Unreachable: "no route to the peer, or no own address to use",
+        /// The local address and port are in use with this peer already, or all ports are.
+        AddressInUse: "address and port in use",
+        /// The peer's link-local address does not say behind which interface: give the endpoint a zone.
+        ZoneNeeded: "link-local address without a zone",
     }
     /// Why nothing can be queued for sending.
     SendError {
@@ -64,6 +74,8 @@ errors! {
         Unreachable: "peer unreachable",
         /// The local address and port are in use with this peer already.
         AddressInUse: "address and port in use",
+        /// The peer's link-local address does not say behind which interface: give the endpoint a zone.
+        ZoneNeeded: "link-local address without a zone",
         /// The local address has gone.
         AddressLost: "local address lost",
     }

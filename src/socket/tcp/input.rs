@@ -22,7 +22,11 @@ pub(crate) type InPlace<'i> = &'i mut dyn FnMut(&[u8]) -> usize;
 impl Connection {
     /// RFC 9293 §3.10.7.
     pub(super) fn process(
-        &mut self, cx: &Context<'_>, seg: &Segment<'_>, side: &mut Side<'_>, in_place: Option<InPlace<'_>>,
+        &mut self,
+        cx: &Context<'_>,
+        seg: &Segment<'_>,
+        side: &mut Side<'_>,
+        in_place: Option<InPlace<'_>>,
     ) -> Outcome {
         match self.state {
             State::Closed | State::Listen => return Outcome::refused(seg),
@@ -83,7 +87,12 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn process_control(
-        &mut self, cx: &Context<'_>, seg: &Segment<'_>, offset: i32, room: i32, side: &mut Side<'_>,
+        &mut self,
+        cx: &Context<'_>,
+        seg: &Segment<'_>,
+        offset: i32,
+        room: i32,
+        side: &mut Side<'_>,
     ) -> Outcome {
         if seg.flags.contains(Flags::RST) {
             // RFC 5961 §3.2: only the exact number resets; one in the window is asked back.
@@ -195,9 +204,7 @@ impl Connection {
     }
 
     #[inline]
-    fn on_new_ack(
-        &mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, side: &mut Side<'_>,
-    ) -> Events {
+    fn on_new_ack(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, side: &mut Side<'_>) -> Events {
         let mss = self.mss(cx);
         let flight = self.snd.outstanding();
         // What the send buffer does not have is our FIN.
@@ -267,8 +274,13 @@ impl Connection {
     /// RFC 9293 §3.10.7.4, seventh and eighth step: the text and the FIN.
     #[inline]
     fn on_text(
-        &mut self, cx: &Context<'_>, seg: &Segment<'_>, offset: i32, side: &mut Side<'_>,
-        in_place: Option<InPlace<'_>>, out: &mut Outcome,
+        &mut self,
+        cx: &Context<'_>,
+        seg: &Segment<'_>,
+        offset: i32,
+        side: &mut Side<'_>,
+        in_place: Option<InPlace<'_>>,
+        out: &mut Outcome,
     ) {
         if seg.flags.contains(Flags::FIN) {
             self.marks |= Marks::FIN_SEEN;

@@ -14,6 +14,7 @@ use super::{isn, recv, ticks_of_ms, to_addr};
 use crate::config;
 use crate::socket::{Context, Tuple};
 use crate::stats::DropReason;
+use crate::storage::{List, lists};
 use crate::time::Ticks;
 use crate::wire::tcp::{Flags, Options, SeqNum};
 use crate::wire::{Addr, IpListenEndpoint};
@@ -51,7 +52,13 @@ const _: () = assert!(size_of::<HalfOpen>() <= 64);
 impl HalfOpen {
     /// No connection.
     pub const EMPTY: HalfOpen = HalfOpen {
-        tuple: Tuple { local: Addr::UNSPECIFIED, remote: Addr::UNSPECIFIED, local_port: 0, remote_port: 0 },
+        tuple: Tuple {
+            local: Addr::UNSPECIFIED,
+            remote: Addr::UNSPECIFIED,
+            local_port: 0,
+            remote_port: 0,
+            zone: 0,
+        },
         iss: SeqNum(0),
         irs: SeqNum(0),
         created_at: Ticks(0),
@@ -103,7 +110,7 @@ pub(crate) enum ListenerVerdict {
     Complete(usize),
 }
 
-/// A pair of indices into the engine's slots: the ends of a list.
+/// The first and the last slot of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ends {
     pub(crate) head: u32,
@@ -125,7 +132,7 @@ pub struct Listener<'a> {
     window: u32,
     backlog: u16,
     /// Sockets that wait to be given a connection.
-    pub(crate) pool: Ends,
+    pub(crate) pool: List,
     /// Connections that wait to be accepted.
     pub(crate) accepted: Ends,
     /// How many those are.
@@ -155,7 +162,7 @@ impl<'a> Listener<'a> {
             due: None,
             window: 0xffff,
             backlog: u16::MAX,
-            pool: Ends::EMPTY,
+            pool: List::new(lists::LENT),
             accepted: Ends::EMPTY,
             accepted_count: 0,
             #[cfg(feature = "alloc")]
@@ -199,11 +206,8 @@ impl<'a> Listener<'a> {
     #[cfg(feature = "alloc")]
     pub fn set_buffers(&mut self, rx_len: usize, tx_len: usize, max_connections: usize) {
         let clamp = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
-        self.source = Some(BufferSource {
-            rx_len: clamp(rx_len),
-            tx_len: clamp(tx_len),
-            left: clamp(max_connections),
-        });
+        self.source =
+            Some(BufferSource { rx_len: clamp(rx_len), tx_len: clamp(tx_len), left: clamp(max_connections) });
         self.set_receive_len(rx_len);
     }
 
@@ -268,9 +272,7 @@ impl<'a> Listener<'a> {
         const GRACE: i32 = ticks_of_ms(config::TCP_HALF_OPEN_GRACE) as i32;
         let free = self.half_open.iter().position(|record| record.stage == Stage::Free);
         free.or_else(|| {
-            self.oldest(|record| {
-                record.stage == Stage::Answered && now.since(record.created_at) >= GRACE
-            })
+            self.oldest(|record| record.stage == Stage::Answered && now.since(record.created_at) >= GRACE)
         })
     }
 
@@ -335,7 +337,10 @@ impl<'a> Listener<'a> {
     /// A segment without SYN for this port, from a connection that no socket has.
     #[inline(never)]
     pub(crate) fn on_segment(
-        &mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>,
+        &mut self,
+        cx: &Context<'_>,
+        tuple: &Tuple,
+        seg: &Segment<'_>,
     ) -> ListenerVerdict {
         let Some(i) = self.half_open.iter().position(|record| record.is_for(tuple)) else {
             return ListenerVerdict::NotMine;

@@ -28,15 +28,15 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-
 use connection::{Connection, Marks};
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
 pub(crate) use input::InPlace;
+pub(crate) use listener::ListenerVerdict;
 pub use listener::{HalfOpen, Listener};
-pub(crate) use listener::{Ends, ListenerVerdict};
 pub(crate) use segment::{Kind, Outcome, Plan, Segment, emit_control, reset_for};
 pub use state::State;
-pub(crate) use time_wait::{TimeWait, Verdict as TimeWaitVerdict};
+pub use time_wait::TimeWait;
+pub(crate) use time_wait::Verdict as TimeWaitVerdict;
 
 use super::{Context, Events, Tuple};
 use crate::config;
@@ -145,7 +145,9 @@ impl<'a> Socket<'a> {
     /// Connects to `remote`, from the `local` address and port or, where these say nothing, from what
     /// the interface chooses at the next poll.
     pub fn connect(
-        &mut self, remote: impl Into<IpEndpoint>, local: impl Into<IpListenEndpoint>,
+        &mut self,
+        remote: impl Into<IpEndpoint>,
+        local: impl Into<IpListenEndpoint>,
     ) -> Result<(), ConnectError> {
         if self.state() != State::Closed {
             return Err(ConnectError::InvalidState);
@@ -295,6 +297,19 @@ impl Socket<'_> {
         }
     }
 
+    /// Whether a segment between these ends is for this socket.
+    #[inline]
+    pub(crate) fn is_for(&self, tuple: &Tuple) -> bool {
+        match &self.phase {
+            Phase::Connection(connection) => {
+                connection.tuple.remote_port == tuple.remote_port
+                    && connection.tuple == *tuple
+                    && connection.state != State::Closed
+            }
+            _ => false,
+        }
+    }
+
     /// Where it listens, for demultiplexing.
     pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
         match self.phase {
@@ -314,7 +329,9 @@ impl Socket<'_> {
     /// The local end of an active open is chosen; the SYN can go.
     pub(crate) fn settle(&mut self, cx: &Context<'_>, local: Addr, local_port: u16) {
         if let Phase::Connecting(wish) = self.phase {
-            let tuple = Tuple { local, remote: wish.remote, local_port, remote_port: wish.remote_port };
+            let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
+            let (remote, remote_port) = (wish.remote, wish.remote_port);
+            let tuple = Tuple { local, remote, local_port, remote_port, zone };
             self.phase = Phase::Connection(Connection::active(cx, tuple, &self.side));
         }
     }
@@ -361,8 +378,7 @@ impl Socket<'_> {
         if !seg.flags.contains(Flags::SYN) || seg.flags.contains(Flags::FIN) {
             return Outcome::dropped(DropReason::Unacceptable);
         }
-        let mut connection =
-            Connection::passive(cx, *tuple, seg.seq, seg.window, &seg.options, &self.side);
+        let mut connection = Connection::passive(cx, *tuple, seg.seq, seg.window, &seg.options, &self.side);
         connection.marks |= Marks::PASSIVE;
         if addr.is_none() {
             connection.marks |= Marks::LISTEN_ANY;
@@ -391,7 +407,10 @@ impl Socket<'_> {
 
     /// A segment of this connection.
     pub(crate) fn process(
-        &mut self, cx: &Context<'_>, seg: &Segment<'_>, in_place: Option<InPlace<'_>>,
+        &mut self,
+        cx: &Context<'_>,
+        seg: &Segment<'_>,
+        in_place: Option<InPlace<'_>>,
     ) -> Outcome {
         let Phase::Connection(connection) = &mut self.phase else {
             return Outcome::dropped(DropReason::NoSocket);

@@ -100,7 +100,10 @@ impl Recv {
     /// `in_place` sees it first if it is in order and nothing waits before it.
     #[inline]
     pub(super) fn take(
-        &mut self, rx: &mut SocketBuffer<'_>, offset: u32, payload: &[u8],
+        &mut self,
+        rx: &mut SocketBuffer<'_>,
+        offset: u32,
+        payload: &[u8],
         in_place: Option<&mut dyn FnMut(&[u8]) -> usize>,
     ) -> Taken {
         if offset > 0 || !self.assembler.is_empty() {

@@ -99,9 +99,7 @@ impl Plan {
     /// Sequence space.
     #[inline]
     pub(super) fn seq_len(&self) -> u32 {
-        self.len
-            + u32::from(self.flags.contains(Flags::SYN))
-            + u32::from(self.flags.contains(Flags::FIN))
+        self.len + u32::from(self.flags.contains(Flags::SYN)) + u32::from(self.flags.contains(Flags::FIN))
     }
 }
 

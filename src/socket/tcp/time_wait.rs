@@ -7,6 +7,7 @@ use crate::config;
 use crate::socket::{Context, Tuple};
 use crate::stats::DropReason;
 use crate::time::Ticks;
+use crate::wire::Addr;
 use crate::wire::tcp::{Flags, SeqNum};
 
 /// How long, in ticks.
@@ -17,8 +18,12 @@ const EXPIRY_SHIFT: u32 = 8;
 
 /// A closed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TimeWait {
-    pub(crate) tuple: Tuple,
+pub struct TimeWait {
+    // The tuple without its zone, so that a record fits 48 octets.
+    local: Addr,
+    remote: Addr,
+    local_port: u16,
+    remote_port: u16,
     snd_nxt: SeqNum,
     rcv_nxt: SeqNum,
     /// In units of 256 ticks, modulo 2^16.
@@ -39,8 +44,33 @@ pub(crate) enum Verdict {
 }
 
 impl TimeWait {
+    /// No connection.
+    pub const EMPTY: TimeWait = TimeWait {
+        local: Addr::UNSPECIFIED,
+        remote: Addr::UNSPECIFIED,
+        local_port: 0,
+        remote_port: 0,
+        snd_nxt: SeqNum(0),
+        rcv_nxt: SeqNum(0),
+        expiry: 0,
+    };
+
+    /// Whether there is a connection in the record.
+    pub(crate) fn is_used(&self) -> bool {
+        self.local_port != 0
+    }
+
+    /// Whether a segment between these ends is for it.
+    pub(crate) fn is_for(&self, tuple: &Tuple) -> bool {
+        self.remote_port == tuple.remote_port
+            && self.local_port == tuple.local_port
+            && self.remote == tuple.remote
+            && self.local == tuple.local
+    }
+
     pub(super) fn new(tuple: Tuple, snd_nxt: SeqNum, rcv_nxt: SeqNum, now: Ticks) -> TimeWait {
-        let mut record = TimeWait { tuple, snd_nxt, rcv_nxt, expiry: 0 };
+        let Tuple { local, remote, local_port, remote_port, .. } = tuple;
+        let mut record = TimeWait { local, remote, local_port, remote_port, snd_nxt, rcv_nxt, expiry: 0 };
         record.restart(now);
         record
     }
