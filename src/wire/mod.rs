@@ -2,11 +2,16 @@
 
 use core::fmt;
 
+#[macro_use]
+mod packet;
+
 mod addr;
 pub mod arp;
 pub(crate) mod checksum;
 pub mod ethernet;
 mod field;
+#[cfg(test)]
+pub(crate) mod frames;
 pub mod icmp;
 pub mod icmpv4;
 pub mod icmpv6;
