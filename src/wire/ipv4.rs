@@ -203,6 +203,11 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ipv4Address::from(*self.header().dst())
     }
 
+    /// What the header says, whatever its checksum.
+    pub(super) fn repr(&self) -> Repr {
+        Repr::of(self.header(), self.payload().len() as u16)
+    }
+
     /// The header's options, unread.
     pub fn options(&self) -> &[u8] {
         &self.buffer.as_ref()[HEADER_LEN..usize::from(self.header_len())]
@@ -284,19 +289,24 @@ impl Repr {
 
     /// Reads a header, whose options are dropped, and verifies its checksum.
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Repr> {
-        let Parts { header, payload, .. } = Header::split(packet.buffer.as_ref())?;
-        Ok(Repr {
+        let parts = Header::split(packet.buffer.as_ref())?;
+        Ok(Repr::of(parts.header, parts.payload.len() as u16))
+    }
+
+    /// What a header says whose lengths are right.
+    pub(super) fn of(header: Header<'_>, payload_len: u16) -> Repr {
+        Repr {
             src_addr: Ipv4Address::from(*header.src()),
             dst_addr: Ipv4Address::from(*header.dst()),
             next_header: header.protocol(),
             hop_limit: header.hop_limit(),
-            payload_len: payload.len() as u16,
+            payload_len,
             ident: header.ident(),
             traffic_class: header.traffic_class(),
             dont_fragment: header.dont_fragment(),
             more_fragments: header.more_fragments(),
             fragment_offset: header.fragment_offset(),
-        })
+        }
     }
 
     /// Octets of the header.
@@ -318,7 +328,9 @@ impl Repr {
     /// Writes the header, with its checksum or, for a device that computes it, with zero there.
     #[inline]
     pub fn emit_header(&self, header: &mut [u8; HEADER_LEN], fill_checksum: bool) {
-        debug_assert!(self.payload_len <= u16::MAX - HEADER_LEN as u16 && self.fragment_offset % 8 == 0);
+        debug_assert!(
+            self.payload_len <= u16::MAX - HEADER_LEN as u16 && self.fragment_offset.is_multiple_of(8)
+        );
         let [len_high, len_low] = self.payload_len.wrapping_add(HEADER_LEN as u16).to_be_bytes();
         let [id_high, id_low] = self.ident.to_be_bytes();
         let flags = if self.dont_fragment { DONT_FRAGMENT } else { 0 }

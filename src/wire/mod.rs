@@ -20,6 +20,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod ipv6ext;
 pub mod ndisc;
+mod pretty;
 pub mod tcp;
 pub mod udp;
 
@@ -39,6 +40,7 @@ pub use ip::{
 pub use ipv4::{HEADER_LEN as IPV4_HEADER_LEN, Packet as Ipv4Packet, Repr as Ipv4Repr};
 pub use ipv6::{HEADER_LEN as IPV6_HEADER_LEN, Packet as Ipv6Packet, Repr as Ipv6Repr};
 pub use ndisc::{Message as NdiscRepr, NdOption};
+pub use pretty::PrettyPrinter;
 pub use tcp::{Flags as TcpFlags, Packet as TcpPacket, Repr as TcpRepr, SeqNum as TcpSeqNumber};
 pub use udp::{HEADER_LEN as UDP_HEADER_LEN, Packet as UdpPacket, Repr as UdpRepr};
 

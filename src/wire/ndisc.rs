@@ -333,7 +333,8 @@ fn parse_neighbor_advert<'a>(
     let (target, options) = rest.split_first_chunk::<16>().ok_or(Error::Truncated)?;
     let lladdr = Options::parse(options)?.target_link_addr();
     let flags = NeighborFlags::from_bits_truncate(fixed[4]);
-    ensure(!is_multicast(target) && !(is_multicast(dst) && flags.contains(NeighborFlags::SOLICITED)))?;
+    let solicited_by_all = is_multicast(dst) && flags.contains(NeighborFlags::SOLICITED);
+    ensure(!is_multicast(target) && !solicited_by_all)?;
     Ok(Message::NeighborAdvert { flags, target, lladdr })
 }
 
