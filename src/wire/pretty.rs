@@ -7,10 +7,11 @@ use core::fmt;
 
 use super::checksum::{pseudo_header_of, sum};
 use super::ipv6ext::{self, Fragment};
+#[cfg(feature = "medium-ethernet")]
+use super::{ArpPacket, ArpRepr, EtherType, EthernetFrame, EthernetRepr};
 use super::{
-    ArpPacket, ArpRepr, EtherType, EthernetFrame, EthernetRepr, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet,
-    Icmpv6Repr, IpAddress, IpProtocol, IpVersion, Ipv4Packet, Ipv6Packet, Ipv6Repr, TcpPacket, TcpRepr,
-    UdpPacket,
+    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, IpVersion, Ipv4Packet,
+    Ipv6Packet, Ipv6Repr, TcpPacket, TcpRepr, UdpPacket,
 };
 use crate::phy::Medium;
 
