@@ -150,6 +150,14 @@ impl Faults {
     }
 }
 
+/// The descriptor of the device, to wait for.
+#[cfg(unix)]
+impl<D: std::os::fd::AsRawFd> std::os::fd::AsRawFd for FaultInjector<D> {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.inner.as_raw_fd()
+    }
+}
+
 impl<D: Device> Device for FaultInjector<D> {
     type RxToken<'a>
         = FaultRxToken<'a>

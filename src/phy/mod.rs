@@ -55,6 +55,8 @@ mod pcap;
 mod sim_link;
 #[cfg(feature = "phy-sim")]
 mod sim_rng;
+#[cfg(all(target_os = "linux", any(feature = "phy-tuntap", feature = "phy-raw")))]
+mod sys;
 #[cfg(test)]
 mod testing;
 #[cfg(feature = "phy-tracer")]
@@ -72,6 +74,15 @@ pub use sim_link::{
 };
 #[cfg(feature = "phy-sim")]
 pub use sim_rng::SimRng;
+#[cfg(all(target_os = "linux", any(feature = "phy-tuntap", feature = "phy-raw")))]
+pub use sys::{
+    KernelError, KernelInterface, NetnsError, NetnsKind, SystemCounters, unshare_network, veth_pair, wait,
+    wait_any,
+};
+#[cfg(all(target_os = "linux", feature = "phy-raw"))]
+pub use sys::{RawSocket, RawSocketError, RawSocketRxToken, RawSocketTxToken};
+#[cfg(all(target_os = "linux", feature = "phy-tuntap"))]
+pub use sys::{TunTapError, TunTapInterface, TunTapRxToken, TunTapTxToken};
 #[cfg(feature = "phy-tracer")]
 pub use tracer::{Direction, TracedFrame, Tracer, TracerRxToken, TracerTxToken};
 
@@ -382,7 +393,31 @@ impl fmt::Display for Medium {
 
 #[cfg(test)]
 mod tests {
+    use super::testing::Probe;
     use super::*;
+
+    /// A stack and its devices may move to another thread.
+    #[test]
+    fn every_device_is_send() {
+        fn is_send<T: Send>() {}
+        is_send::<(Medium, HardwareAddress, DeviceCapabilities, LinkState, RxMeta, TxMeta, PortStatus)>();
+        #[cfg(feature = "phy-loopback")]
+        is_send::<(Loopback, LoopbackRxToken<'_>, LoopbackTxToken<'_>)>();
+        #[cfg(feature = "phy-sim")]
+        is_send::<(SimLink, SimPort, SimConfig, SimRng, PathCounters, SimRxToken<'_>, SimTxToken<'_>)>();
+        #[cfg(feature = "phy-sim")]
+        is_send::<(FaultInjector<SimPort>, FaultConfig, FaultCounters, FaultRxToken<'_>)>();
+        #[cfg(feature = "phy-pcap")]
+        is_send::<(PcapWriter<Probe, std::fs::File>, PcapOptions)>();
+        #[cfg(feature = "phy-tracer")]
+        is_send::<(Tracer<Probe, fn(Instant, TracedFrame<'_>)>, TracedFrame<'_>)>();
+        #[cfg(all(target_os = "linux", feature = "phy-tuntap"))]
+        is_send::<(TunTapInterface, TunTapError, TunTapRxToken<'_>, TunTapTxToken<'_>)>();
+        #[cfg(all(target_os = "linux", feature = "phy-raw"))]
+        is_send::<(RawSocket, RawSocketError, RawSocketRxToken<'_>, RawSocketTxToken<'_>)>();
+        #[cfg(all(target_os = "linux", any(feature = "phy-tuntap", feature = "phy-raw")))]
+        is_send::<(KernelInterface, KernelError, NetnsError, SystemCounters)>();
+    }
 
     #[test]
     fn a_borrowed_device_passes_every_method_on() {
@@ -390,7 +425,7 @@ mod tests {
         let medium = Medium::Ip;
         #[cfg(not(feature = "medium-ip"))]
         let medium = Medium::Ethernet;
-        let mut probe = testing::Probe::new(medium);
+        let mut probe = Probe::new(medium);
         probe.to_receive.push(vec![1]);
         let mut borrowed = &mut probe;
         testing::assert_passes_on(&mut borrowed, |device| device);

@@ -152,6 +152,14 @@ fn to_io(error: PcapError) -> io::Error {
     }
 }
 
+/// The descriptor of the device, to wait for.
+#[cfg(unix)]
+impl<D: std::os::fd::AsRawFd, W: Write> std::os::fd::AsRawFd for PcapWriter<D, W> {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.inner.as_raw_fd()
+    }
+}
+
 impl<D: Device, W: Write> Device for PcapWriter<D, W> {
     type RxToken<'a>
         = PcapRxToken<'a, D::RxToken<'a>, W>

@@ -83,6 +83,14 @@ impl<D: Device, F: Fn(Instant, TracedFrame<'_>)> Tracer<D, F> {
     }
 }
 
+/// The descriptor of the device, to wait for.
+#[cfg(all(unix, feature = "std"))]
+impl<D: std::os::fd::AsRawFd, F> std::os::fd::AsRawFd for Tracer<D, F> {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.inner.as_raw_fd()
+    }
+}
+
 impl<D: Device, F: Fn(Instant, TracedFrame<'_>)> Device for Tracer<D, F> {
     type RxToken<'a>
         = TracerRxToken<'a, D::RxToken<'a>, F>
