@@ -4,7 +4,7 @@
 //! the driver's own memory; what is known about the frame beside its octets (a verified checksum,
 //! segmentation, a timestamp) is read from the [`RxToken`] and set on the [`TxToken`].
 //!
-//! The engine itself is compiled once: it sends through the object-safe [`TxSlot`] and sees the ports
+//! The engine itself is compiled once: it sends through the object-safe [`AnswerSlot`] and sees the ports
 //! of a router through [`DynDevice`], which every `Device` is.
 
 use core::fmt;

@@ -1,5 +1,8 @@
 //! What the devices' unit tests share.
 
+// Which of it is used depends on the devices that are built in.
+#![allow(dead_code)]
+
 use super::{Device, RxToken, TxToken};
 use crate::time::Instant;
 

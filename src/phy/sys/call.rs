@@ -5,6 +5,7 @@
 //! library's owning types.
 
 use std::ffi::{CStr, CString};
+#[cfg(feature = "phy-tuntap")]
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,7 +13,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
-use libc::{c_int, c_void, ifreq, socklen_t};
+use libc::{c_int, ifreq};
 
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
@@ -39,6 +40,7 @@ fn named_request(name: &str) -> io::Result<ifreq> {
     Ok(request)
 }
 
+#[cfg(feature = "phy-tuntap")]
 fn name_of(request: &ifreq) -> String {
     let octets = request.ifr_name.iter().map(|&octet| octet as u8).take_while(|&octet| octet != 0);
     String::from_utf8_lossy(&octets.collect::<Vec<_>>()).into_owned()
@@ -135,16 +137,17 @@ pub(super) fn bind_packet(socket: &OwnedFd, index: u32) -> io::Result<()> {
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
     address.sll_ifindex = index as c_int;
-    let len = size_of::<libc::sockaddr_ll>() as socklen_t;
+    let len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     // SAFETY: a `sockaddr_ll` with its length.
     check(unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(&address).cast(), len) })?;
     Ok(())
 }
 
 /// Sets an option to a plain value.
+#[cfg(feature = "phy-raw")]
 pub(super) fn set_option<T: Copy>(socket: &OwnedFd, level: c_int, name: c_int, value: T) -> io::Result<()> {
-    let len = size_of::<T>() as socklen_t;
-    let value = ptr::from_ref(&value).cast::<c_void>();
+    let len = size_of::<T>() as libc::socklen_t;
+    let value = ptr::from_ref(&value).cast::<libc::c_void>();
     // SAFETY: a value that lives on, with its length.
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, len) })?;
     Ok(())
@@ -187,7 +190,7 @@ pub(super) fn receive_packet(socket: &OwnedFd, octets: &mut [u8]) -> io::Result<
     // SAFETY: plain data for which zero is valid.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     message.msg_name = ptr::from_mut(&mut address).cast();
-    message.msg_namelen = size_of::<libc::sockaddr_ll>() as socklen_t;
+    message.msg_namelen = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     message.msg_iov = &mut piece;
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
