@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::{Device, DeviceCapabilities, Medium, RxMeta, RxToken, TxMeta, TxToken};
 use crate::time::Instant;
+use crate::wire::PrettyPrinter;
 
 /// Which way a frame went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,16 +15,7 @@ pub enum Direction {
     Tx,
 }
 
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Direction::Rx => "<-",
-            Direction::Tx => "->",
-        })
-    }
-}
-
-/// A frame that passes. `Display` says in a few words what it is.
+/// A frame that passes. `Display` says what is in it.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct TracedFrame<'a> {
@@ -35,13 +27,14 @@ pub struct TracedFrame<'a> {
     pub octets: &'a [u8],
 }
 
+/// One line a layer, each behind an arrow that says which way.
 impl fmt::Display for TracedFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} octets:", self.direction, self.medium, self.octets.len())?;
-        for octet in self.octets.iter().take(40) {
-            write!(f, " {octet:02x}")?;
-        }
-        if self.octets.len() > 40 { f.write_str(" ..") } else { Ok(()) }
+        let prefix = match self.direction {
+            Direction::Rx => "<- ",
+            Direction::Tx => "-> ",
+        };
+        PrettyPrinter::new(prefix, self.medium, self.octets).fmt(f)
     }
 }
 
@@ -207,11 +200,25 @@ mod tests {
     }
 
     #[test]
+    #[cfg(all(feature = "medium-ip", feature = "proto-ipv4"))]
+    fn a_packet_is_shown_layer_by_layer_with_its_direction() {
+        // IPv4, 192.0.2.1 to 192.0.2.2, UDP from port 9 to port 7 without a checksum.
+        let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0xf6, 0xce, 192, 0, 2, 1, 192, 0, 2, 2];
+        packet.extend([0, 9, 0, 7, 0, 8, 0, 0]);
+        let frame = TracedFrame { direction: Direction::Tx, medium: Medium::Ip, octets: &packet };
+        let text = frame.to_string();
+        assert!(text.lines().all(|line| line.starts_with("-> ")), "{text}");
+        assert!(text.contains("192.0.2.1") && text.contains("UDP"), "{text}");
+    }
+
+    #[test]
     fn a_frame_of_any_octets_can_be_shown() {
         for len in 0..80 {
-            let octets = vec![0xff; len];
-            let frame = TracedFrame { direction: Direction::Rx, medium: MEDIUM, octets: &octets };
-            assert!(frame.to_string().contains(&format!("{len} octets")));
+            for octet in [0x00, 0x45, 0x60, 0xff] {
+                let octets = vec![octet; len];
+                let frame = TracedFrame { direction: Direction::Rx, medium: MEDIUM, octets: &octets };
+                assert!(frame.to_string().starts_with("<- "));
+            }
         }
     }
 }
