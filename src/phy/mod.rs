@@ -12,6 +12,9 @@ use core::task::Waker;
 
 use crate::time::Instant;
 
+#[cfg(feature = "phy-lan9118")]
+pub mod mcu;
+
 bitflags::bitflags! {
     /// Checksums that a device computes on transmission.
     #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
