@@ -3,6 +3,8 @@
 //! A capacity is a slice that the caller lends; what stands here are times, rates and bounds that
 //! no caller needs to choose.
 
+use crate::time::TICKS_PER_SEC;
+
 /// Whether IPv4 is built in.
 pub(crate) const HAS_IPV4: bool = cfg!(feature = "proto-ipv4");
 /// Whether IPv6 is built in.
@@ -12,3 +14,15 @@ pub(crate) const HAS_ETHERNET: bool = cfg!(feature = "medium-ethernet");
 
 /// Hop limit of packets that no socket sets one for (RFC 1700).
 pub const DEFAULT_HOP_LIMIT: u8 = 64;
+
+/// The largest table of routes that grows by itself.
+pub const MAX_ROUTES: usize = 1_024;
+
+/// Ticks that a confirmed neighbour counts as reachable (RFC 4861 §10: 30 s).
+pub(crate) const NEIGHBOR_REACHABLE: u32 = 30 * TICKS_PER_SEC;
+/// Ticks between the use of a stale neighbour and the first probe (RFC 4861 §10: 5 s).
+pub(crate) const NEIGHBOR_DELAY: u32 = 5 * TICKS_PER_SEC;
+/// Ticks between two solicitations (RFC 4861 §10: 1 s).
+pub(crate) const NEIGHBOR_RETRANSMIT: u32 = TICKS_PER_SEC;
+/// Solicitations before a neighbour is given up (RFC 4861 §10).
+pub(crate) const NEIGHBOR_SOLICITATIONS: u8 = 3;

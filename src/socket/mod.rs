@@ -54,4 +54,6 @@ pub(crate) struct Tuple {
     pub(crate) remote: Addr,
     pub(crate) local_port: u16,
     pub(crate) remote_port: u16,
+    /// The port of the stack that a link-local peer is behind, plus one; 0 for none.
+    pub(crate) zone: u8,
 }

@@ -4,7 +4,7 @@
 //! octets when only one is, so that demultiplexing, sockets and routing exist once and a build with
 //! only IPv4 carries nothing of IPv6.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use super::ip::{IpAddress, Ipv4Address, Ipv6Address};
 
 #[cfg(all(feature = "proto-ipv4", feature = "proto-ipv6"))]
 mod repr {
@@ -15,6 +15,8 @@ mod repr {
     }
 
     impl Addr {
+        pub(crate) const UNSPECIFIED: Addr = Addr::V4([0; 4]);
+
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
             Addr::V4(octets)
@@ -46,6 +48,8 @@ mod repr {
     pub(crate) struct Addr([u8; 4]);
 
     impl Addr {
+        pub(crate) const UNSPECIFIED: Addr = Addr([0; 4]);
+
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
             Addr(octets)
@@ -67,6 +71,8 @@ mod repr {
     pub(crate) struct Addr([u8; 16]);
 
     impl Addr {
+        pub(crate) const UNSPECIFIED: Addr = Addr([0; 16]);
+
         #[inline]
         pub(crate) const fn v6(octets: [u8; 16]) -> Addr {
             Addr(octets)
@@ -156,7 +162,7 @@ impl Addr {
     pub(crate) fn is_loopback(&self) -> bool {
         match (self.as_v4(), self.as_v6()) {
             (Some(o), _) => o[0] == 127,
-            (_, Some(o)) => *o == Ipv6Addr::LOCALHOST.octets(),
+            (_, Some(o)) => *o == Ipv6Address::LOCALHOST.octets(),
             _ => false,
         }
     }
@@ -203,25 +209,25 @@ impl Addr {
     }
 }
 
-impl From<Addr> for IpAddr {
-    fn from(addr: Addr) -> IpAddr {
+impl From<Addr> for IpAddress {
+    fn from(addr: Addr) -> IpAddress {
         match (addr.as_v4(), addr.as_v6()) {
-            (Some(&octets), _) => IpAddr::V4(Ipv4Addr::from(octets)),
-            (_, Some(&octets)) => IpAddr::V6(Ipv6Addr::from(octets)),
-            _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            (Some(&octets), _) => IpAddress::Ipv4(Ipv4Address::from(octets)),
+            (_, Some(&octets)) => IpAddress::Ipv6(Ipv6Address::from(octets)),
+            _ => IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
         }
     }
 }
 
-impl TryFrom<IpAddr> for Addr {
+impl TryFrom<IpAddress> for Addr {
     type Error = FamilyNotBuiltIn;
 
-    fn try_from(addr: IpAddr) -> Result<Addr, FamilyNotBuiltIn> {
+    fn try_from(addr: IpAddress) -> Result<Addr, FamilyNotBuiltIn> {
         match addr {
             #[cfg(feature = "proto-ipv4")]
-            IpAddr::V4(addr) => Ok(Addr::v4(addr.octets())),
+            IpAddress::Ipv4(addr) => Ok(Addr::v4(addr.octets())),
             #[cfg(feature = "proto-ipv6")]
-            IpAddr::V6(addr) => Ok(Addr::v6(addr.octets())),
+            IpAddress::Ipv6(addr) => Ok(Addr::v6(addr.octets())),
             #[allow(unreachable_patterns)]
             _ => Err(FamilyNotBuiltIn),
         }

@@ -1,6 +1,42 @@
 //! Packet formats: views and representations, no state.
 
+use core::fmt;
+
 mod addr;
+mod ip;
 
 pub(crate) use addr::Addr;
 pub use addr::FamilyNotBuiltIn;
+pub use ip::{
+    IpAddress, IpCidr, IpEndpoint, IpListenEndpoint, IpProtocol, IpVersion, Ipv4Address, Ipv4Cidr,
+    Ipv6Address, Ipv6Cidr,
+};
+
+/// Why octets are no packet of the format they were read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Error {
+    /// Shorter than the header says or the format needs.
+    Truncated,
+    /// A field holds what the format forbids.
+    Malformed,
+    /// The checksum does not match.
+    Checksum,
+    /// Well-formed, but of a kind that is not spoken here.
+    Unsupported,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Error::Truncated => "truncated packet",
+            Error::Malformed => "malformed packet",
+            Error::Checksum => "wrong checksum",
+            Error::Unsupported => "unsupported kind of packet",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// What reading octets gives.
+pub type Result<T> = core::result::Result<T, Error>;

@@ -1,0 +1,375 @@
+//! The neighbour cache: which hardware address an IP address has on this link.
+//!
+//! One table and one state machine serve ARP (RFC 826) and Neighbor Discovery (RFC 4861 §7.3), with
+//! unreachability detection for both: a neighbour that has not been confirmed for a while is probed by
+//! unicast when it is used, and forgotten if it stays silent.
+//!
+//! ```text
+//!   Free --used--> Incomplete --answer--> Reachable --30 s--> Stale --used--> Delay --5 s--> Probe
+//!    ^                 | 3 tries              ^                                 |answer       | 3 tries
+//!    +-----------------+----------------------+---------------------------------+-> Reachable | --> Free
+//! ```
+//!
+//! The sockets and packets that wait for an unresolved neighbour hang on its entry, so one that does
+//! not answer delays nobody else.
+
+use managed::ManagedSlice;
+
+use crate::config;
+use crate::storage::List;
+use crate::time::Ticks;
+use crate::wire::Addr;
+
+/// An Ethernet address, which is the only kind that is resolved.
+pub(crate) type Hardware = [u8; 6];
+
+/// Reachability of a neighbour (RFC 4861 §7.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    Incomplete,
+    Reachable,
+    Stale,
+    Delay,
+    Probe,
+}
+
+/// Storage for one neighbour.
+#[derive(Debug, Clone)]
+pub struct Neighbor {
+    addr: Addr,
+    hardware: Hardware,
+    state: State,
+    /// Solicitations sent in this state.
+    tries: u8,
+    /// When the state ends. For `Reachable` nobody wakes up for it.
+    due: Ticks,
+    used: Ticks,
+    /// Sockets with something to send there.
+    pub(crate) waiting: List,
+}
+
+impl Neighbor {
+    /// An unused entry.
+    pub const EMPTY: Neighbor = Neighbor {
+        addr: Addr::UNSPECIFIED,
+        hardware: [0; 6],
+        state: State::Free,
+        tries: 0,
+        due: Ticks(0),
+        used: Ticks(0),
+        waiting: List::EMPTY,
+    };
+
+    fn enter(&mut self, state: State, due: Ticks) {
+        self.state = state;
+        self.due = due;
+        self.tries = 0;
+    }
+
+    fn is_timed(&self) -> bool {
+        matches!(self.state, State::Incomplete | State::Delay | State::Probe)
+    }
+}
+
+/// What the cache says about a neighbour that somebody wants to send to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resolution {
+    /// Its hardware address.
+    Known(Hardware),
+    /// Being asked for: wait on this entry.
+    Pending(usize),
+    /// No entry is free for it.
+    Full,
+}
+
+/// What shall be done because time has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Ask who has `addr`: everybody, or the one who had it.
+    Solicit { addr: Addr, to: Option<Hardware> },
+    /// Nobody has answered: release what waits on this entry, then [`NeighborCache::forget`] it.
+    Fail(usize),
+}
+
+pub(crate) struct NeighborCache<'a> {
+    entries: ManagedSlice<'a, Neighbor>,
+    /// Where the last lookup hit: a burst goes to one neighbour.
+    last: usize,
+}
+
+impl<'a> NeighborCache<'a> {
+    pub(crate) fn new(entries: ManagedSlice<'a, Neighbor>) -> NeighborCache<'a> {
+        NeighborCache { entries, last: 0 }
+    }
+
+    fn find(&mut self, addr: &Addr) -> Option<usize> {
+        let hit = |entry: &Neighbor| entry.addr == *addr && entry.state != State::Free;
+        if self.entries.get(self.last).is_some_and(hit) {
+            return Some(self.last);
+        }
+        let index = self.entries.iter().position(hit)?;
+        self.last = index;
+        Some(index)
+    }
+
+    /// The hardware address of `addr`, which somebody is about to send to; asks for it if need be.
+    pub(crate) fn resolve(&mut self, addr: &Addr, now: Ticks) -> Resolution {
+        let Some(index) = self.find(addr) else { return self.start(addr, now) };
+        let Some(entry) = self.entries.get_mut(index) else { return Resolution::Full };
+        entry.used = now;
+        if entry.state == State::Incomplete {
+            return Resolution::Pending(index);
+        }
+        let expired = entry.state == State::Reachable && entry.due.is_due(now);
+        if expired || entry.state == State::Stale {
+            entry.enter(State::Delay, now.after(config::NEIGHBOR_DELAY));
+        }
+        Resolution::Known(entry.hardware)
+    }
+
+    /// The hardware address, if it is known, without asking or keeping it alive.
+    pub(crate) fn known(&self, addr: &Addr) -> Option<Hardware> {
+        let entry = self.entries.iter().find(|e| e.addr == *addr && e.state != State::Free)?;
+        (entry.state != State::Incomplete).then_some(entry.hardware)
+    }
+
+    #[inline(never)]
+    fn start(&mut self, addr: &Addr, now: Ticks) -> Resolution {
+        let Some(index) = self.victim(now, true) else { return Resolution::Full };
+        let Some(entry) = self.entries.get_mut(index) else { return Resolution::Full };
+        *entry = Neighbor { addr: *addr, used: now, ..Neighbor::EMPTY };
+        entry.enter(State::Incomplete, now);
+        Resolution::Pending(index)
+    }
+
+    /// An entry for a new neighbour: a free one, else the stalest that nobody waits for.
+    ///
+    /// One that is confirmed and in use is never given up for one that only might exist, so that
+    /// somebody who makes us look for many strangers can't make us forget our friends.
+    fn victim(&self, now: Ticks, for_unresolved: bool) -> Option<usize> {
+        let mut best = None;
+        let mut best_age = -1;
+        for (index, entry) in self.entries.iter().enumerate() {
+            let age = match entry.state {
+                State::Free => return Some(index),
+                State::Incomplete => continue,
+                State::Stale => now.since(entry.used),
+                _ if entry.state == State::Reachable && entry.due.is_due(now) => now.since(entry.used),
+                _ if for_unresolved => continue,
+                _ => 0,
+            };
+            if age > best_age {
+                best = Some(index);
+                best_age = age;
+            }
+        }
+        best
+    }
+
+    /// Notes an answer to our question, or word from the neighbour itself (`solicited` or not).
+    ///
+    /// Returns the entry if it was being waited for. An unknown neighbour is entered only if `create`.
+    pub(crate) fn learn(&mut self, addr: &Addr, hardware: Hardware, evidence: Evidence, now: Ticks) -> Option<usize> {
+        let index = match self.find(addr) {
+            Some(index) => index,
+            None if evidence.create => self.insert(addr, now)?,
+            None => return None,
+        };
+        let entry = self.entries.get_mut(index)?;
+        let was_waited_for = entry.state == State::Incomplete;
+        let changed = entry.hardware != hardware;
+        if changed && !was_waited_for && !evidence.override_ {
+            // RFC 4861 §7.2.5: a differing address without the override flag only casts doubt.
+            if entry.state == State::Reachable {
+                entry.enter(State::Stale, now);
+            }
+            return None;
+        }
+        entry.hardware = hardware;
+        if evidence.solicited {
+            entry.enter(State::Reachable, now.after(config::NEIGHBOR_REACHABLE));
+        } else if changed || was_waited_for {
+            entry.enter(State::Stale, now);
+        }
+        was_waited_for.then_some(index)
+    }
+
+    fn insert(&mut self, addr: &Addr, now: Ticks) -> Option<usize> {
+        let index = self.victim(now, false)?;
+        let entry = self.entries.get_mut(index)?;
+        *entry = Neighbor { addr: *addr, used: now, ..Neighbor::EMPTY };
+        entry.enter(State::Stale, now);
+        Some(index)
+    }
+
+    /// An entry that was given out by this cache.
+    pub(crate) fn entry_mut(&mut self, index: usize) -> Option<&mut Neighbor> {
+        self.entries.get_mut(index)
+    }
+
+    /// The address of an entry and, when it is resolved, its hardware address.
+    pub(crate) fn forget(&mut self, index: usize) {
+        if let Some(entry) = self.entries.get_mut(index) {
+            *entry = Neighbor::EMPTY;
+        }
+    }
+
+    /// The next thing that is due, if anything is.
+    pub(crate) fn next_action(&mut self, now: Ticks) -> Option<Action> {
+        let is_due = |entry: &Neighbor| entry.is_timed() && entry.due.is_due(now);
+        let index = self.entries.iter().position(is_due)?;
+        let entry = self.entries.get_mut(index)?;
+        if entry.state == State::Delay {
+            entry.enter(State::Probe, now);
+        }
+        if entry.tries >= config::NEIGHBOR_SOLICITATIONS {
+            return Some(Action::Fail(index));
+        }
+        entry.tries += 1;
+        entry.due = now.after(config::NEIGHBOR_RETRANSMIT);
+        let to = (entry.state == State::Probe).then_some(entry.hardware);
+        Some(Action::Solicit { addr: entry.addr, to })
+    }
+
+    /// When [`next_action`](Self::next_action) has something to do.
+    pub(crate) fn poll_at(&self) -> Option<Ticks> {
+        let timed = self.entries.iter().filter(|entry| entry.is_timed());
+        timed.map(|entry| entry.due).reduce(|a, b| if b.is_before(a) { b } else { a })
+    }
+
+    /// Forgets everything, as when the link went down; the waiters of each entry go to `release`.
+    pub(crate) fn clear(&mut self, mut release: impl FnMut(usize, &mut List)) {
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            release(index, &mut entry.waiting);
+            *entry = Neighbor::EMPTY;
+        }
+    }
+
+    /// How many neighbours are known or being asked for.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.state != State::Free).count()
+    }
+}
+
+/// What a message tells about the neighbour that it speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// It answers a question of ours: the path works both ways.
+    pub(crate) solicited: bool,
+    /// It may replace an address that differs.
+    pub(crate) override_: bool,
+    /// It is worth an entry for somebody unknown.
+    pub(crate) create: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: Hardware = [2, 0, 0, 0, 0, 1];
+    const ANSWER: Evidence = Evidence { solicited: true, override_: true, create: false };
+
+    #[cfg(feature = "proto-ipv4")]
+    fn addr(last: u8) -> Addr {
+        Addr::v4([10, 0, 0, last])
+    }
+    #[cfg(not(feature = "proto-ipv4"))]
+    fn addr(last: u8) -> Addr {
+        Addr::v6([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last])
+    }
+
+    fn with_cache(count: usize, test: impl FnOnce(&mut NeighborCache<'_>)) {
+        let mut entries = [const { Neighbor::EMPTY }; 8];
+        test(&mut NeighborCache::new(ManagedSlice::Borrowed(&mut entries[..count])));
+    }
+
+    #[test]
+    fn an_unknown_neighbor_is_asked_for_three_times_and_then_given_up() {
+        with_cache(2, |cache| {
+            assert_eq!(cache.resolve(&addr(1), Ticks(0)), Resolution::Pending(0));
+            let mut now = Ticks(0);
+            for _ in 0..config::NEIGHBOR_SOLICITATIONS {
+                assert_eq!(cache.next_action(now), Some(Action::Solicit { addr: addr(1), to: None }));
+                assert_eq!(cache.next_action(now), None);
+                now = cache.poll_at().unwrap();
+            }
+            assert_eq!(cache.next_action(now), Some(Action::Fail(0)));
+            cache.forget(0);
+            assert_eq!(cache.poll_at(), None);
+        });
+    }
+
+    #[test]
+    fn a_confirmed_neighbor_is_probed_only_when_it_is_used_again() {
+        with_cache(2, |cache| {
+            cache.resolve(&addr(1), Ticks(0));
+            assert_eq!(cache.learn(&addr(1), MAC, ANSWER, Ticks(0)), Some(0));
+            assert_eq!(cache.resolve(&addr(1), Ticks(1)), Resolution::Known(MAC));
+            assert_eq!(cache.poll_at(), None, "an idle neighbour wakes nobody");
+            let later = Ticks(config::NEIGHBOR_REACHABLE + 1);
+            assert_eq!(cache.resolve(&addr(1), later), Resolution::Known(MAC));
+            let probe_at = cache.poll_at().unwrap();
+            assert_eq!(probe_at, later.after(config::NEIGHBOR_DELAY));
+            let probe = Action::Solicit { addr: addr(1), to: Some(MAC) };
+            assert_eq!(cache.next_action(probe_at), Some(probe));
+            cache.learn(&addr(1), MAC, ANSWER, probe_at);
+            assert_eq!(cache.poll_at(), None);
+        });
+    }
+
+    #[test]
+    fn a_silent_neighbor_is_forgotten_after_three_probes() {
+        with_cache(1, |cache| {
+            cache.resolve(&addr(1), Ticks(0));
+            cache.learn(&addr(1), MAC, ANSWER, Ticks(0));
+            cache.resolve(&addr(1), Ticks(config::NEIGHBOR_REACHABLE + 1));
+            let mut probes = 0;
+            let failed = loop {
+                match cache.next_action(cache.poll_at().unwrap()).unwrap() {
+                    Action::Solicit { to, .. } => {
+                        assert_eq!(to, Some(MAC));
+                        probes += 1;
+                    }
+                    Action::Fail(index) => break index,
+                }
+            };
+            assert_eq!((failed, probes), (0, config::NEIGHBOR_SOLICITATIONS));
+        });
+    }
+
+    #[test]
+    fn strangers_do_not_push_out_a_confirmed_neighbor() {
+        with_cache(2, |cache| {
+            cache.resolve(&addr(1), Ticks(0));
+            cache.learn(&addr(1), MAC, ANSWER, Ticks(0));
+            for stranger in 2..100 {
+                cache.resolve(&addr(stranger), Ticks(1));
+            }
+            assert_eq!(cache.resolve(&addr(1), Ticks(2)), Resolution::Known(MAC));
+            assert_eq!(cache.resolve(&addr(77), Ticks(2)), Resolution::Full);
+        });
+    }
+
+    #[test]
+    fn a_differing_address_without_override_only_casts_doubt() {
+        with_cache(1, |cache| {
+            cache.resolve(&addr(1), Ticks(0));
+            cache.learn(&addr(1), MAC, ANSWER, Ticks(0));
+            let claim = Evidence { solicited: false, override_: false, create: true };
+            cache.learn(&addr(1), [6; 6], claim, Ticks(1));
+            assert_eq!(cache.known(&addr(1)), Some(MAC));
+        });
+    }
+
+    #[test]
+    fn word_from_an_unknown_neighbor_is_kept_only_when_asked_to() {
+        with_cache(1, |cache| {
+            assert_eq!(cache.learn(&addr(1), MAC, ANSWER, Ticks(0)), None);
+            assert_eq!(cache.len(), 0);
+            let request = Evidence { solicited: false, override_: true, create: true };
+            cache.learn(&addr(1), MAC, request, Ticks(0));
+            assert_eq!(cache.known(&addr(1)), Some(MAC));
+        });
+    }
+}

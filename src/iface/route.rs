@@ -1,0 +1,143 @@
+//! Routes of one interface.
+//!
+//! A route belongs to the interface it leaves by and goes with it. Among all that match, over all
+//! interfaces, the longest prefix wins, then the smallest metric.
+
+use managed::ManagedSlice;
+
+use crate::time::Instant;
+use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr};
+
+/// A way to a network that is not on the link itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    network: Addr,
+    prefix_len: u8,
+    /// Smaller is better.
+    metric: u16,
+    gateway: Option<Addr>,
+    expires_at: Option<Instant>,
+}
+
+impl Route {
+    /// A route to `network` by way of `gateway`, or straight to the link without one.
+    pub fn new(network: IpCidr, gateway: Option<IpAddress>) -> Result<Route, FamilyNotBuiltIn> {
+        Ok(Route {
+            network: Addr::try_from(network.address())?,
+            prefix_len: network.prefix_len(),
+            metric: 0,
+            gateway: gateway.map(Addr::try_from).transpose()?,
+            expires_at: None,
+        })
+    }
+
+    /// The same with another metric; smaller is better. 0 unless set.
+    pub fn with_metric(mut self, metric: u16) -> Route {
+        self.metric = metric;
+        self
+    }
+
+    /// The same, void from `at` on.
+    pub fn with_expiry(mut self, at: Instant) -> Route {
+        self.expires_at = Some(at);
+        self
+    }
+
+    fn goes_to(&self, other: &Route) -> bool {
+        self.network == other.network && self.prefix_len == other.prefix_len && self.gateway == other.gateway
+    }
+}
+
+/// How well an interface can reach a destination, and through whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Match {
+    pub(crate) prefix_len: u8,
+    pub(crate) metric: u16,
+    pub(crate) next_hop: Addr,
+}
+
+impl Match {
+    pub(crate) fn is_better_than(&self, other: &Match) -> bool {
+        let rank = |m: &Match| (m.prefix_len, u16::MAX - m.metric);
+        rank(self) > rank(other)
+    }
+}
+
+/// The table is full: lend more storage, or remove a route first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteTableFull;
+
+impl core::fmt::Display for RouteTableFull {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("route table full: lend more storage or remove a route")
+    }
+}
+
+impl core::error::Error for RouteTableFull {}
+
+/// The routes of one interface.
+pub struct Routes<'a> {
+    entries: ManagedSlice<'a, Option<Route>>,
+}
+
+impl<'a> Routes<'a> {
+    pub(crate) fn new(entries: ManagedSlice<'a, Option<Route>>) -> Routes<'a> {
+        Routes { entries }
+    }
+
+    /// Adds a route, or replaces the one to the same network by the same gateway.
+    pub fn add(&mut self, route: Route) -> Result<(), RouteTableFull> {
+        let same = self.entries.iter().position(|e| e.is_some_and(|e| e.goes_to(&route)));
+        let place = same.or_else(|| self.entries.iter().position(Option::is_none));
+        if let Some(entry) = place.and_then(|index| self.entries.get_mut(index)) {
+            *entry = Some(route);
+            return Ok(());
+        }
+        self.grow(route)
+    }
+
+    #[cfg(feature = "alloc")]
+    fn grow(&mut self, route: Route) -> Result<(), RouteTableFull> {
+        match &mut self.entries {
+            ManagedSlice::Owned(entries) if entries.len() < crate::config::MAX_ROUTES => {
+                entries.push(Some(route));
+                Ok(())
+            }
+            _ => Err(RouteTableFull),
+        }
+    }
+
+    #[cfg(not(feature = "alloc"))]
+    fn grow(&mut self, _route: Route) -> Result<(), RouteTableFull> {
+        Err(RouteTableFull)
+    }
+
+    /// Removes the routes to `network` and says how many there were.
+    pub fn remove(&mut self, network: IpCidr) -> usize {
+        let Ok(wanted) = Route::new(network, None) else { return 0 };
+        let mut count = 0;
+        for entry in self.entries.iter_mut() {
+            let hit = |r: &Route| r.network == wanted.network && r.prefix_len == wanted.prefix_len;
+            if entry.as_ref().is_some_and(hit) {
+                *entry = None;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    pub(crate) fn lookup(&self, dst: &Addr, now: Instant) -> Option<Match> {
+        let mut best: Option<Match> = None;
+        for route in self.entries.iter().flatten() {
+            if !dst.is_in(&route.network, route.prefix_len) || route.expires_at.is_some_and(|at| at <= now) {
+                continue;
+            }
+            let next_hop = route.gateway.unwrap_or(*dst);
+            let found = Match { prefix_len: route.prefix_len, metric: route.metric, next_hop };
+            if best.is_none_or(|best| found.is_better_than(&best)) {
+                best = Some(found);
+            }
+        }
+        best
+    }
+}

@@ -1,0 +1,68 @@
+//! What the engine does with a UDP socket.
+
+use super::{BindError, Peer, QueuedPeer, Socket};
+use crate::socket::Events;
+use crate::stats::DropReason;
+use crate::wire::Addr;
+
+impl Socket<'_> {
+    /// The address and port that it is filed under.
+    pub(crate) fn bound_to(&self) -> (Option<Addr>, u16) {
+        (self.local, self.local_port)
+    }
+
+    /// Whether an ephemeral port is still to be chosen.
+    pub(crate) fn wants_port(&self) -> bool {
+        self.wants_port
+    }
+
+    /// The set has chosen a port, or found the one asked for free.
+    pub(crate) fn settle(&mut self, port: u16) {
+        self.local_port = port;
+        self.wants_port = false;
+    }
+
+    /// The set has refused the binding.
+    pub(crate) fn refuse(&mut self, error: BindError) -> Events {
+        self.close();
+        self.error = Some(error);
+        Events::ERROR
+    }
+
+    /// Whether a datagram to `local` is for this socket.
+    pub(crate) fn accepts(&self, local: &Addr, port: u16) -> bool {
+        self.local_port == port && self.local.is_none_or(|bound| bound == *local)
+    }
+
+    pub(crate) fn takes_in_place(&self) -> bool {
+        self.in_place
+    }
+
+    /// Takes a datagram.
+    pub(crate) fn process(&mut self, peer: Peer, data: &[u8]) -> Result<Events, DropReason> {
+        let room = self.rx.enqueue(data.len(), QueuedPeer(peer)).map_err(|_| DropReason::BufferFull)?;
+        room.copy_from_slice(data);
+        Ok(Events::READABLE)
+    }
+
+    /// The next datagram to send.
+    pub(crate) fn next(&mut self) -> Option<(Peer, &[u8])> {
+        let (peer, data) = self.tx.peek()?;
+        Some((peer.0, data))
+    }
+
+    /// The next datagram has gone, one way or another.
+    pub(crate) fn on_sent(&mut self) -> Events {
+        let was_full = self.tx.is_full();
+        self.tx.dequeue();
+        if was_full { Events::WRITABLE } else { Events::empty() }
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        !self.tx.is_empty()
+    }
+
+    pub(crate) fn hop_limit(&self) -> Option<u8> {
+        self.hop_limit
+    }
+}
