@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .iter()
         .find(|example| example.name == arguments.example)
         .ok_or_else(|| anyhow!("no image {}; there are: {}", arguments.example, names()))?;
-    let image = build(board.name, example.name, board.target)?;
+    let image = build(board.name, example.name, "", board.target)?;
     let sections = size::Sections::read(&image)?;
     let ram = sections.ram.saturating_sub(DRIVER_FRAMES); // the frames are part of it
     println!(
@@ -87,13 +87,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Builds one image of the firmware workspace and says where it lies.
-pub(crate) fn build(package: &str, binary: &str, target: &str) -> Result<PathBuf> {
+pub(crate) fn build(package: &str, binary: &str, features: &str, target: &str) -> Result<PathBuf> {
     let root = crate::root();
     // Apart from the host's builds: another compiler may build these.
     let target_dir =
         std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from).join("firmware");
     let mut cargo = thumb::cargo("build", target).map_err(|missing| anyhow!(missing))?;
-    cargo.args(["--release", "--quiet", "--locked", "--package", package, "--bin", binary, "--target-dir"]);
+    cargo.args(["--release", "--quiet", "--locked", "--package", package, "--bin", binary]);
+    cargo.args(["--features", features, "--target-dir"]);
     cargo.arg(&target_dir).current_dir(root.join("firmware"));
     ensure!(cargo.status().context("cannot run cargo")?.success(), "{package} {binary} does not build");
     Ok(target_dir.join(target).join("release").join(binary))

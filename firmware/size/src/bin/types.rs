@@ -1,0 +1,32 @@
+//! How large the stack's types are on 32 bit: each number is a symbol that `cargo xtask size` reads.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use cortex_m_rt::entry;
+use size as _;
+
+macro_rules! sizes {
+    ($($(#[$cfg:meta])* $name:literal: $type:ty),* $(,)?) => {
+        fn keep() {
+            $($(#[$cfg])* {
+                #[unsafe(export_name = concat!("size_of ", $name))]
+                static SIZE: u32 = size_of::<$type>() as u32;
+                black_box(&SIZE);
+            })*
+        }
+    };
+}
+
+sizes! {
+    "IpAddress": goldcrest::wire::IpAddress,
+}
+
+#[entry]
+fn main() -> ! {
+    keep();
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
