@@ -26,3 +26,21 @@ pub(crate) const NEIGHBOR_DELAY: u32 = 5 * TICKS_PER_SEC;
 pub(crate) const NEIGHBOR_RETRANSMIT: u32 = TICKS_PER_SEC;
 /// Solicitations before a neighbour is given up (RFC 4861 §10).
 pub(crate) const NEIGHBOR_SOLICITATIONS: u8 = 3;
+
+/// Own addresses that an interface has room for when it owns its memory.
+pub const DEFAULT_ADDRESSES: usize = 8;
+/// Neighbours that an interface has room for when it owns its memory.
+pub const DEFAULT_NEIGHBORS: usize = 256;
+/// Packets that may wait for neighbours or the device when an interface owns its memory.
+pub const DEFAULT_WAITING_PACKETS: usize = 64;
+/// Octets of the largest such packet.
+pub const WAITING_PACKET_LEN: usize = 1_536;
+/// Packets that may wait for one neighbour.
+pub(crate) const NEIGHBOR_QUEUE_LEN: usize = 3;
+
+/// ICMP errors that may be sent at once.
+pub(crate) const ICMP_ERROR_BURST: u16 = 50;
+/// Ticks after which another may be sent: about 100 a second.
+pub(crate) const ICMP_ERROR_INTERVAL: u32 = 10;
+/// How many separate ranges of out-of-order data a TCP receiver keeps track of.
+pub const ASSEMBLER_RANGES: usize = 4;

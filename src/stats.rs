@@ -128,6 +128,30 @@ impl Stats {
         self.drops.iter().fold(0, |sum, &n| sum.wrapping_add(n))
     }
 
+    pub(crate) fn on_frame_sent(&mut self, len: usize) {
+        self.on_link_frame_sent(len);
+        self.ip_out_requests = self.ip_out_requests.wrapping_add(1);
+    }
+
+    /// A frame that carries no IP.
+    pub(crate) fn on_link_frame_sent(&mut self, len: usize) {
+        self.out_frames = self.out_frames.wrapping_add(1);
+        self.out_octets = self.out_octets.wrapping_add(len as u32);
+    }
+
+    pub(crate) fn on_icmp_received(&mut self) {
+        self.icmp_in_msgs = self.icmp_in_msgs.wrapping_add(1);
+    }
+
+    pub(crate) fn on_icmp_sent(&mut self) {
+        self.icmp_out_msgs = self.icmp_out_msgs.wrapping_add(1);
+    }
+
+    pub(crate) fn on_frame_received(&mut self, len: usize) {
+        self.in_frames = self.in_frames.wrapping_add(1);
+        self.in_octets = self.in_octets.wrapping_add(len as u32);
+    }
+
     pub(crate) fn on_drop(&mut self, reason: DropReason) {
         let counter = &mut self.drops[reason as usize];
         *counter = counter.wrapping_add(1);

@@ -1,1 +1,48 @@
 //! Data structures over lent memory.
+//!
+//! All of them work in `managed` slices: owned with `alloc`, borrowed without. None panics, whatever
+//! it is asked; lengths and offsets are clamped to what is there.
+#![allow(dead_code, unused_imports, reason = "not all of it has a user in every combination of features")]
+
+mod assembler;
+pub(crate) mod hash;
+pub(crate) mod lists;
+mod packet_buffer;
+mod pool;
+mod ring_buffer;
+pub(crate) mod slots;
+pub(crate) mod timers;
+
+pub(crate) use assembler::{Assembler, TooManyHoles};
+pub(crate) use hash::Table;
+pub(crate) use lists::{List, ReadyList, list_of};
+pub use packet_buffer::{EnqueueError, PacketBuffer, PacketMetadata};
+pub(crate) use pool::{Class, PoolError};
+pub use pool::{PacketCell, PacketPool};
+pub use ring_buffer::{Empty, Full, GrowError, RingBuffer};
+pub use slots::{Handle, Slot};
+pub(crate) use slots::{Slots, SlotsFull};
+pub(crate) use timers::Timers;
+
+/// The octets that a stream socket has received or is to send.
+pub type SocketBuffer<'a> = RingBuffer<'a, u8>;
+
+#[cfg(test)]
+mod testing {
+    /// Marsaglia's xorshift64: random steps that repeat from a seed.
+    pub(super) struct XorShift(pub(super) u64);
+
+    impl XorShift {
+        pub(super) fn next(&mut self) -> u32 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 16) as u32
+        }
+
+        /// Below `bound`, which is not 0.
+        pub(super) fn below(&mut self, bound: u32) -> u32 {
+            self.next() % bound
+        }
+    }
+}

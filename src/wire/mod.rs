@@ -3,10 +3,23 @@
 use core::fmt;
 
 mod addr;
+pub mod arp;
+pub(crate) mod checksum;
+pub mod ethernet;
+mod field;
+pub mod icmp;
+pub mod icmpv4;
+pub mod icmpv6;
 mod ip;
+pub mod ipv4;
+pub mod ipv6;
+pub mod ipv6ext;
+pub mod ndisc;
+pub mod udp;
 
 pub(crate) use addr::Addr;
 pub use addr::FamilyNotBuiltIn;
+pub use ethernet::{Address as EthernetAddress, EtherType};
 pub use ip::{
     IpAddress, IpCidr, IpEndpoint, IpListenEndpoint, IpProtocol, IpVersion, Ipv4Address, Ipv4Cidr,
     Ipv6Address, Ipv6Cidr,

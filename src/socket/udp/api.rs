@@ -3,7 +3,6 @@
 use core::fmt;
 
 use super::{PacketBuffer, Peer, QueuedPeer};
-use crate::socket::Events;
 use crate::storage::EnqueueError;
 use crate::wire::{Addr, IpAddress, IpEndpoint, IpListenEndpoint};
 
@@ -110,7 +109,6 @@ pub struct Socket<'a> {
     pub(super) in_place: bool,
     pub(super) hop_limit: Option<u8>,
     pub(super) error: Option<BindError>,
-    pub(super) events: Events,
 }
 
 impl<'a> Socket<'a> {
@@ -125,7 +123,6 @@ impl<'a> Socket<'a> {
             in_place: false,
             hop_limit: None,
             error: None,
-            events: Events::empty(),
         }
     }
 

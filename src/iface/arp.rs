@@ -1,0 +1,106 @@
+//! ARP (RFC 826) for IPv4 over Ethernet.
+//!
+//! A request for one of our addresses is answered by the frame's own token, and tells us who asked; an
+//! answer is believed only for a neighbour that we know or asked for.
+
+use super::ingress::Taken;
+use super::interface::Interface;
+use super::links::Links;
+use super::neighbor::{Evidence, Hardware};
+use super::socket_set::SocketSet;
+use crate::phy::{TxMeta, TxSlot};
+use crate::stats::DropReason;
+use crate::wire::arp::{self, Operation};
+use crate::wire::{Addr, EtherType, ethernet};
+
+#[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
+pub(crate) fn process(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, payload: &[u8]) -> Taken {
+    let header = arp::Header::parse(payload).map_err(|_| DropReason::BadNeighborMessage)?;
+    let (their_hardware, sender) = (*header.source_hardware(), Addr::v4(*header.source_protocol()));
+    let target = Addr::v4(*header.target_protocol());
+    let iface = &mut *links.iface;
+    // RFC 5227 §1.1: a probe has no sender address; it is answered, but teaches nothing.
+    let is_probe = sender.is_unspecified();
+    let impossible = !is_probe && (!sender.is_unicast() || iface.is_broadcast(&sender));
+    if their_hardware[0] & 1 != 0 || impossible || iface.has_address(&sender) {
+        return Err(DropReason::BadNeighborMessage);
+    }
+    let is_request = header.operation() == Operation::REQUEST;
+    let for_us = iface.has_address(&target);
+    if !is_probe {
+        let evidence = Evidence { solicited: !is_request && for_us, override_: true, create: is_request && for_us };
+        let now = links.now;
+        learn(iface, sockets, &sender, their_hardware, evidence, now);
+    }
+    if is_request && for_us {
+        let theirs = (&their_hardware, header.source_protocol());
+        let ours = (links.iface.hardware, header.target_protocol());
+        return answer(links, theirs, (&ours.0, ours.1));
+    }
+    Ok(())
+}
+
+#[cfg(not(all(feature = "proto-ipv4", feature = "medium-ethernet")))]
+pub(crate) fn process(_links: &mut Links<'_, '_, '_>, _sockets: &mut SocketSet<'_>, _payload: &[u8]) -> Taken {
+    Err(DropReason::UnknownProtocol)
+}
+
+#[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
+fn answer(links: &mut Links<'_, '_, '_>, theirs: arp::Party<'_>, ours: arp::Party<'_>) -> Taken {
+    let sent = send(links.slot, Operation::REPLY, theirs.0, ours, theirs);
+    if !sent {
+        return Err(DropReason::DeviceBusy);
+    }
+    links.iface.stats.on_link_frame_sent(FRAME_LEN);
+    Ok(())
+}
+
+/// Notes where a neighbour is, and lets go of what waited for it.
+pub(crate) fn learn(
+    iface: &mut Interface<'_>,
+    sockets: &mut SocketSet<'_>,
+    addr: &Addr,
+    hardware: Hardware,
+    evidence: Evidence,
+    now: crate::time::Instant,
+) {
+    let Some(index) = iface.neighbors.learn(addr, hardware, evidence, Interface::ticks(now)) else { return };
+    if let Some(entry) = iface.neighbors.entry_mut(index) {
+        sockets.wake_all(&mut entry.waiting);
+    }
+    iface.release_packets(index, hardware);
+}
+
+#[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
+const FRAME_LEN: usize = ethernet::HEADER_LEN + arp::PACKET_LEN;
+
+/// Asks who has `target`: everybody, or the one who had it.
+#[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
+pub(crate) fn solicit(iface: &mut Interface<'_>, slot: &mut dyn TxSlot, target: &[u8; 4], to: Option<Hardware>) -> bool {
+    let Some(source) = iface.source_for(&Addr::v4(*target)) else { return false };
+    let Some(source) = source.as_v4() else { return false };
+    let ours = (&iface.hardware, source);
+    let destination = to.unwrap_or([0xff; 6]);
+    let sent = send(slot, Operation::REQUEST, &destination, ours, (&[0; 6], target));
+    if sent {
+        iface.stats.on_link_frame_sent(FRAME_LEN);
+    }
+    sent
+}
+
+#[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
+fn send(
+    slot: &mut dyn TxSlot,
+    operation: Operation,
+    destination: &Hardware,
+    source: arp::Party<'_>,
+    target: arp::Party<'_>,
+) -> bool {
+    slot.send(FRAME_LEN, TxMeta::default(), &mut |frame| {
+        let Some((header, packet)) = frame.split_first_chunk_mut() else { return };
+        ethernet::emit(header, destination, source.0, EtherType::ARP);
+        if let Some(packet) = packet.first_chunk_mut() {
+            arp::emit(packet, operation, source, target);
+        }
+    })
+}

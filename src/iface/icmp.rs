@@ -1,0 +1,103 @@
+//! What ICMP has in common in both families: a type, a code, a word and data.
+
+use super::ingress::{Ingress, Received, Taken};
+use super::output::Packet;
+use crate::config;
+use crate::stats::DropReason;
+use crate::storage::Class;
+use crate::wire::checksum::{self, Sum};
+use crate::wire::{Addr, IpProtocol};
+
+/// Octets of the header.
+pub(crate) const HEADER_LEN: usize = 8;
+
+/// A message's header, but for the checksum.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message {
+    pub(crate) kind: u8,
+    pub(crate) code: u8,
+    /// What type and code say: identifier and sequence, a pointer, an MTU; in network order.
+    pub(crate) word: u32,
+}
+
+pub(crate) fn split(payload: &[u8]) -> Result<(Message, &[u8]), DropReason> {
+    let (header, data) = payload.split_first_chunk::<HEADER_LEN>().ok_or(DropReason::Truncated)?;
+    let &[kind, code, _, _, a, b, c, d] = header;
+    Ok((Message { kind, code, word: u32::from_be_bytes([a, b, c, d]) }, data))
+}
+
+/// Answers a message to its sender.
+pub(crate) fn answer(
+    ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+    received: &Received<'_>,
+    message: &Message,
+    data: &[u8],
+) -> Taken {
+    let src = received.dst;
+    let sent = send(ingress, src, received.src, zone_of(ingress, &received.src), message, data);
+    if sent { Ok(()) } else { Err(DropReason::DeviceBusy) }
+}
+
+/// Sends an error that quotes what it is about, within the rate limit.
+#[inline(never)]
+pub(crate) fn send_error(
+    ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+    received: &Received<'_>,
+    error: &Message,
+    max_len: usize,
+) {
+    let iface = &mut *ingress.links.iface;
+    if !iface.errors_limit.take(crate::time::Ticks::from_instant(ingress.links.now)) {
+        iface.stats.on_drop(DropReason::RateLimited);
+        return;
+    }
+    let quote = received.packet.get(..max_len - HEADER_LEN).unwrap_or(received.packet);
+    let zone = zone_of(ingress, &received.src);
+    send(ingress, received.dst, received.src, zone, error, quote);
+}
+
+/// The zone of an address that a packet came from by the current port.
+pub(crate) fn zone_of(ingress: &Ingress<'_, '_, '_, '_, '_>, addr: &Addr) -> u8 {
+    if !addr.is_v4() && addr.is_link_local() { (ingress.links.port as u8).saturating_add(1) } else { 0 }
+}
+
+fn send(
+    ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+    src: Addr,
+    dst: Addr,
+    zone: u8,
+    message: &Message,
+    data: &[u8],
+) -> bool {
+    let Some(route) = ingress.links.route(&dst, zone) else {
+        return ingress.links.iface.drop_output(DropReason::NoRoute);
+    };
+    let packet = Packet {
+        src,
+        dst,
+        protocol: if dst.is_v4() { IpProtocol::ICMP } else { IpProtocol::ICMPV6 },
+        hop_limit: config::DEFAULT_HOP_LIMIT,
+        len: HEADER_LEN + data.len(),
+        segment_len: 0,
+    };
+    let now = ingress.links.now;
+    let sent = ingress.links.with_port(route.port, |iface, slot| {
+        iface.stats.on_icmp_sent();
+        iface.send_or_queue(now, slot, &packet, &route.next_hop, Class::Control, &mut |out, sum| {
+            emit(out, message, data, sum)
+        })
+    });
+    sent == Some(true)
+}
+
+/// Writes a message with a checksum of zero, and sums it.
+pub(crate) fn emit(out: &mut [u8], message: &Message, data: &[u8], sum: bool) -> Sum {
+    let Some((header, rest)) = out.split_first_chunk_mut::<HEADER_LEN>() else { return Sum::ZERO };
+    let [a, b, c, d] = message.word.to_be_bytes();
+    *header = [message.kind, message.code, 0, 0, a, b, c, d];
+    if !sum {
+        rest.copy_from_slice(data);
+        return Sum::ZERO;
+    }
+    checksum::sum_header(header).add(checksum::copy_and_sum(rest, data))
+}

@@ -1,0 +1,49 @@
+//! ICMP (RFC 792, RFC 1122 §3.2.2): answers echo requests, sends errors, counts what it is told.
+
+use super::icmp::{self, Message};
+use super::ingress::{Ingress, Received, Taken};
+use crate::config;
+use crate::stats::DropReason;
+use crate::wire::checksum;
+
+const ECHO_REPLY: u8 = 0;
+const DESTINATION_UNREACHABLE: u8 = 3;
+const ECHO_REQUEST: u8 = 8;
+
+/// Nobody here speaks the protocol.
+pub(crate) const PROTOCOL_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 2, word: 0 };
+/// Nobody here has the port.
+pub(crate) const PORT_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 3, word: 0 };
+
+/// Octets of an error with the packet that it quotes (RFC 1812 §4.3.2.3).
+const MAX_ERROR_LEN: usize = 576 - 20;
+
+pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>) -> Taken {
+    if !config::HAS_IPV4 {
+        return Err(DropReason::UnknownProtocol);
+    }
+    if !checksum::sum(received.payload).is_valid() {
+        return Err(DropReason::Checksum);
+    }
+    ingress.links.iface.stats.on_icmp_received();
+    let (header, data) = icmp::split(received.payload)?;
+    match header.kind {
+        // RFC 1122 §3.2.2.6: one to a group or broadcast address may be ignored, and is.
+        ECHO_REQUEST if received.unicast => {
+            let reply = Message { kind: ECHO_REPLY, code: 0, word: header.word };
+            icmp::answer(ingress, received, &reply, data)
+        }
+        ECHO_REQUEST => Err(DropReason::Unacceptable),
+        _ => Ok(()),
+    }
+}
+
+/// Sends an error about a packet, if the rules allow (RFC 1122 §3.2.2).
+pub(crate) fn send_error(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, error: Message) {
+    // No error about an error, nor about anything that was not for us alone.
+    let about_error = received.protocol == crate::wire::IpProtocol::ICMP
+        && !matches!(received.payload.first(), Some(&ECHO_REQUEST | &ECHO_REPLY));
+    if received.unicast && !about_error {
+        icmp::send_error(ingress, received, &error, MAX_ERROR_LEN);
+    }
+}

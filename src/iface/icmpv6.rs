@@ -1,0 +1,104 @@
+//! ICMPv6 (RFC 4443): answers echo requests, sends errors, hands Neighbor Discovery on.
+
+use super::icmp::{self, Message};
+use super::ingress::{Ingress, Received, Taken};
+use super::ndisc;
+use crate::config;
+use crate::stats::DropReason;
+use crate::wire::IpProtocol;
+use crate::wire::checksum;
+use crate::wire::ipv6ext::{self, Stop};
+
+const DESTINATION_UNREACHABLE: u8 = 1;
+const PARAMETER_PROBLEM: u8 = 4;
+const ECHO_REQUEST: u8 = 128;
+const ECHO_REPLY: u8 = 129;
+const ROUTER_SOLICITATION: u8 = 133;
+const REDIRECT: u8 = 137;
+
+/// Nobody here has the port.
+pub(crate) const PORT_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 4, word: 0 };
+
+/// Octets of an error with the packet that it quotes (RFC 4443 §2.4 c).
+const MAX_ERROR_LEN: usize = 1_280 - 40;
+
+pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>) -> Taken {
+    if !config::HAS_IPV6 {
+        return Err(DropReason::UnknownProtocol);
+    }
+    let len = received.payload.len() as u32;
+    let pseudo = checksum::pseudo_header(&received.src, &received.dst, IpProtocol::ICMPV6.0, len);
+    if !pseudo.add(checksum::sum(received.payload)).is_valid() {
+        return Err(DropReason::Checksum);
+    }
+    ingress.links.iface.stats.on_icmp_received();
+    let (header, data) = icmp::split(received.payload)?;
+    match header.kind {
+        // RFC 4443 §4.2 allows answers to a group; they are not given, so that nobody multiplies traffic.
+        ECHO_REQUEST if received.unicast => {
+            let reply = Message { kind: ECHO_REPLY, code: 0, word: header.word };
+            icmp::answer(ingress, received, &reply, data)
+        }
+        ECHO_REQUEST => Err(DropReason::Unacceptable),
+        ROUTER_SOLICITATION..=REDIRECT => ndisc::process(ingress, received),
+        _ => Ok(()),
+    }
+}
+
+/// Goes over the extension headers, up to the protocol that the packet carries.
+pub(crate) fn walk_extensions(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &mut Received<'_>) -> Taken {
+    match ipv6ext::walk(received.protocol, received.payload) {
+        Ok(walk) if walk.fragment.is_some() => Err(DropReason::Fragment),
+        Ok(walk) => {
+            received.protocol = walk.protocol;
+            received.payload = walk.payload;
+            received.next_header_at = walk.next_header_at;
+            Ok(())
+        }
+        Err(stop) => refuse_extensions(ingress, received, stop),
+    }
+}
+
+#[inline(never)]
+fn refuse_extensions(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, stop: Stop) -> Taken {
+    match stop {
+        Stop::Discard => Err(DropReason::Malformed),
+        Stop::TooMany => Err(DropReason::ExtensionHeaders),
+        Stop::ParamProblem { code, pointer, even_if_multicast } => {
+            // To a group only where RFC 4443 §2.4 e.3 allows it; then the answer comes from an own address.
+            if received.unicast || even_if_multicast {
+                parameter_problem(ingress, received, code, pointer);
+            }
+            Err(DropReason::Malformed)
+        }
+    }
+}
+
+fn parameter_problem(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, code: u8, pointer: u16) {
+    let error = Message { kind: PARAMETER_PROBLEM, code, word: u32::from(pointer) };
+    if is_worth_an_error(received) {
+        icmp::send_error(ingress, received, &error, MAX_ERROR_LEN);
+    }
+}
+
+/// Nobody here speaks the protocol (RFC 8200 §4).
+pub(crate) fn unknown_next_header(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>) {
+    const NO_NEXT_HEADER: IpProtocol = IpProtocol(59);
+    if received.unicast && received.protocol != NO_NEXT_HEADER {
+        parameter_problem(ingress, received, 1, received.next_header_at);
+    }
+}
+
+/// Sends an error about a packet, if the rules allow (RFC 4443 §2.4).
+pub(crate) fn send_error(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, error: Message) {
+    if received.unicast && is_worth_an_error(received) {
+        icmp::send_error(ingress, received, &error, MAX_ERROR_LEN);
+    }
+}
+
+/// No error about an error or a redirect, nor to somebody without an address.
+fn is_worth_an_error(received: &Received<'_>) -> bool {
+    let is_error = |kind: &u8| *kind < 128 || *kind == REDIRECT;
+    let about_error = received.protocol == IpProtocol::ICMPV6 && received.payload.first().is_none_or(is_error);
+    !about_error && received.src.is_unicast()
+}

@@ -1,0 +1,201 @@
+//! A frame's way in, from the link header to a protocol.
+//!
+//! 1. Link header: is it addressed to us? What does it carry?
+//! 2. IP header: well-formed, a source that can be one, a destination that is ours, no fragment.
+//! 3. Protocol: ICMP here; UDP and TCP by demultiplexing to a socket.
+//!
+//! What has to be answered at once is sent while the frame is borrowed. A frame that goes no further
+//! names its [`DropReason`].
+
+use super::handler::{Handler, Hook, Verdict};
+use super::links::Links;
+use super::socket_set::SocketSet;
+use super::{arp, icmpv4, icmpv6};
+use crate::config;
+use crate::phy::RxMeta;
+use crate::stats::DropReason;
+use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
+
+/// What every step of the way in works on.
+pub(crate) struct Ingress<'i, 'l, 'p, 'a, 's> {
+    pub(crate) links: &'i mut Links<'l, 'p, 'a>,
+    pub(crate) sockets: &'i mut SocketSet<'s>,
+    pub(crate) handler: &'i mut dyn Handler,
+    pub(crate) meta: RxMeta,
+}
+
+/// A received IP packet, its header checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Received<'f> {
+    pub(crate) src: Addr,
+    pub(crate) dst: Addr,
+    pub(crate) protocol: IpProtocol,
+    pub(crate) hop_limit: u8,
+    /// The link and the IP destination are both one host's: errors and resets may be sent.
+    pub(crate) unicast: bool,
+    /// Where in an IPv6 packet the protocol is named, in octets.
+    pub(crate) next_header_at: u16,
+    /// The whole packet, to be quoted.
+    pub(crate) packet: &'f [u8],
+    pub(crate) payload: &'f [u8],
+}
+
+/// Whether a frame was taken, or why not.
+pub(crate) type Taken = Result<(), DropReason>;
+
+impl Ingress<'_, '_, '_, '_, '_> {
+    /// Takes one frame.
+    pub(crate) fn frame(&mut self, frame: &[u8]) {
+        self.links.iface.stats.on_frame_received(frame.len());
+        let taken = if self.links.iface.is_ethernet() { self.ethernet(frame) } else { self.ip(frame, true) };
+        if let Err(reason) = taken {
+            self.on_drop(reason, frame);
+        }
+    }
+
+    #[inline(never)]
+    fn on_drop(&mut self, reason: DropReason, frame: &[u8]) {
+        net_trace!("dropped {} octets: {:?}", frame.len(), reason);
+        self.links.iface.stats.on_drop(reason);
+        self.handler.dropped(reason, frame);
+    }
+
+    fn ethernet(&mut self, frame: &[u8]) -> Taken {
+        let (header, payload) = ethernet::Header::split(frame).map_err(|_| DropReason::Truncated)?;
+        let destination = header.dst();
+        let unicast = destination[0] & 1 == 0;
+        if unicast && *destination != self.links.iface.hardware {
+            return Err(DropReason::NotOurHardwareAddress);
+        }
+        match header.ethertype() {
+            EtherType::IPV4 if config::HAS_IPV4 => self.ipv4(payload, unicast),
+            EtherType::IPV6 if config::HAS_IPV6 => self.ipv6(payload, unicast),
+            EtherType::ARP if config::HAS_IPV4 => arp::process(self.links, self.sockets, payload),
+            _ => Err(DropReason::UnknownProtocol),
+        }
+    }
+
+    /// A packet on a link of bare IP.
+    fn ip(&mut self, packet: &[u8], unicast: bool) -> Taken {
+        match packet.first().map(|octet| octet >> 4) {
+            Some(4) if config::HAS_IPV4 => self.ipv4(packet, unicast),
+            Some(6) if config::HAS_IPV6 => self.ipv6(packet, unicast),
+            Some(_) => Err(DropReason::UnknownProtocol),
+            None => Err(DropReason::Truncated),
+        }
+    }
+
+    #[cfg(not(feature = "proto-ipv4"))]
+    fn ipv4(&mut self, _packet: &[u8], _unicast: bool) -> Taken {
+        Err(DropReason::UnknownProtocol)
+    }
+
+    #[cfg(feature = "proto-ipv4")]
+    fn ipv4(&mut self, packet: &[u8], unicast: bool) -> Taken {
+        let ipv4::Parts { header, payload, .. } = ipv4::Header::split(packet)?;
+        if header.is_fragment() {
+            return Err(DropReason::Fragment);
+        }
+        let mut received = Received {
+            src: Addr::v4(*header.src()),
+            dst: Addr::v4(*header.dst()),
+            protocol: header.protocol(),
+            hop_limit: header.hop_limit(),
+            next_header_at: 0,
+            unicast,
+            packet: packet.get(..usize::from(header.total_len())).unwrap_or(packet),
+            payload,
+        };
+        self.check_addresses(&mut received)?;
+        self.deliver(&received)
+    }
+
+    #[cfg(not(feature = "proto-ipv6"))]
+    fn ipv6(&mut self, _packet: &[u8], _unicast: bool) -> Taken {
+        Err(DropReason::UnknownProtocol)
+    }
+
+    #[cfg(feature = "proto-ipv6")]
+    fn ipv6(&mut self, packet: &[u8], unicast: bool) -> Taken {
+        let (header, payload) = ipv6::Header::split(packet)?;
+        let mut received = Received {
+            src: Addr::v6(*header.src()),
+            dst: Addr::v6(*header.dst()),
+            protocol: header.next_header(),
+            hop_limit: header.hop_limit(),
+            next_header_at: 0,
+            unicast,
+            packet: packet.get(..ipv6::HEADER_LEN + payload.len()).unwrap_or(packet),
+            payload,
+        };
+        self.check_addresses(&mut received)?;
+        icmpv6::walk_extensions(self, &mut received)?;
+        self.deliver(&received)
+    }
+
+    /// Whether the packet comes from a host and goes to us (RFC 1122 §3.2.1.3).
+    fn check_addresses(&mut self, received: &mut Received<'_>) -> Taken {
+        let iface = &*self.links.iface;
+        let (src, dst) = (&received.src, &received.dst);
+        if self.handler.packet(Hook::PreRoute, received.packet) == Verdict::Drop {
+            return Err(DropReason::Filtered);
+        }
+        // RFC 4291 §2.7: a group is never a source. `::` is one only while an address is being chosen.
+        if src.is_multicast() || src.is_loopback() || (src.is_v4() && iface.is_broadcast(src)) {
+            return Err(DropReason::BadSource);
+        }
+        let for_us = iface.has_address(dst) || (iface.any_ip && dst.is_unicast() && !iface.is_broadcast(dst));
+        if for_us {
+            // RFC 1122 §4.2.3.10 and its kin: what came by link-layer broadcast provokes no answer.
+            received.unicast &= !src.is_unspecified();
+            return Ok(());
+        }
+        received.unicast = false;
+        let to_group = dst.is_multicast() && iface.is_in_group(dst);
+        if to_group || (dst.is_v4() && iface.is_broadcast(dst)) {
+            return Ok(());
+        }
+        Err(DropReason::NotOurAddress)
+    }
+
+    pub(crate) fn deliver(&mut self, received: &Received<'_>) -> Taken {
+        if self.handler.packet(Hook::LocalIn, received.packet) == Verdict::Drop {
+            return Err(DropReason::Filtered);
+        }
+        let delivered = match received.protocol {
+            #[cfg(feature = "socket-tcp")]
+            IpProtocol::TCP => self.tcp(received),
+            #[cfg(feature = "socket-udp")]
+            IpProtocol::UDP => self.udp(received),
+            IpProtocol::ICMP if received.dst.is_v4() => icmpv4::process(self, received),
+            IpProtocol::ICMPV6 if !received.dst.is_v4() => icmpv6::process(self, received),
+            _ => self.unknown_protocol(received),
+        };
+        if delivered.is_ok() {
+            let delivers = &mut self.links.iface.stats.ip_in_delivers;
+            *delivers = delivers.wrapping_add(1);
+        }
+        delivered
+    }
+
+    #[inline(never)]
+    fn unknown_protocol(&mut self, received: &Received<'_>) -> Taken {
+        if received.dst.is_v4() {
+            icmpv4::send_error(self, received, icmpv4::PROTOCOL_UNREACHABLE);
+        } else {
+            icmpv6::unknown_next_header(self, received);
+        }
+        Err(DropReason::UnknownProtocol)
+    }
+
+    /// Nobody has the port that it was sent to.
+    #[inline(never)]
+    pub(crate) fn port_unreachable(&mut self, received: &Received<'_>) -> Taken {
+        if received.dst.is_v4() {
+            icmpv4::send_error(self, received, icmpv4::PORT_UNREACHABLE);
+        } else {
+            icmpv6::send_error(self, received, icmpv6::PORT_UNREACHABLE);
+        }
+        Err(DropReason::NoSocket)
+    }
+}

@@ -1,0 +1,338 @@
+//! One link: its addresses, routes, neighbours and counters.
+
+use core::fmt;
+
+use managed::ManagedSlice;
+
+use super::neighbor::{Neighbor, NeighborCache};
+use super::rate::RateLimit;
+use super::route::{Match, Route, RouteTableFull, Routes};
+use crate::config;
+use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, TxChecksum};
+use crate::stats::Stats;
+use crate::storage::{List, PacketPool};
+use crate::time::{Instant, Ticks};
+use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
+
+/// One of an interface's own addresses, with the prefix of its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    pub(crate) addr: Addr,
+    pub(crate) prefix_len: u8,
+}
+
+impl Address {
+    fn cidr(&self) -> Option<IpCidr> {
+        IpCidr::try_new(self.addr.into(), self.prefix_len)
+    }
+}
+
+/// The memory that an interface works in.
+///
+/// With `alloc`, [`InterfaceStorage::default`] owns some and lets it grow; without, lend slices:
+/// a few neighbours, an address or two, a route.
+pub struct InterfaceStorage<'a> {
+    /// Room for own addresses.
+    pub addresses: ManagedSlice<'a, Option<Address>>,
+    /// Room for routes.
+    pub routes: ManagedSlice<'a, Option<Route>>,
+    /// Room for neighbours; none on a link of bare IP.
+    pub neighbors: ManagedSlice<'a, Neighbor>,
+    /// Room for packets that wait for a neighbour or for the device. Without any, they are dropped, and
+    /// their senders repeat them.
+    pub packets: PacketPool<'a>,
+}
+
+#[cfg(feature = "alloc")]
+impl Default for InterfaceStorage<'static> {
+    fn default() -> Self {
+        use alloc::vec;
+        InterfaceStorage {
+            addresses: ManagedSlice::Owned(vec![None; config::DEFAULT_ADDRESSES]),
+            routes: ManagedSlice::Owned(vec![]),
+            neighbors: ManagedSlice::Owned(vec![Neighbor::EMPTY; config::DEFAULT_NEIGHBORS]),
+            packets: PacketPool::with_cells(config::DEFAULT_WAITING_PACKETS, config::WAITING_PACKET_LEN),
+        }
+    }
+}
+
+/// What an interface is told at its creation.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Our address on the link; [`HardwareAddress::Ip`] where there is none.
+    pub hardware_addr: HardwareAddress,
+}
+
+impl Config {
+    /// With this hardware address.
+    pub fn new(hardware_addr: HardwareAddress) -> Config {
+        Config { hardware_addr }
+    }
+}
+
+/// Why an address was not added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// It is a group, broadcast or unspecified address, which no host can have.
+    NotUnicast,
+    /// No room: lend more storage or remove one.
+    Full,
+    /// Its family is not built in: enable `proto-ipv4` or `proto-ipv6`.
+    FamilyNotBuiltIn,
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AddressError::NotUnicast => "not a unicast address",
+            AddressError::Full => "address table full: lend more storage or remove an address",
+            AddressError::FamilyNotBuiltIn => {
+                "address family not built in: enable `proto-ipv4` or `proto-ipv6`"
+            }
+        })
+    }
+}
+
+impl core::error::Error for AddressError {}
+
+/// An interface: one link, and what is known of it.
+///
+/// With one device, drive it by [`poll`](Self::poll); with several, put each into a port of a
+/// [`Router`](super::Router).
+pub struct Interface<'a> {
+    pub(crate) capabilities: DeviceCapabilities,
+    pub(crate) hardware: [u8; 6],
+    pub(crate) link: LinkState,
+    pub(crate) any_ip: bool,
+    pub(crate) addresses: ManagedSlice<'a, Option<Address>>,
+    routes: Routes<'a>,
+    pub(crate) neighbors: NeighborCache<'a>,
+    pub(crate) packets: PacketPool<'a>,
+    /// Sockets whose packet found no room in the device.
+    pub(crate) blocked: List,
+    pub(crate) errors_limit: RateLimit,
+    pub(crate) ident: u16,
+    pub(crate) stats: Stats,
+}
+
+#[cfg(feature = "alloc")]
+impl Interface<'static> {
+    /// An interface for `device`, in memory of its own.
+    ///
+    /// # Panics
+    /// If the hardware address is not of the kind that the device's medium uses.
+    pub fn new<D: Device + ?Sized>(config: Config, device: &mut D, _now: Instant) -> Interface<'static> {
+        Interface::with_storage(config, device.capabilities(), InterfaceStorage::default())
+    }
+}
+
+impl<'a> Interface<'a> {
+    /// An interface for a device with these capabilities, in lent memory.
+    ///
+    /// # Panics
+    /// If the hardware address is not of the kind that the medium uses.
+    pub fn with_storage(
+        config: Config,
+        capabilities: DeviceCapabilities,
+        storage: InterfaceStorage<'a>,
+    ) -> Interface<'a> {
+        let hardware = match (config.hardware_addr, capabilities.medium) {
+            #[cfg(feature = "medium-ethernet")]
+            (HardwareAddress::Ethernet(addr), Medium::Ethernet) if addr[0] & 1 == 0 => addr,
+            #[cfg(feature = "medium-ip")]
+            (HardwareAddress::Ip, Medium::Ip) => [0; 6],
+            _ => panic!("the hardware address does not fit the medium"),
+        };
+        Interface {
+            capabilities,
+            hardware,
+            link: LinkState::UP,
+            any_ip: false,
+            addresses: storage.addresses,
+            routes: Routes::new(storage.routes),
+            neighbors: NeighborCache::new(storage.neighbors),
+            packets: storage.packets,
+            blocked: List::EMPTY,
+            errors_limit: RateLimit::new(config::ICMP_ERROR_BURST),
+            ident: 0,
+            stats: Stats::new(),
+        }
+    }
+
+    /// Our address on the link.
+    pub fn hardware_addr(&self) -> HardwareAddress {
+        match self.capabilities.medium {
+            #[cfg(feature = "medium-ethernet")]
+            Medium::Ethernet => HardwareAddress::Ethernet(self.hardware),
+            #[cfg(feature = "medium-ip")]
+            Medium::Ip => HardwareAddress::Ip,
+        }
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// How many neighbours are known or being asked for.
+    pub fn neighbor_count(&self) -> usize {
+        self.neighbors.len()
+    }
+
+    /// Adds an own address; the network of its prefix is on the link.
+    pub fn add_address(&mut self, cidr: impl Into<IpCidr>) -> Result<(), AddressError> {
+        let cidr = cidr.into();
+        let addr = Addr::try_from(cidr.address()).map_err(|FamilyNotBuiltIn| AddressError::FamilyNotBuiltIn)?;
+        if !addr.is_unicast() {
+            return Err(AddressError::NotUnicast);
+        }
+        let same = |entry: &Option<Address>| entry.is_some_and(|own| own.addr == addr);
+        let place = self.addresses.iter().position(same);
+        let place = place.or_else(|| self.addresses.iter().position(Option::is_none));
+        let entry = place.and_then(|index| self.addresses.get_mut(index)).ok_or(AddressError::Full)?;
+        *entry = Some(Address { addr, prefix_len: cidr.prefix_len() });
+        Ok(())
+    }
+
+    /// Removes an own address and says whether it was there.
+    pub fn remove_address(&mut self, addr: impl Into<IpAddress>) -> bool {
+        let Ok(addr) = Addr::try_from(addr.into()) else { return false };
+        let hit = |entry: &&mut Option<Address>| entry.is_some_and(|own| own.addr == addr);
+        self.addresses.iter_mut().find(hit).map(Option::take).is_some()
+    }
+
+    /// The own addresses.
+    pub fn ip_addrs(&self) -> impl Iterator<Item = IpCidr> + '_ {
+        self.addresses.iter().flatten().filter_map(Address::cidr)
+    }
+
+    /// The routes, to read and change.
+    pub fn routes_mut(&mut self) -> &mut Routes<'a> {
+        &mut self.routes
+    }
+
+    /// Sends what no other route takes by way of `gateway`.
+    pub fn add_default_ipv4_route(&mut self, gateway: Ipv4Address) -> Result<(), RouteTableFull> {
+        self.add_default_route(Ipv4Address::UNSPECIFIED.into(), gateway.into())
+    }
+
+    /// Sends what no other route takes by way of `gateway`.
+    pub fn add_default_ipv6_route(&mut self, gateway: Ipv6Address) -> Result<(), RouteTableFull> {
+        self.add_default_route(Ipv6Address::UNSPECIFIED.into(), gateway.into())
+    }
+
+    fn add_default_route(&mut self, network: IpAddress, gateway: IpAddress) -> Result<(), RouteTableFull> {
+        match Route::new(IpCidr::new(network, 0), Some(gateway)) {
+            Ok(route) => self.routes.add(route),
+            Err(FamilyNotBuiltIn) => Ok(()),
+        }
+    }
+
+    /// Whether packets to any unicast address are taken as if it were ours.
+    ///
+    /// For VPN clients, proxies and simulators: a listener without an address then answers for all.
+    pub fn set_any_ip(&mut self, any_ip: bool) {
+        self.any_ip = any_ip;
+    }
+
+    /// Whether packets to any unicast address are taken.
+    pub fn any_ip(&self) -> bool {
+        self.any_ip
+    }
+
+    /// Octets of the largest IP packet that the link carries.
+    pub fn ip_mtu(&self) -> usize {
+        self.capabilities.max_transmission_unit.saturating_sub(self.link_header_len())
+    }
+
+    pub(crate) fn is_ethernet(&self) -> bool {
+        config::HAS_ETHERNET
+            && match self.capabilities.medium {
+                #[cfg(feature = "medium-ethernet")]
+                Medium::Ethernet => true,
+                #[cfg(feature = "medium-ip")]
+                Medium::Ip => false,
+            }
+    }
+
+    pub(crate) fn link_header_len(&self) -> usize {
+        if self.is_ethernet() { crate::wire::ETHERNET_HEADER_LEN } else { 0 }
+    }
+
+    pub(crate) fn offloads(&self, checksum: TxChecksum) -> bool {
+        self.capabilities.tx_checksum.contains(checksum)
+    }
+
+    pub(crate) fn has_address(&self, addr: &Addr) -> bool {
+        self.addresses.iter().flatten().any(|own| own.addr == *addr)
+    }
+
+    /// Whether `addr` is the broadcast address of a network on this link (RFC 1122 §3.2.1.3).
+    pub(crate) fn is_broadcast(&self, addr: &Addr) -> bool {
+        let Some(&octets) = addr.as_v4() else { return false };
+        let addr = u32::from_be_bytes(octets);
+        addr == u32::MAX || self.addresses.iter().flatten().any(|own| is_directed_broadcast(own, addr))
+    }
+
+    /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
+    pub(crate) fn is_in_group(&self, group: &Addr) -> bool {
+        if let Some(octets) = group.as_v4() {
+            return *octets == [224, 0, 0, 1];
+        }
+        let Some(group) = group.as_v6() else { return false };
+        let all_nodes = |scope| *group == [0xff, scope, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let is_mine = |own: &Address| own.addr.as_v6().is_some_and(|o| Addr::solicited_node(o) == *group);
+        all_nodes(1) || all_nodes(2) || self.addresses.iter().flatten().any(is_mine)
+    }
+
+    /// The way to `dst` by this interface, if there is one.
+    pub(crate) fn route(&self, dst: &Addr, now: Instant) -> Option<Match> {
+        let mut best = self.routes.lookup(dst, now);
+        if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
+            let on_link = Match { prefix_len: 0, metric: 1, next_hop: *dst };
+            best = best.or(Some(on_link));
+        }
+        for own in self.addresses.iter().flatten() {
+            let on_link = Match { prefix_len: own.prefix_len, metric: 0, next_hop: *dst };
+            if dst.is_in(&own.addr, own.prefix_len) && best.is_none_or(|best| on_link.is_better_than(&best)) {
+                best = Some(on_link);
+            }
+        }
+        best
+    }
+
+    /// The own address to send to `dst` from: of its scope if there is one, then with the longest
+    /// common prefix (RFC 6724 §5, rules 2 and 8).
+    pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
+        let rank = |own: &Addr| (own.is_link_local() == dst.is_link_local(), own.common_prefix(dst));
+        let mut best: Option<Addr> = None;
+        for own in self.addresses.iter().flatten().map(|own| own.addr) {
+            if own.is_v4() == dst.is_v4() && best.is_none_or(|best| rank(&own) > rank(&best)) {
+                best = Some(own);
+            }
+        }
+        best
+    }
+
+    /// The link has come or gone. What is known of neighbours goes with it.
+    pub(crate) fn on_link(&mut self, link: LinkState, sockets: &mut super::SocketSet<'_>) {
+        self.link = link;
+        let packets = &mut self.packets;
+        self.neighbors.clear(|index, waiting| {
+            packets.clear(super::output::tag_of(index));
+            sockets.wake_all(waiting);
+        });
+    }
+
+    pub(crate) fn ticks(now: Instant) -> Ticks {
+        Ticks::from_instant(now)
+    }
+}
+
+fn is_directed_broadcast(own: &Address, addr: u32) -> bool {
+    let Some(&octets) = own.addr.as_v4() else { return false };
+    // RFC 3021: a prefix of 31 bits has no broadcast address, one of 32 has nobody to reach.
+    own.prefix_len < 31 && u32::from_be_bytes(octets) | (u32::MAX >> own.prefix_len) == addr
+}

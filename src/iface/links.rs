@@ -1,0 +1,194 @@
+//! The ports that a packet may leave by, as the engine sees them.
+//!
+//! One port is the current one: the frame that is being handled came in by it, and its slot is the
+//! frame's own answer token. The others, if there are any, are reached through their devices.
+
+use super::interface::Interface;
+use super::route::Match;
+#[cfg(feature = "iface-router")]
+use super::router::Port;
+use crate::phy::{DynTransmit, TxMeta, TxSlot};
+use crate::socket::Tuple;
+use crate::time::Instant;
+use crate::wire::Addr;
+
+/// A way out: the port's number and the next hop there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) port: usize,
+    pub(crate) next_hop: Addr,
+}
+
+/// The current port and all others.
+pub(crate) struct Links<'l, 'p, 'a> {
+    pub(crate) now: Instant,
+    /// The current port's number.
+    pub(crate) port: usize,
+    pub(crate) iface: &'l mut Interface<'a>,
+    pub(crate) slot: &'l mut dyn TxSlot,
+    pub(crate) others: Others<'l, 'p, 'a>,
+}
+
+impl<'a> Links<'_, '_, 'a> {
+    /// The best way to `dst`: the longest prefix over all ports, then the smallest metric, then the
+    /// current port. A zone, which is a port's number plus one, leaves no choice.
+    pub(crate) fn route(&self, dst: &Addr, zone: u8) -> Option<Route> {
+        let allowed = |port: usize| zone == 0 || usize::from(zone) == port + 1;
+        let mut best: Option<(usize, Match)> = None;
+        if allowed(self.port) {
+            best = self.iface.route(dst, self.now).map(|found| (self.port, found));
+        }
+        self.others.for_each(self.port, &mut |port, iface| {
+            let found = iface.route(dst, self.now).filter(|_| allowed(port));
+            if let Some(found) = found
+                && best.is_none_or(|(_, best)| found.is_better_than(&best))
+            {
+                best = Some((port, found));
+            }
+        });
+        best.map(|(port, found)| Route { port, next_hop: found.next_hop })
+    }
+
+    /// Calls `f` with a port's interface and a slot that sends by it.
+    pub(crate) fn with_port<R>(
+        &mut self,
+        port: usize,
+        f: impl FnOnce(&mut Interface<'a>, &mut dyn TxSlot) -> R,
+    ) -> Option<R> {
+        if port == self.port {
+            return Some(f(self.iface, self.slot));
+        }
+        self.others.with_port(self.port, port, self.now, f)
+    }
+
+    /// The interface of a port.
+    pub(crate) fn iface(&self, port: usize) -> Option<&Interface<'a>> {
+        if port == self.port {
+            return Some(self.iface);
+        }
+        self.others.iface(self.port, port)
+    }
+
+    /// How many ports there are.
+    pub(crate) fn count(&self) -> usize {
+        1 + self.others.count()
+    }
+
+    /// The way to a flow's peer.
+    pub(crate) fn route_of(&self, tuple: &Tuple) -> Option<Route> {
+        self.route(&tuple.remote, tuple.zone)
+    }
+}
+
+/// A device as a slot that takes any number of frames, as long as there is room.
+pub(crate) struct DeviceSlot<'d, T: DynTransmit + ?Sized> {
+    pub(crate) device: &'d mut T,
+    pub(crate) now: Instant,
+}
+
+impl<T: DynTransmit + ?Sized> TxSlot for DeviceSlot<'_, T> {
+    fn send(&mut self, len: usize, meta: TxMeta, f: &mut dyn FnMut(&mut [u8])) -> bool {
+        self.device.send_dyn(self.now, len, meta, f)
+    }
+}
+
+/// A slot without room, for a frame that may only be taken in.
+pub(crate) struct NoSlot;
+
+impl TxSlot for NoSlot {
+    fn send(&mut self, _len: usize, _meta: TxMeta, _f: &mut dyn FnMut(&mut [u8])) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "iface-router")]
+pub(crate) use many::Others;
+#[cfg(not(feature = "iface-router"))]
+pub(crate) use none::Others;
+
+#[cfg(feature = "iface-router")]
+mod many {
+    use super::*;
+
+    /// The ports before and behind the current one.
+    pub(crate) struct Others<'l, 'p, 'a> {
+        pub(crate) before: &'l mut [Port<'p, 'a>],
+        pub(crate) after: &'l mut [Port<'p, 'a>],
+    }
+
+    impl<'l, 'p, 'a> Others<'l, 'p, 'a> {
+        /// There are none.
+        pub(crate) fn none() -> Others<'l, 'p, 'a> {
+            Others { before: &mut [], after: &mut [] }
+        }
+
+        pub(super) fn count(&self) -> usize {
+            self.before.len() + self.after.len()
+        }
+
+        pub(super) fn for_each(&self, current: usize, f: &mut dyn FnMut(usize, &Interface<'a>)) {
+            for (index, port) in self.before.iter().enumerate() {
+                f(index, port.iface);
+            }
+            for (index, port) in self.after.iter().enumerate() {
+                f(current + 1 + index, port.iface);
+            }
+        }
+
+        pub(super) fn iface(&self, current: usize, port: usize) -> Option<&Interface<'a>> {
+            let port = if port < current { self.before.get(port) } else { self.after.get(port - current - 1) };
+            port.map(|port| &*port.iface)
+        }
+
+        pub(super) fn with_port<R>(
+            &mut self,
+            current: usize,
+            port: usize,
+            now: Instant,
+            f: impl FnOnce(&mut Interface<'a>, &mut dyn TxSlot) -> R,
+        ) -> Option<R> {
+            let port = match port.checked_sub(current + 1) {
+                Some(index) => self.after.get_mut(index)?,
+                None => self.before.get_mut(port)?,
+            };
+            Some(f(port.iface, &mut DeviceSlot { device: &mut *port.device, now }))
+        }
+    }
+}
+
+#[cfg(not(feature = "iface-router"))]
+mod none {
+    use core::marker::PhantomData;
+
+    use super::*;
+
+    /// No other ports: the router is not built in.
+    pub(crate) struct Others<'l, 'p, 'a>(pub(crate) PhantomData<(&'l &'p (), &'a ())>);
+
+    impl<'l, 'p, 'a> Others<'l, 'p, 'a> {
+        /// There are none.
+        pub(crate) fn none() -> Others<'l, 'p, 'a> {
+            Others(PhantomData)
+        }
+
+        pub(super) fn count(&self) -> usize {
+            0
+        }
+
+        pub(super) fn for_each(&self, _current: usize, _f: &mut dyn FnMut(usize, &Interface<'a>)) {}
+
+        pub(super) fn iface(&self, _current: usize, _port: usize) -> Option<&Interface<'a>> {
+            None
+        }
+
+        pub(super) fn with_port<R>(
+            &mut self,
+            _current: usize,
+            _port: usize,
+            _now: Instant,
+            _f: impl FnOnce(&mut Interface<'a>, &mut dyn TxSlot) -> R,
+        ) -> Option<R> {
+            None
+        }
+    }
+}

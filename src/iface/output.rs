@@ -1,0 +1,291 @@
+//! The one way out: link header, IP header, payload and checksum, written once into the token's memory.
+//!
+//! Everything that is sent goes through [`Interface::send`]: data, ACKs, resets, ICMP.
+
+use super::interface::Interface;
+use super::neighbor::{Hardware, Resolution};
+use crate::config;
+use crate::phy::{TxChecksum, TxMeta, TxSlot};
+use crate::stats::DropReason;
+use crate::storage::{Class, PacketPool};
+use crate::time::Instant;
+use crate::wire::checksum::{self, Sum};
+use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
+
+/// An IP packet to be sent, but for its payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packet {
+    pub(crate) src: Addr,
+    pub(crate) dst: Addr,
+    pub(crate) protocol: IpProtocol,
+    pub(crate) hop_limit: u8,
+    /// Octets after the IP header.
+    pub(crate) len: usize,
+    /// The device cuts it into segments with this many octets of payload; 0: it doesn't.
+    pub(crate) segment_len: u16,
+}
+
+/// Writes a packet's payload, and sums it if asked to.
+pub(crate) type Fill<'f> = dyn FnMut(&mut [u8], bool) -> Sum + 'f;
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The device has it.
+    Yes,
+    /// The device has no room.
+    NoRoom,
+    /// The neighbour's hardware address is not known yet: wait on this entry of the cache.
+    Unresolved(usize),
+    /// It can't be sent.
+    Never(DropReason),
+}
+
+/// Frames that wait for room in the device, among the packets of the pool.
+pub(crate) const EGRESS: u32 = 0;
+
+/// Frames that wait for the neighbour of this cache entry.
+pub(crate) fn tag_of(neighbor: usize) -> u32 {
+    neighbor as u32 + 1
+}
+
+impl Interface<'_> {
+    /// Sends a packet to a neighbour, if the device and the neighbour cache can do so at once.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        slot: &mut dyn TxSlot,
+        packet: &Packet,
+        next_hop: &Addr,
+        fill: &mut Fill<'_>,
+    ) -> Sent {
+        if !self.link.up {
+            return Sent::Never(DropReason::LinkDown);
+        }
+        let hardware = match self.hardware_of(next_hop, now) {
+            Resolution::Known(hardware) => hardware,
+            Resolution::Pending(index) => return Sent::Unresolved(index),
+            Resolution::Full => return Sent::Never(DropReason::NeighborUnreachable),
+        };
+        self.send_frame(slot, packet, hardware, fill)
+    }
+
+    /// Sends a packet that nobody repeats: what can't go at once waits in the pool, or is dropped.
+    pub(crate) fn send_or_queue(
+        &mut self,
+        now: Instant,
+        slot: &mut dyn TxSlot,
+        packet: &Packet,
+        next_hop: &Addr,
+        class: Class,
+        fill: &mut Fill<'_>,
+    ) -> bool {
+        match self.send(now, slot, packet, next_hop, fill) {
+            Sent::Yes => true,
+            Sent::Never(reason) => self.drop_output(reason),
+            Sent::NoRoom => match self.hardware_of(next_hop, now) {
+                Resolution::Known(hardware) => {
+                    let quota = self.packets.free_count();
+                    self.queue(EGRESS, quota, packet, hardware, class, fill, DropReason::DeviceBusy)
+                }
+                _ => self.drop_output(DropReason::DeviceBusy),
+            },
+            Sent::Unresolved(index) => {
+                let quota = config::NEIGHBOR_QUEUE_LEN;
+                self.queue(tag_of(index), quota, packet, [0; 6], class, fill, DropReason::QueueFull)
+            }
+        }
+    }
+
+    #[inline(never)]
+    pub(crate) fn drop_output(&mut self, reason: DropReason) -> bool {
+        self.stats.on_drop(reason);
+        false
+    }
+
+    /// Builds the whole frame in the pool; while its neighbour is unknown, `hardware` is filler.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    fn queue(
+        &mut self,
+        tag: u32,
+        quota: usize,
+        packet: &Packet,
+        hardware: Hardware,
+        class: Class,
+        fill: &mut Fill<'_>,
+        full: DropReason,
+    ) -> bool {
+        // A frame in the pool waits without its metadata, so its checksum is complete.
+        let offloads = core::mem::take(&mut self.capabilities.tx_checksum);
+        let mut packets = core::mem::replace(&mut self.packets, PacketPool::new([], [], 0));
+        let sent = self.send_frame(&mut PoolSlot { packets: &mut packets, tag, quota, class }, packet, hardware, fill);
+        self.packets = packets;
+        self.capabilities.tx_checksum = offloads;
+        match sent {
+            Sent::Yes => true,
+            Sent::Never(reason) => self.drop_output(reason),
+            _ => self.drop_output(full),
+        }
+    }
+
+    /// The neighbour's hardware address; on a link without any, any octets will do.
+    fn hardware_of(&mut self, next_hop: &Addr, now: Instant) -> Resolution {
+        if !self.is_ethernet() {
+            return Resolution::Known([0; 6]);
+        }
+        if next_hop.is_multicast() {
+            return Resolution::Known(multicast_hardware(next_hop));
+        }
+        if config::HAS_IPV4 && self.is_broadcast(next_hop) {
+            return Resolution::Known([0xff; 6]);
+        }
+        self.neighbors.resolve(next_hop, Self::ticks(now))
+    }
+
+    fn send_frame(&mut self, slot: &mut dyn TxSlot, packet: &Packet, hardware: Hardware, fill: &mut Fill<'_>) -> Sent {
+        let ip_len = packet.len + if packet.dst.is_v4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        let link_len = self.link_header_len();
+        if ip_len > self.ip_mtu() && (packet.segment_len == 0 || ip_len > self.capabilities.max_segmentation_len) {
+            return Sent::Never(DropReason::TooBig);
+        }
+        let checksum = checksum_field(packet.protocol);
+        let offloaded = checksum.offload.is_some_and(|offload| self.offloads(offload));
+        let meta = self.tx_meta(packet, link_len + ip_len - packet.len, &checksum, offloaded);
+        let sum_ip = !self.offloads(TxChecksum::IPV4);
+        let (source, ident, is_ethernet) = (self.hardware, self.ident, self.is_ethernet());
+        let sent = slot.send(link_len + ip_len, meta, &mut |frame| {
+            let ip = if is_ethernet { write_ethernet(frame, &source, &hardware, packet) } else { Some(frame) };
+            let Some(payload) = ip.and_then(|ip| write_ip(ip, packet, ident, sum_ip)) else { return };
+            let sum = fill(payload, !offloaded);
+            write_checksum(payload, packet, &checksum, sum, offloaded);
+        });
+        if !sent {
+            return Sent::NoRoom;
+        }
+        self.ident = self.ident.wrapping_add(1);
+        self.stats.on_frame_sent(link_len + ip_len);
+        Sent::Yes
+    }
+
+    fn tx_meta(&self, packet: &Packet, start: usize, checksum: &ChecksumField, offloaded: bool) -> TxMeta {
+        let mut meta = TxMeta { segment_len: packet.segment_len, ..TxMeta::default() };
+        if offloaded {
+            meta.checksum_start = start as u16;
+            meta.checksum_offset = checksum.offset as u16;
+        }
+        meta
+    }
+
+    /// Hands the frames that wait for room to the device, oldest first, and says whether all are gone.
+    pub(crate) fn flush_queue(&mut self, slot: &mut dyn TxSlot) -> bool {
+        while let Some(frame) = self.packets.peek(EGRESS) {
+            let len = frame.len();
+            if !slot.send(len, TxMeta::default(), &mut |out| out.copy_from_slice(frame)) {
+                return false;
+            }
+            self.packets.drop_front(EGRESS);
+            self.stats.on_frame_sent(len);
+        }
+        true
+    }
+
+    /// What waited for a neighbour goes out as soon as the device has room.
+    pub(crate) fn release_packets(&mut self, neighbor: usize, hardware: Hardware) {
+        self.packets.retag(tag_of(neighbor), EGRESS, &mut |frame| {
+            if let Some(dst) = frame.first_chunk_mut() {
+                *dst = hardware;
+            }
+        });
+    }
+}
+
+/// Where a protocol's checksum stands, and who else could compute it.
+struct ChecksumField {
+    offset: usize,
+    pseudo_header: bool,
+    offload: Option<TxChecksum>,
+}
+
+fn checksum_field(protocol: IpProtocol) -> ChecksumField {
+    let (offset, pseudo_header, offload) = match protocol {
+        IpProtocol::TCP => (16, true, Some(TxChecksum::TCP)),
+        IpProtocol::UDP => (6, true, Some(TxChecksum::UDP)),
+        IpProtocol::ICMP => (2, false, None),
+        _ => (2, true, None),
+    };
+    ChecksumField { offset, pseudo_header, offload }
+}
+
+#[inline]
+fn write_ethernet<'f>(
+    frame: &'f mut [u8],
+    source: &Hardware,
+    destination: &Hardware,
+    packet: &Packet,
+) -> Option<&'f mut [u8]> {
+    let ether_type = if packet.dst.is_v4() { EtherType::IPV4 } else { EtherType::IPV6 };
+    let (header, ip) = frame.split_first_chunk_mut()?;
+    ethernet::emit(header, destination, source, ether_type);
+    Some(ip)
+}
+
+#[inline]
+fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Option<&'f mut [u8]> {
+    let (protocol, hop_limit) = (packet.protocol, packet.hop_limit);
+    if let (Some(&src), Some(&dst)) = (packet.src.as_v4(), packet.dst.as_v4()) {
+        let (header, payload) = ip.split_first_chunk_mut()?;
+        let mut repr = ipv4::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit);
+        // Until the path MTU is watched, routers may cut what does not fit.
+        repr.dont_fragment = false;
+        repr.ident = ident;
+        repr.emit_header(header, sum);
+        return Some(payload);
+    }
+    let (&src, &dst) = (packet.src.as_v6()?, packet.dst.as_v6()?);
+    let (header, payload) = ip.split_first_chunk_mut()?;
+    ipv6::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit).emit_header(header);
+    Some(payload)
+}
+
+#[inline]
+fn write_checksum(payload: &mut [u8], packet: &Packet, field: &ChecksumField, sum: Sum, offloaded: bool) {
+    let mut total = sum;
+    if field.pseudo_header {
+        let len = payload.len() as u32;
+        total = total.add(checksum::pseudo_header(&packet.src, &packet.dst, packet.protocol.0, len));
+    }
+    let value = match (offloaded, packet.protocol) {
+        (true, _) => total.partial(),
+        (false, IpProtocol::UDP) => total.finish_udp(),
+        (false, _) => total.finish(),
+    };
+    if let Some(octets) = payload.get_mut(field.offset..field.offset + 2) {
+        octets.copy_from_slice(&value);
+    }
+}
+
+/// 01:00:5e and 23 bits (RFC 1112 §6.4), or 33:33 and 32 bits (RFC 2464 §7).
+fn multicast_hardware(group: &Addr) -> Hardware {
+    if let Some(&[_, b, c, d]) = group.as_v4() {
+        return [0x01, 0x00, 0x5e, b & 0x7f, c, d];
+    }
+    match group.as_v6() {
+        Some(&[.., a, b, c, d]) => [0x33, 0x33, a, b, c, d],
+        None => [0xff; 6],
+    }
+}
+
+/// A place in the pool, as if it were a device.
+struct PoolSlot<'s, 'a> {
+    packets: &'s mut PacketPool<'a>,
+    tag: u32,
+    quota: usize,
+    class: Class,
+}
+
+impl TxSlot for PoolSlot<'_, '_> {
+    fn send(&mut self, len: usize, _meta: TxMeta, f: &mut dyn FnMut(&mut [u8])) -> bool {
+        self.packets.push(self.tag, len, self.quota, self.class, f).is_ok()
+    }
+}

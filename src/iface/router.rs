@@ -1,0 +1,129 @@
+//! Several interfaces, each on its own device, as one stack.
+
+use managed::ManagedSlice;
+
+use super::engine::{self, Budget, Progress};
+use super::handler::{Handler, NoHandler};
+use super::interface::Interface;
+use super::links::{DeviceSlot, Links, Others};
+use super::socket_set::SocketSet;
+use crate::phy::DynDevice;
+use crate::time::Instant;
+
+/// An interface and the device that it is on.
+pub struct Port<'p, 'a> {
+    pub(crate) iface: &'p mut Interface<'a>,
+    pub(crate) device: &'p mut (dyn DynDevice + Send + 'p),
+}
+
+impl<'p, 'a> Port<'p, 'a> {
+    /// Puts an interface on a device.
+    pub fn new(iface: &'p mut Interface<'a>, device: &'p mut (dyn DynDevice + Send + 'p)) -> Port<'p, 'a> {
+        Port { iface, device }
+    }
+
+    /// The interface.
+    pub fn iface(&mut self) -> &mut Interface<'a> {
+        self.iface
+    }
+}
+
+/// Polls any number of ports against one set of sockets.
+///
+/// A packet leaves by the port with the best route, whichever port caused it. Ports may be unlike:
+/// Ethernet beside bare IP. A link-local address needs a zone to say which port it is behind.
+pub struct Router<'r, 'p, 'a> {
+    ports: ManagedSlice<'r, Port<'p, 'a>>,
+    /// The port that is served first: they take turns.
+    turn: usize,
+}
+
+impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
+    /// A router over these ports. A zone names a port by its place here.
+    pub fn new(ports: impl Into<ManagedSlice<'r, Port<'p, 'a>>>) -> Router<'r, 'p, 'a> {
+        Router { ports: ports.into(), turn: 0 }
+    }
+
+    /// The ports.
+    pub fn ports_mut(&mut self) -> &mut [Port<'p, 'a>] {
+        &mut self.ports
+    }
+
+    /// Receives and sends whatever there is, within the default budget.
+    pub fn poll(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Progress {
+        self.poll_with(now, sockets, &mut NoHandler, Budget::default())
+    }
+
+    /// The same with a handler, and at most `budget` on every port.
+    pub fn poll_with(
+        &mut self,
+        now: Instant,
+        sockets: &mut SocketSet<'_>,
+        handler: &mut dyn Handler,
+        budget: Budget,
+    ) -> Progress {
+        let mut progress = Progress::default();
+        for port in self.ports.iter_mut() {
+            let link = port.device.status(now).link;
+            if link != port.iface.link {
+                port.iface.on_link(link, sockets);
+            }
+        }
+        let count = self.ports.len();
+        self.with_links(now, &mut |links| engine::settle(links, sockets, handler));
+        for offset in 0..count {
+            let index = (self.turn + offset) % count;
+            progress += self.receive(now, index, sockets, handler, budget);
+        }
+        self.turn = (self.turn + 1) % count.max(1);
+        self.with_links(now, &mut |links| progress += engine::send(links, sockets, handler, budget));
+        progress
+    }
+
+    fn receive(
+        &mut self,
+        now: Instant,
+        index: usize,
+        sockets: &mut SocketSet<'_>,
+        handler: &mut dyn Handler,
+        budget: Budget,
+    ) -> Progress {
+        let mut progress = Progress::default();
+        let Some((before, rest)) = self.ports.split_at_mut_checked(index) else { return progress };
+        let Some((port, after)) = rest.split_first_mut() else { return progress };
+        while !progress.has_used(budget) {
+            let more = port.device.receive_dyn(now, &mut |meta, frame, mut slot| {
+                progress.frames += 1;
+                progress.octets += frame.len();
+                let mut links = Links {
+                    now,
+                    port: index,
+                    iface: port.iface,
+                    slot: &mut slot,
+                    others: Others { before, after },
+                };
+                engine::ingress(&mut links, sockets, handler, meta, frame);
+            });
+            if !more {
+                return progress;
+            }
+        }
+        progress.more = true;
+        progress
+    }
+
+    /// When to poll next: never later than anything has to happen, `None` for not before a frame comes.
+    pub fn poll_at(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Option<Instant> {
+        let mut at = self.ports.iter_mut().filter_map(|port| port.device.status(now).poll_at).min();
+        self.with_links(now, &mut |links| at = engine::earlier(at, engine::poll_at(links, sockets)));
+        at
+    }
+
+    /// Calls `f` with all ports, the first as the current one.
+    fn with_links(&mut self, now: Instant, f: &mut dyn FnMut(&mut Links<'_, 'p, 'a>)) {
+        let Some((first, after)) = self.ports.split_first_mut() else { return };
+        let mut slot = DeviceSlot { device: &mut *first.device, now };
+        let others = Others { before: &mut [], after };
+        f(&mut Links { now, port: 0, iface: first.iface, slot: &mut slot, others });
+    }
+}

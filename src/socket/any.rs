@@ -1,0 +1,55 @@
+//! A socket of any kind, as the set keeps it.
+
+#[cfg(feature = "socket-tcp")]
+use super::tcp;
+#[cfg(feature = "socket-udp")]
+use super::udp;
+
+/// A socket of any kind.
+#[allow(clippy::large_enum_variant)]
+pub enum Socket<'a> {
+    /// UDP.
+    #[cfg(feature = "socket-udp")]
+    Udp(udp::Socket<'a>),
+    /// A TCP connection, or one that waits for one.
+    #[cfg(feature = "socket-tcp")]
+    Tcp(tcp::Socket<'a>),
+    /// A listener for any number of TCP connections.
+    #[cfg(feature = "socket-tcp")]
+    TcpListener(tcp::Listener<'a>),
+}
+
+/// A kind of socket that a set can hold.
+pub trait AnySocket<'a>: Sized {
+    /// As a socket of any kind.
+    fn upcast(self) -> Socket<'a>;
+    /// As this kind, if it is one.
+    fn downcast<'c>(socket: &'c Socket<'a>) -> Option<&'c Self>;
+    /// As this kind, if it is one.
+    fn downcast_mut<'c>(socket: &'c mut Socket<'a>) -> Option<&'c mut Self>;
+}
+
+macro_rules! any_socket {
+    ($kind:ty, $variant:ident) => {
+        impl<'a> AnySocket<'a> for $kind {
+            fn upcast(self) -> Socket<'a> {
+                Socket::$variant(self)
+            }
+            #[allow(irrefutable_let_patterns)]
+            fn downcast<'c>(socket: &'c Socket<'a>) -> Option<&'c Self> {
+                if let Socket::$variant(socket) = socket { Some(socket) } else { None }
+            }
+            #[allow(irrefutable_let_patterns)]
+            fn downcast_mut<'c>(socket: &'c mut Socket<'a>) -> Option<&'c mut Self> {
+                if let Socket::$variant(socket) = socket { Some(socket) } else { None }
+            }
+        }
+    };
+}
+
+#[cfg(feature = "socket-udp")]
+any_socket!(udp::Socket<'a>, Udp);
+#[cfg(feature = "socket-tcp")]
+any_socket!(tcp::Socket<'a>, Tcp);
+#[cfg(feature = "socket-tcp")]
+any_socket!(tcp::Listener<'a>, TcpListener);

@@ -1,0 +1,143 @@
+//! Ethernet II frames, without preamble and frame check sequence (RFC 894, RFC 2464).
+//!
+//! IEEE 802.3 length-and-LLC frames are not read; a tag (802.1Q) is seen as its EtherType.
+//!
+//! ```text
+//!  0                   1                   2                   3
+//! |                  destination address                          |
+//! |  destination (continued)      |        source address         |
+//! |                  source address (continued)                   |
+//! |          EtherType            |  payload …
+//! ```
+
+use core::fmt;
+
+use super::field::{octets, u16_at};
+use super::{Error, Result};
+
+/// Octets of the header.
+pub const HEADER_LEN: usize = 14;
+
+/// An Ethernet address (EUI-48).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(pub [u8; 6]);
+
+impl Address {
+    /// Everybody on the link.
+    pub const BROADCAST: Address = Address([0xff; 6]);
+
+    /// The address with these octets.
+    pub const fn from_bytes(octets: &[u8; 6]) -> Address {
+        Address(*octets)
+    }
+
+    /// The octets.
+    pub const fn as_bytes(&self) -> &[u8; 6] {
+        &self.0
+    }
+
+    /// Whether it is that of everybody.
+    pub fn is_broadcast(&self) -> bool {
+        *self == Address::BROADCAST
+    }
+
+    /// Whether it names a group, broadcast included.
+    pub const fn is_multicast(&self) -> bool {
+        self.0[0] & 1 != 0
+    }
+
+    /// Whether it may name one station: no group and not all zeros.
+    pub fn is_unicast(&self) -> bool {
+        !self.is_multicast() && self.0 != [0; 6]
+    }
+
+    /// Whether the manufacturer did not assign it.
+    pub const fn is_local(&self) -> bool {
+        self.0[0] & 2 != 0
+    }
+
+    /// The modified EUI-64 interface identifier (RFC 4291 appendix A).
+    pub const fn as_eui_64(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f] = self.0;
+        [a ^ 2, b, c, 0xff, 0xfe, d, e, f]
+    }
+}
+
+impl From<[u8; 6]> for Address {
+    fn from(octets: [u8; 6]) -> Address {
+        Address(octets)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// What a frame carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EtherType(pub u16);
+
+impl EtherType {
+    /// RFC 791.
+    pub const IPV4: EtherType = EtherType(0x0800);
+    /// RFC 826.
+    pub const ARP: EtherType = EtherType(0x0806);
+    /// A tag of IEEE 802.1Q follows.
+    pub const VLAN: EtherType = EtherType(0x8100);
+    /// RFC 8200.
+    pub const IPV6: EtherType = EtherType(0x86dd);
+}
+
+impl fmt::Display for EtherType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            EtherType::IPV4 => f.write_str("IPv4"),
+            EtherType::ARP => f.write_str("ARP"),
+            EtherType::VLAN => f.write_str("802.1Q"),
+            EtherType::IPV6 => f.write_str("IPv6"),
+            EtherType(number) => write!(f, "0x{number:04x}"),
+        }
+    }
+}
+
+/// A header of 14 octets; nothing in it can be wrong.
+#[derive(Debug, Clone, Copy)]
+pub struct Header<'a>(&'a [u8; HEADER_LEN]);
+
+impl<'a> Header<'a> {
+    /// Splits a frame into header and payload, padding included.
+    #[inline]
+    pub fn split(frame: &'a [u8]) -> Result<(Header<'a>, &'a [u8])> {
+        let (header, payload) = frame.split_first_chunk().ok_or(Error::Truncated)?;
+        Ok((Header(header), payload))
+    }
+
+    /// Whom the frame is for.
+    #[inline]
+    pub fn dst(&self) -> &'a [u8; 6] {
+        octets::<0, 6, HEADER_LEN>(self.0)
+    }
+
+    /// Who sent the frame.
+    #[inline]
+    pub fn src(&self) -> &'a [u8; 6] {
+        octets::<6, 6, HEADER_LEN>(self.0)
+    }
+
+    /// What the frame carries; below 0x600, its length in 802.3's way.
+    #[inline]
+    pub fn ethertype(&self) -> EtherType {
+        EtherType(u16_at::<12, HEADER_LEN>(self.0))
+    }
+}
+
+/// Writes a header.
+#[inline]
+pub fn emit(header: &mut [u8; HEADER_LEN], dst: &[u8; 6], src: &[u8; 6], ethertype: EtherType) {
+    let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (*dst, *src);
+    let [x, y] = ethertype.0.to_be_bytes();
+    *header = [a, b, c, d, e, f, g, h, i, j, k, l, x, y];
+}
