@@ -2,6 +2,7 @@
 
 mod check;
 mod firmware;
+mod fuzz;
 mod network;
 mod size;
 mod steps;
@@ -31,6 +32,8 @@ enum Task {
     Firmware(firmware::Arguments),
     /// What whole images weigh on a Cortex-M, and where they can still panic
     Size(size::Arguments),
+    /// Fuzzes a target with cargo-fuzz
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Firmware(arguments) => firmware::run(&arguments),
         Task::Size(arguments) => size::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
