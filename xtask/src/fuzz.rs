@@ -19,8 +19,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let has_fuzz =
         Command::new("cargo").args(["fuzz", "--version"]).output().is_ok_and(|out| out.status.success());
     ensure!(has_fuzz, "cargo-fuzz is missing: `cargo install cargo-fuzz`");
+    // What the fuzzer finds goes apart from the corpus that is kept; it starts from both.
+    let found = format!("fuzz/found/{}", arguments.target);
+    std::fs::create_dir_all(crate::root().join(&found))?;
+    let kept = format!("fuzz/corpus/{}", arguments.target);
     let status = Command::new("cargo")
-        .args(["+nightly", "fuzz", "run", &arguments.target, "--"])
+        .args(["+nightly", "fuzz", "run", &arguments.target, &found, &kept, "--"])
         .arg(format!("-max_total_time={}", arguments.seconds))
         .arg("-max_len=2048")
         .current_dir(crate::root())
