@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
 
 use crate::{firmware, thumb};
 
@@ -18,8 +18,11 @@ const TARGET: &str = "thumbv7em-none-eabihf";
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// One JSON object a line
-    #[arg(long)]
+    #[arg(long, conflicts_with = "functions")]
     json: bool,
+    /// How many of the largest functions of each image to list
+    #[arg(long, default_value_t = 0)]
+    functions: usize,
 }
 
 /// An image that is weighed.
@@ -35,17 +38,27 @@ struct Image {
     lists_panics: bool,
 }
 
-const IMAGES: &[Image] = &[Image {
-    config: "no stack: start-up and device alone",
-    binary: "empty",
-    features: "ipv4",
-    limit: 1_024,
-    socket: None,
-    lists_panics: false,
-}];
+const IMAGES: &[Image] = &[
+    Image {
+        config: "no stack: start-up and device alone",
+        binary: "empty",
+        features: "echo,ipv4",
+        limit: 1_024,
+        socket: None,
+        lists_panics: false,
+    },
+    Image {
+        config: "(a) Ethernet, ARP, IPv4, ICMP echo, UDP echo",
+        binary: "echo",
+        features: "echo,ipv4",
+        limit: 9 * 1024,
+        socket: Some("udp::Socket"),
+        lists_panics: true,
+    },
+];
 
 /// The features with which the sizes of types are taken.
-const TYPES_FEATURES: &str = "ipv4";
+const TYPES_FEATURES: &str = "echo,ipv4";
 
 /// The sections of an image, in octets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +129,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             let Sections { code, rodata, ram } = sections;
             let (config, limit) = (image.config, image.limit);
             println!("{config:<58} {code:>6} {rodata:>6} {sum:>6} {limit:>6} {ram:>6} {socket:>6}");
+            print_functions(&path, arguments.functions)?;
         }
     }
     if !arguments.json {
@@ -133,6 +147,20 @@ fn json(config: &str, sections: Sections, socket: u32) -> String {
         "{{\"config\":\"{config}\",\"stack\":\"goldcrest\",\"code\":{code},\"rodata\":{rodata},\"ram\":{ram},\
          \"socket\":{socket}}}"
     )
+}
+
+/// Prints the largest functions of an image, largest first.
+fn print_functions(image: &Path, count: usize) -> Result<()> {
+    let data = std::fs::read(image)?;
+    let file = object::File::parse(&*data)?;
+    let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+    let mut functions: Vec<(u64, &str)> =
+        functions.filter_map(|symbol| Some((symbol.size(), symbol.name().ok()?))).collect();
+    functions.sort_by_key(|&(size, name)| (std::cmp::Reverse(size), name));
+    for (size, name) in functions.into_iter().take(count) {
+        println!("    {size:>6} {}", demangle(name));
+    }
+    Ok(())
 }
 
 fn print_types(types: &BTreeMap<String, u32>) {

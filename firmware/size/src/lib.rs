@@ -17,7 +17,7 @@ const RX_DATA: usize = 0x4000_0004;
 const TX_LEN: usize = 0x4000_0008;
 /// The next four octets of the frame to be sent.
 const TX_DATA: usize = 0x4000_000c;
-/// Milliseconds.
+/// Units of 1,024 µs; what is written raises an interrupt when it is reached.
 const CLOCK: usize = 0x4000_0010;
 
 /// Octets of the largest Ethernet frame, in whole words.
@@ -36,7 +36,15 @@ fn write(register: usize, value: u32) {
 
 /// The time.
 pub fn now() -> Instant {
-    Instant::from_millis(i64::from(read(CLOCK)))
+    Instant::from_micros(i64::from(read(CLOCK)) << 10)
+}
+
+/// Sleeps until an interrupt, or until the timer that is set to `deadline` raises one.
+pub fn sleep_until(deadline: Option<Instant>) {
+    if let Some(deadline) = deadline {
+        write(CLOCK, (deadline.total_micros() >> 10) as u32);
+    }
+    cortex_m::asm::wfi();
 }
 
 /// Frames of the driver.

@@ -20,7 +20,12 @@ macro_rules! sizes {
 }
 
 sizes! {
-    "IpAddress": goldcrest::wire::IpAddress,
+    "slot with its socket": goldcrest::iface::SocketSlot<'static>,
+    "udp::Socket": goldcrest::socket::udp::Socket<'static>,
+    "iface::Interface": goldcrest::iface::Interface<'static>,
+    "iface::SocketSet": goldcrest::iface::SocketSet<'static>,
+    "iface::Neighbor": goldcrest::iface::Neighbor,
+    "iface::Route": goldcrest::iface::Route,
 }
 
 #[entry]
