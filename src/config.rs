@@ -3,7 +3,7 @@
 //! A capacity is a slice that the caller lends; what stands here are times, rates and bounds that
 //! no caller needs to choose.
 
-use crate::time::TICKS_PER_SEC;
+use crate::time::{Duration, TICKS_PER_SEC};
 
 /// Whether IPv4 is built in.
 pub(crate) const HAS_IPV4: bool = cfg!(feature = "proto-ipv4");
@@ -44,3 +44,17 @@ pub(crate) const ICMP_ERROR_BURST: u16 = 50;
 pub(crate) const ICMP_ERROR_INTERVAL: u32 = 10;
 /// How many separate ranges of out-of-order data a TCP receiver keeps track of.
 pub const ASSEMBLER_RANGES: usize = 4;
+
+/// First and last ephemeral port (RFC 6335 §6); their number is a power of two.
+pub const EPHEMERAL_PORTS: (u16, u16) = (49_152, 65_535);
+
+/// Frames that a poll receives from a port, and sends in all, unless told otherwise.
+pub const POLL_FRAMES: usize = 1_024;
+/// Octets that a poll receives from a port unless told otherwise.
+pub const POLL_OCTETS: usize = 1 << 20;
+/// Packets that a socket may send before another has its turn.
+pub(crate) const PACKETS_PER_TURN: usize = 16;
+/// Stale timers that `poll_at` looks behind, so that it is exact on small systems.
+pub(crate) const SETTLED_HEADS: u32 = 4;
+/// When to try again a device that had no room and may not say when it has.
+pub(crate) const PORT_RETRY: Duration = Duration::from_millis(1);

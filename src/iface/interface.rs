@@ -50,7 +50,7 @@ impl Default for InterfaceStorage<'static> {
         InterfaceStorage {
             addresses: ManagedSlice::Owned(vec![None; config::DEFAULT_ADDRESSES]),
             routes: ManagedSlice::Owned(vec![]),
-            neighbors: ManagedSlice::Owned(vec![Neighbor::EMPTY; config::DEFAULT_NEIGHBORS]),
+            neighbors: ManagedSlice::Owned(core::iter::repeat_with(|| Neighbor::EMPTY).take(config::DEFAULT_NEIGHBORS).collect()),
             packets: PacketPool::with_cells(config::DEFAULT_WAITING_PACKETS, config::WAITING_PACKET_LEN),
         }
     }
@@ -154,7 +154,7 @@ impl<'a> Interface<'a> {
             routes: Routes::new(storage.routes),
             neighbors: NeighborCache::new(storage.neighbors),
             packets: storage.packets,
-            blocked: List::EMPTY,
+            blocked: List::new(super::socket_set::lists::PORT),
             errors_limit: RateLimit::new(config::ICMP_ERROR_BURST),
             ident: 0,
             stats: Stats::new(),
@@ -258,7 +258,7 @@ impl<'a> Interface<'a> {
     }
 
     pub(crate) fn link_header_len(&self) -> usize {
-        if self.is_ethernet() { crate::wire::ETHERNET_HEADER_LEN } else { 0 }
+        if self.is_ethernet() { crate::wire::ethernet::HEADER_LEN } else { 0 }
     }
 
     pub(crate) fn offloads(&self, checksum: TxChecksum) -> bool {
@@ -324,6 +324,11 @@ impl<'a> Interface<'a> {
             packets.clear(super::output::tag_of(index));
             sockets.wake_all(waiting);
         });
+    }
+
+    /// Whether something waits for room in the device.
+    pub(crate) fn is_blocked(&self) -> bool {
+        !self.blocked.is_empty() || self.packets.peek(super::output::EGRESS).is_some()
     }
 
     pub(crate) fn ticks(now: Instant) -> Ticks {

@@ -1,1 +1,60 @@
-//! The engine.
+//! The engine: interfaces, the set of sockets, and how packets travel between them.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `interface` | one link: addresses, routes, neighbours, counters |
+//! | `poll`, `router` | driving one interface, or several as one stack |
+//! | `engine` | the steps of a poll |
+//! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp`, `tcp` go on from there |
+//! | `egress`, `output` | who sends, and the one way out |
+//! | `links` | the ports a packet may leave by |
+//! | `socket_set` | the sockets, whom a packet is for, who has something to do |
+
+mod arp;
+mod egress;
+mod engine;
+mod handler;
+mod icmp;
+mod icmpv4;
+mod icmpv6;
+mod ingress;
+mod interface;
+mod links;
+mod ndisc;
+mod neighbor;
+mod output;
+mod poll;
+mod ports;
+mod rate;
+mod route;
+#[cfg(feature = "iface-router")]
+mod router;
+mod socket_set;
+#[cfg(all(
+    test,
+    feature = "alloc",
+    feature = "proto-ipv4",
+    feature = "proto-ipv6",
+    feature = "medium-ethernet",
+    feature = "medium-ip",
+    feature = "socket-udp",
+    feature = "iface-router"
+))]
+mod tests;
+#[cfg(feature = "socket-tcp")]
+mod tcp;
+#[cfg(feature = "socket-tcp")]
+mod time_wait;
+#[cfg(feature = "socket-udp")]
+mod udp;
+
+pub use crate::storage::SocketHandle;
+pub use engine::{Budget, Progress};
+pub use handler::{Handler, Hook, NoHandler, SynVerdict, Verdict};
+pub use interface::{Address, AddressError, Config, Interface, InterfaceStorage};
+pub use neighbor::Neighbor;
+pub use poll::PollResult;
+pub use route::{Route, RouteTableFull, Routes};
+#[cfg(feature = "iface-router")]
+pub use router::{Port, Router};
+pub use socket_set::{HandleError, SetFull, SocketEntry, SocketSet, SocketSlot};

@@ -15,6 +15,7 @@
 
 use managed::ManagedSlice;
 
+use super::socket_set::lists;
 use crate::config;
 use crate::storage::List;
 use crate::time::Ticks;
@@ -35,7 +36,7 @@ enum State {
 }
 
 /// Storage for one neighbour.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Neighbor {
     addr: Addr,
     hardware: Hardware,
@@ -58,7 +59,7 @@ impl Neighbor {
         tries: 0,
         due: Ticks(0),
         used: Ticks(0),
-        waiting: List::EMPTY,
+        waiting: List::new(lists::NEIGHBOR),
     };
 
     fn enter(&mut self, state: State, due: Ticks) {

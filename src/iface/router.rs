@@ -70,13 +70,13 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
             }
         }
         let count = self.ports.len();
-        self.with_links(now, &mut |links| engine::settle(links, sockets, handler));
+        self.with_links(now, &mut |links| engine::settle(links, sockets));
         for offset in 0..count {
             let index = (self.turn + offset) % count;
             progress += self.receive(now, index, sockets, handler, budget);
         }
         self.turn = (self.turn + 1) % count.max(1);
-        self.with_links(now, &mut |links| progress += engine::send(links, sockets, handler, budget));
+        self.with_links(now, &mut |links| progress += engine::send(links, sockets, budget));
         progress
     }
 
@@ -92,14 +92,14 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         let Some((before, rest)) = self.ports.split_at_mut_checked(index) else { return progress };
         let Some((port, after)) = rest.split_first_mut() else { return progress };
         while !progress.has_used(budget) {
-            let more = port.device.receive_dyn(now, &mut |meta, frame, mut slot| {
+            let more = port.device.receive_dyn(now, &mut |meta, frame, slot| {
                 progress.frames += 1;
                 progress.octets += frame.len();
                 let mut links = Links {
                     now,
                     port: index,
                     iface: port.iface,
-                    slot: &mut slot,
+                    slot,
                     others: Others { before, after },
                 };
                 engine::ingress(&mut links, sockets, handler, meta, frame);

@@ -10,7 +10,7 @@ use managed::ManagedSlice;
 
 use crate::rand::Keys;
 use crate::socket::{AnySocket, Events, Socket};
-use crate::storage::{HashTable, List, ReadyList, Slot, Slots, SocketHandle, Timers, list_of};
+use crate::storage::{List, ReadyList, Slot, Slots, SocketHandle, Table, Timers, list_of};
 use crate::time::Ticks;
 
 bitflags::bitflags! {
@@ -95,7 +95,7 @@ pub(crate) mod lists {
 /// All sockets of a stack.
 pub struct SocketSet<'a> {
     pub(crate) slots: Slots<'a, SocketEntry<'a>>,
-    pub(crate) table: HashTable<'a>,
+    pub(crate) table: Table<'a>,
     pub(crate) timers: Timers,
     pub(crate) touched: List,
     ready: ReadyList,
@@ -112,7 +112,7 @@ impl<'a> SocketSet<'a> {
         let demux = keys.demux();
         SocketSet {
             slots: Slots::new(slots),
-            table: HashTable::new(ManagedSlice::Borrowed(&mut []), demux),
+            table: Table::new(ManagedSlice::Borrowed(&mut []), demux),
             timers: Timers::new(),
             touched: List::new(lists::TOUCHED),
             ready: ReadyList::new(),
@@ -131,7 +131,7 @@ impl<'a> SocketSet<'a> {
     /// If there are sockets in the set already.
     pub fn with_table(mut self, table: impl Into<ManagedSlice<'a, u32>>) -> SocketSet<'a> {
         assert!(self.slots.is_empty(), "lend the table before adding sockets");
-        self.table = HashTable::new(table.into(), self.keys.demux());
+        self.table = Table::new(table.into(), self.keys.demux());
         self
     }
 
@@ -163,6 +163,9 @@ impl<'a> SocketSet<'a> {
     }
 
     pub(crate) fn insert(&mut self, socket: Socket<'a>) -> Result<SocketHandle, SetFull> {
+        if !self.slots.has_room() {
+            return Err(SetFull);
+        }
         let entry =
             Entry { socket, events: Events::empty(), flags: Flags::UNSETTLED, listener: crate::storage::NIL };
         let handle = self.slots.insert(SocketEntry(entry)).map_err(|_| SetFull)?;
@@ -269,8 +272,11 @@ impl<'a> SocketSet<'a> {
         // The list is a neighbour's or a port's, which is out of reach here; it lets go of the slot later.
         let entry = self.entry_mut(ix)?;
         entry.flags = Flags::REMOVED;
-        Some(core::mem::replace(&mut entry.socket, Socket::vacant()))
+        Some(core::mem::replace(&mut entry.socket, Socket::Vacant))
     }
+
+    #[cfg(not(feature = "socket-tcp"))]
+    fn detach(&mut self, _ix: u32) {}
 
     /// Notes that the socket has something to do, unless it waits for something that will wake it.
     #[inline]
@@ -315,6 +321,11 @@ impl<'a> SocketSet<'a> {
         let handle = self.slots.handle_at(ix)?;
         let entry = self.entry_mut(ix)?;
         Some((handle, core::mem::take(&mut entry.events)))
+    }
+
+    /// Whether `next_ready` has something to tell.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// The socket's deadline is as it says.

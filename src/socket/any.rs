@@ -1,5 +1,8 @@
 //! A socket of any kind, as the set keeps it.
 
+use super::{Context, Events};
+use crate::time::Ticks;
+
 #[cfg(feature = "socket-tcp")]
 use super::tcp;
 #[cfg(feature = "socket-udp")]
@@ -17,7 +20,11 @@ pub enum Socket<'a> {
     /// A listener for any number of TCP connections.
     #[cfg(feature = "socket-tcp")]
     TcpListener(tcp::Listener<'a>),
+    /// None: it was removed, and its slot is about to be free.
+    #[doc(hidden)]
+    Vacant,
 }
+
 
 /// A kind of socket that a set can hold.
 pub trait AnySocket<'a>: Sized {
@@ -53,3 +60,38 @@ any_socket!(udp::Socket<'a>, Udp);
 any_socket!(tcp::Socket<'a>, Tcp);
 #[cfg(feature = "socket-tcp")]
 any_socket!(tcp::Listener<'a>, TcpListener);
+
+impl Socket<'_> {
+    /// When the socket wants to be told the time.
+    pub(crate) fn deadline(&self) -> Option<Ticks> {
+        match self {
+            #[cfg(feature = "socket-tcp")]
+            Socket::Tcp(socket) => socket.deadline(),
+            #[cfg(feature = "socket-tcp")]
+            Socket::TcpListener(listener) => listener.deadline(),
+            _ => None,
+        }
+    }
+
+    /// Its deadline has come.
+    pub(crate) fn on_timer(&mut self, cx: &Context<'_>) -> Events {
+        match self {
+            #[cfg(feature = "socket-tcp")]
+            Socket::Tcp(socket) => socket.on_timer(cx),
+            _ => Events::empty(),
+        }
+    }
+
+    /// Whether a poll would do something for it.
+    pub(crate) fn has_work(&self, cx: &Context<'_>) -> bool {
+        match self {
+            #[cfg(feature = "socket-udp")]
+            Socket::Udp(socket) => socket.wants_port() || socket.has_output(),
+            #[cfg(feature = "socket-tcp")]
+            Socket::Tcp(socket) => socket.wants_settle() || socket.decide(cx).is_some(),
+            #[cfg(feature = "socket-tcp")]
+            Socket::TcpListener(listener) => listener.has_output(cx),
+            Socket::Vacant => false,
+        }
+    }
+}

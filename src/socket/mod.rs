@@ -8,6 +8,10 @@ pub mod tcp;
 #[cfg(feature = "socket-udp")]
 pub mod udp;
 
+mod any;
+
+pub use any::{AnySocket, Socket};
+
 use crate::rand::Keys;
 use crate::time::{Instant, Ticks};
 use crate::wire::Addr;

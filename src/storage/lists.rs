@@ -123,6 +123,11 @@ impl ReadyList {
     }
 
     /// Puts the item in the slot `ix` on the list, unless it is there.
+    /// Whether no slot is marked, but for some that are gone.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head == NIL
+    }
+
     #[inline]
     pub(crate) fn mark<T>(&mut self, slots: &mut Slots<'_, T>, ix: u32) {
         let Some(links) = slots.links_mut(ix) else { return };

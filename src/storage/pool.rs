@@ -86,6 +86,13 @@ impl<'a> PacketPool<'a> {
         }
     }
 
+    /// A pool that owns its memory: so many cells of so many octets, a quarter of them in reserve.
+    #[cfg(feature = "alloc")]
+    pub fn with_cells(count: usize, cell_len: usize) -> PacketPool<'static> {
+        let cells = core::iter::repeat_n(PacketCell::EMPTY, count).collect::<alloc::vec::Vec<_>>();
+        PacketPool::new(alloc::vec![0; count * cell_len], cells, count / 4)
+    }
+
     /// Octets of the largest packet that can wait.
     pub fn cell_len(&self) -> usize {
         self.cell_len
@@ -190,6 +197,19 @@ impl<'a> PacketPool<'a> {
             f(packet);
         }
         self.drop_front(tag)
+    }
+
+    /// Gives all packets of `tag` to `new_tag`, after `patch` has had each.
+    pub(crate) fn retag(&mut self, tag: u32, new_tag: u32, patch: &mut dyn FnMut(&mut [u8])) {
+        let mut at = self.oldest;
+        while let Some(cell) = self.cells.get_mut(usize::from(at)) {
+            if cell.tag == tag {
+                cell.tag = new_tag;
+                let start = usize::from(at) * self.cell_len;
+                patch(self.memory.get_mut(start..start + usize::from(cell.len)).unwrap_or_default());
+            }
+            at = cell.next;
+        }
     }
 
     /// Drops all packets of `tag`, and says how many there were.

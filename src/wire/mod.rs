@@ -15,6 +15,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod ipv6ext;
 pub mod ndisc;
+pub mod tcp;
 pub mod udp;
 
 pub(crate) use addr::Addr;
@@ -50,6 +51,17 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+impl From<Error> for crate::stats::DropReason {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Truncated => Self::Truncated,
+            Error::Malformed => Self::Malformed,
+            Error::Checksum => Self::Checksum,
+            Error::Unsupported => Self::UnknownProtocol,
+        }
+    }
+}
 
 /// What reading octets gives.
 pub type Result<T> = core::result::Result<T, Error>;

@@ -225,7 +225,7 @@ impl<'a> Socket<'a> {
 
     /// The next datagram, which is taken off the queue.
     pub fn recv(&mut self) -> Result<(&[u8], Metadata), RecvError> {
-        let (peer, data) = self.rx.dequeue().ok_or(RecvError::Exhausted)?;
+        let (peer, data) = self.rx.dequeue().ok().ok_or(RecvError::Exhausted)?;
         Ok((data, metadata_of(&peer.0)))
     }
 
@@ -239,7 +239,7 @@ impl<'a> Socket<'a> {
 
     /// The next datagram, which stays on the queue.
     pub fn peek(&mut self) -> Result<(&[u8], Metadata), RecvError> {
-        let (peer, data) = self.rx.peek().ok_or(RecvError::Exhausted)?;
+        let (peer, data) = self.rx.peek().ok().ok_or(RecvError::Exhausted)?;
         Ok((data, metadata_of(&peer.0)))
     }
 }

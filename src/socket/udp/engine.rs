@@ -47,14 +47,14 @@ impl Socket<'_> {
 
     /// The next datagram to send.
     pub(crate) fn next(&mut self) -> Option<(Peer, &[u8])> {
-        let (peer, data) = self.tx.peek()?;
+        let (peer, data) = self.tx.peek().ok()?;
         Some((peer.0, data))
     }
 
     /// The next datagram has gone, one way or another.
     pub(crate) fn on_sent(&mut self) -> Events {
         let was_full = self.tx.is_full();
-        self.tx.dequeue();
+        let _ = self.tx.dequeue();
         if was_full { Events::WRITABLE } else { Events::empty() }
     }
 

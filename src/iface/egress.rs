@@ -1,0 +1,141 @@
+//! The way out: sockets with something to do, frames that wait, neighbours to ask.
+
+use super::engine::{Budget, Progress};
+use super::links::Links;
+use super::neighbor::Action;
+use super::socket_set::SocketSet;
+use super::{arp, ndisc};
+use crate::config;
+use crate::socket::Socket;
+use crate::stats::DropReason;
+use crate::time::{Instant, Ticks};
+
+/// What became of a socket's turn to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A packet has gone, or is lost: there may be more.
+    Sent,
+    /// It has nothing to send.
+    Idle,
+    /// The port's device has no room.
+    NoRoom { port: usize },
+    /// The neighbour of this entry at this port is being asked for.
+    Unresolved { port: usize, neighbor: usize },
+}
+
+/// Lets everybody send who has something, as far as budget and devices allow.
+pub(crate) fn send(
+    links: &mut Links<'_, '_, '_>,
+    sockets: &mut SocketSet<'_>,
+    budget: Budget,
+) -> Progress {
+    let mut progress = Progress::default();
+    for port in 0..links.count() {
+        links.with_port(port, |iface, slot| {
+            if iface.flush_queue(slot) {
+                sockets.wake_all(&mut iface.blocked);
+            }
+        });
+    }
+    while let Some(ix) = sockets.touched.first() {
+        if progress.has_used(budget) {
+            progress.more = true;
+            break;
+        }
+        sockets.touched.remove(&mut sockets.slots, ix);
+        take_turn(links, sockets, ix, &mut progress);
+    }
+    for port in 0..links.count() {
+        ask_neighbors(links, sockets, port);
+    }
+    progress
+}
+
+/// One socket's turn: a few packets, then the next is served.
+fn take_turn(
+    links: &mut Links<'_, '_, '_>,
+    sockets: &mut SocketSet<'_>,
+    ix: u32,
+    progress: &mut Progress,
+) {
+    super::engine::settle_one(links, sockets, ix);
+    for _ in 0..config::PACKETS_PER_TURN {
+        match dispatch(links, sockets, ix) {
+            Step::Sent => progress.sent += 1,
+            Step::Idle => return,
+            Step::NoRoom { port } => {
+                links.with_port(port, |iface, _| iface.blocked.push_back(&mut sockets.slots, ix));
+                return;
+            }
+            Step::Unresolved { port, neighbor } => {
+                links.with_port(port, |iface, _| {
+                    let entry = iface.neighbors.entry_mut(neighbor);
+                    entry.is_some_and(|entry| entry.waiting.push_back(&mut sockets.slots, ix))
+                });
+                return;
+            }
+        }
+    }
+    sockets.touch(ix);
+}
+
+fn dispatch(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32) -> Step {
+    match sockets.entry(ix).map(|entry| &entry.socket) {
+        #[cfg(feature = "socket-udp")]
+        Some(Socket::Udp(_)) => super::udp::dispatch(links, sockets, ix),
+        #[cfg(feature = "socket-tcp")]
+        Some(Socket::Tcp(_)) => super::tcp::dispatch(links, sockets, ix),
+        #[cfg(feature = "socket-tcp")]
+        Some(Socket::TcpListener(_)) => super::tcp::dispatch_listener(links, sockets, ix),
+        _ => Step::Idle,
+    }
+}
+
+/// Sends the solicitations that are due, and gives up neighbours that have not answered.
+fn ask_neighbors(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usize) {
+    let now = links.now;
+    let ticks = Ticks::from_instant(now);
+    while let Some(action) = links.with_port(port, |iface, _| iface.neighbors.next_action(ticks)).flatten() {
+        match action {
+            Action::Solicit { addr, to } => {
+                links.with_port(port, |iface, slot| match (addr.as_v4(), addr.as_v6()) {
+                    (Some(target), _) => arp::solicit(iface, slot, target, to),
+                    (_, Some(target)) => ndisc::solicit(iface, now, slot, target, to),
+                    _ => false,
+                });
+            }
+            Action::Fail(index) => give_up(links, sockets, port, index),
+        }
+    }
+}
+
+/// A neighbour does not answer: what waited for it is lost, as if it had been sent.
+#[inline(never)]
+fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usize, index: usize) {
+    let now = links.now;
+    links.with_port(port, |iface, _| {
+        let mut lost = iface.packets.clear(super::output::tag_of(index));
+        let ip_mtu = iface.ip_mtu();
+        if let Some(entry) = iface.neighbors.entry_mut(index) {
+            while let Some(ix) = entry.waiting.pop_front(&mut sockets.slots) {
+                lost += 1;
+                lose_packet(sockets, ix, now, ip_mtu);
+                sockets.wake(ix);
+            }
+        }
+        iface.neighbors.forget(index);
+        for _ in 0..lost {
+            iface.stats.on_drop(DropReason::NeighborUnreachable);
+        }
+    });
+}
+
+/// What the socket would have sent to a neighbour that is not there counts as sent, so that its own
+/// timers decide how often it tries again.
+#[cfg(feature = "socket-tcp")]
+fn lose_packet(sockets: &mut SocketSet<'_>, ix: u32, now: Instant, ip_mtu: usize) {
+    super::tcp::lose_packet(sockets, ix, now, ip_mtu);
+}
+
+#[cfg(not(feature = "socket-tcp"))]
+fn lose_packet(_sockets: &mut SocketSet<'_>, _ix: u32, _now: Instant, _ip_mtu: usize) {}

@@ -1,0 +1,177 @@
+//! The steps of a poll, compiled once whatever devices there are.
+//!
+//! 1. *settle*: sockets that the application has touched get their port, source address and place in the
+//!    demultiplexing table.
+//! 2. *ingress*: frames are received one by one; sockets take what is theirs and are marked.
+//! 3. *send*: due timers act, then everybody on the work list sends, then neighbours are asked for.
+
+use core::ops::AddAssign;
+
+use super::egress;
+use super::handler::Handler;
+use super::ingress::Ingress;
+use super::links::Links;
+use super::socket_set::{Flags, SocketSet};
+use crate::config;
+use crate::phy::RxMeta;
+use crate::socket::{Context, Socket};
+use crate::time::{Instant, Ticks};
+
+/// How much a poll may do before it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Frames received from each port, and frames sent in all.
+    pub frames: usize,
+    /// Octets of the frames received from each port.
+    pub octets: usize,
+}
+
+impl Default for Budget {
+    /// Bounded, but generous: 1,024 frames or 1 MiB.
+    fn default() -> Budget {
+        Budget { frames: config::POLL_FRAMES, octets: config::POLL_OCTETS }
+    }
+}
+
+/// What a poll did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Frames received.
+    pub frames: usize,
+    /// Octets of those.
+    pub octets: usize,
+    /// Packets that sockets sent.
+    pub sent: usize,
+    /// The budget is used up and there is more to do: poll again.
+    pub more: bool,
+}
+
+impl Progress {
+    pub(crate) fn has_used(&self, budget: Budget) -> bool {
+        self.frames >= budget.frames || self.octets >= budget.octets || self.sent >= budget.frames
+    }
+}
+
+impl AddAssign for Progress {
+    fn add_assign(&mut self, other: Progress) {
+        self.frames += other.frames;
+        self.octets += other.octets;
+        self.sent += other.sent;
+        self.more |= other.more;
+    }
+}
+
+/// Settles all sockets that the application has touched.
+pub(crate) fn settle(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
+    let mut next = sockets.touched.first();
+    while let Some(ix) = next {
+        next = sockets.touched.next(&sockets.slots, ix);
+        settle_one(links, sockets, ix);
+    }
+}
+
+/// Settles a socket, if the application has touched it. What it has to say goes to its events.
+pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32) {
+    let Some(entry) = sockets.entry_mut(ix) else { return };
+    if !entry.flags.contains(Flags::UNSETTLED) {
+        return;
+    }
+    entry.flags.remove(Flags::UNSETTLED);
+    match &entry.socket {
+        #[cfg(feature = "socket-udp")]
+        Socket::Udp(_) => {
+            // The error is kept in the socket, and its event was noted.
+            let _ = sockets.settle_udp(ix);
+        }
+        #[cfg(feature = "socket-tcp")]
+        Socket::Tcp(_) => {
+            let _ = sockets.settle_tcp(ix, links, links.now);
+        }
+        #[cfg(feature = "socket-tcp")]
+        Socket::TcpListener(_) => {
+            let _ = sockets.settle_listener(ix);
+        }
+        Socket::Vacant => {}
+    }
+    let _ = &links;
+    sockets.update_timer(ix);
+}
+
+/// Takes one frame in.
+pub(crate) fn ingress(
+    links: &mut Links<'_, '_, '_>,
+    sockets: &mut SocketSet<'_>,
+    handler: &mut dyn Handler,
+    meta: RxMeta,
+    frame: &[u8],
+) {
+    Ingress { links, sockets, handler, meta }.frame(frame);
+}
+
+/// Acts on what is due, and lets everybody send who has something.
+pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
+    expire(sockets, links.now, links.iface.ip_mtu());
+    egress::send(links, sockets, budget)
+}
+
+/// Lets the sockets act whose deadline has come.
+fn expire(sockets: &mut SocketSet<'_>, now: Instant, ip_mtu: usize) {
+    let ticks = Ticks::from_instant(now);
+    while let Some(ix) = sockets.timers.expired(&mut sockets.slots, ticks) {
+        let cx = context(&sockets.keys, now, ip_mtu, 0);
+        let events = sockets.slots.get_mut(ix).map(|entry| entry.0.socket.on_timer(&cx));
+        sockets.notify(ix, events.unwrap_or_default());
+        sockets.touch(ix);
+        sockets.update_timer(ix);
+    }
+}
+
+/// What a socket is told of the world.
+pub(crate) fn context(keys: &crate::rand::Keys, now: Instant, ip_mtu: usize, segmentation: usize) -> Context<'_> {
+    Context {
+        now,
+        ticks: Ticks::from_instant(now),
+        ip_mtu: ip_mtu.min(usize::from(u16::MAX)) as u16,
+        segmentation_len: segmentation as u32,
+        keys,
+    }
+}
+
+/// When something has to happen next, but for what the devices want.
+pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) -> Option<Instant> {
+    let now = links.now;
+    if any_touched_has_work(sockets, now, links.iface.ip_mtu()) {
+        return Some(now);
+    }
+    let mut at = sockets.timer_bound().map(|ticks| ticks.to_instant(now));
+    for port in 0..links.count() {
+        let Some(iface) = links.iface(port) else { continue };
+        at = earlier(at, iface.neighbors.poll_at().map(|ticks| ticks.to_instant(now)));
+        if iface.is_blocked() {
+            at = earlier(at, Some(now + config::PORT_RETRY));
+        }
+    }
+    at.map(|at| at.max(now))
+}
+
+/// Whether a touched socket has anything to do; a mark alone does not say so.
+fn any_touched_has_work(sockets: &SocketSet<'_>, now: Instant, ip_mtu: usize) -> bool {
+    let cx = context(&sockets.keys, now, ip_mtu, 0);
+    let mut next = sockets.touched.first();
+    while let Some(ix) = next {
+        if sockets.entry(ix).is_some_and(|entry| entry.socket.has_work(&cx)) {
+            return true;
+        }
+        next = sockets.touched.next(&sockets.slots, ix);
+    }
+    false
+}
+
+/// The earlier of two times, if there is any.
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,143 @@
+//! Driving one interface by one device, at once or step by step.
+
+use super::engine::{self, Budget, Progress};
+use super::handler::{Handler, NoHandler};
+use super::interface::Interface;
+use super::links::{DeviceSlot, Links, NoSlot, Others};
+use super::socket_set::SocketSet;
+use crate::phy::{Device, DynTransmit, RxMeta, RxToken, TxToken};
+use crate::time::{Duration, Instant};
+
+/// What came of a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PollResult {
+    /// No socket has anything new.
+    None,
+    /// [`SocketSet::next_ready`] has something to tell.
+    SocketStateChanged,
+}
+
+impl Interface<'_> {
+    /// Receives what has come and sends what is due, within the default budget.
+    pub fn poll<D: Device>(&mut self, now: Instant, device: &mut D, sockets: &mut SocketSet<'_>) -> PollResult {
+        self.poll_with(now, device, sockets, &mut NoHandler, Budget::default());
+        if sockets.has_ready() { PollResult::SocketStateChanged } else { PollResult::None }
+    }
+
+    /// The same within `budget`; says what it did and whether more waits.
+    pub fn poll_budget<D: Device>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        sockets: &mut SocketSet<'_>,
+        budget: Budget,
+    ) -> Progress {
+        self.poll_with(now, device, sockets, &mut NoHandler, budget)
+    }
+
+    /// The same with a handler.
+    pub fn poll_with<D: Device>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        sockets: &mut SocketSet<'_>,
+        handler: &mut dyn Handler,
+        budget: Budget,
+    ) -> Progress {
+        let link = device.link();
+        if link != self.link {
+            self.on_link(link, sockets);
+        }
+        self.poll_settle(now, sockets);
+        let mut progress = Progress::default();
+        while !progress.has_used(budget) {
+            if !self.receive(now, device, sockets, handler, &mut progress) {
+                progress += self.poll_egress(now, device, sockets, budget);
+                return progress;
+            }
+        }
+        progress.more = true;
+        progress += self.poll_egress(now, device, sockets, budget);
+        progress
+    }
+
+    /// First step of a poll: sockets that were touched are settled. The other steps take this one's work
+    /// as done.
+    pub fn poll_settle(&mut self, now: Instant, sockets: &mut SocketSet<'_>) {
+        engine::settle(&mut self.links(now, &mut NoSlot), sockets);
+    }
+
+    /// Second step: takes in one frame, if there is one, and says whether there was.
+    pub fn poll_ingress_single<D: Device>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        sockets: &mut SocketSet<'_>,
+        handler: &mut dyn Handler,
+    ) -> bool {
+        self.receive(now, device, sockets, handler, &mut Progress::default())
+    }
+
+    fn receive<D: Device>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        sockets: &mut SocketSet<'_>,
+        handler: &mut dyn Handler,
+        progress: &mut Progress,
+    ) -> bool {
+        let Some((rx, mut slot)) = device.receive(now) else { return false };
+        let meta = rx.meta();
+        rx.consume(|frame| {
+            progress.frames += 1;
+            progress.octets += frame.len();
+            engine::ingress(&mut self.links(now, &mut slot), sockets, handler, meta, frame);
+        });
+        true
+    }
+
+    /// Takes in one frame without a device; an answer to it, if there is one, goes out by `out`.
+    ///
+    /// For who owns the loop and feeds packets: call [`poll_settle`](Self::poll_settle) first when
+    /// sockets were touched, and [`poll_egress`](Self::poll_egress) afterwards.
+    pub fn process<T: TxToken>(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: RxMeta,
+        mut out: Option<T>,
+        sockets: &mut SocketSet<'_>,
+        handler: &mut dyn Handler,
+    ) {
+        engine::ingress(&mut self.links(now, &mut out), sockets, handler, meta, frame);
+    }
+
+    /// Third step: due timers act, sockets send, neighbours are asked for.
+    pub fn poll_egress(
+        &mut self,
+        now: Instant,
+        device: &mut impl DynTransmit,
+        sockets: &mut SocketSet<'_>,
+        budget: Budget,
+    ) -> Progress {
+        engine::send(&mut self.links(now, &mut DeviceSlot { device, now }), sockets, budget)
+    }
+
+    /// When to poll next: never later than anything has to happen, `None` for not before a frame comes.
+    ///
+    /// It may be too early by a wake for each deadline that was put off since it was set.
+    pub fn poll_at(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Option<Instant> {
+        engine::poll_at(&mut self.links(now, &mut NoSlot), sockets)
+    }
+
+    /// How long to wait until then.
+    pub fn poll_delay(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Option<Duration> {
+        self.poll_at(now, sockets).map(|at| at.saturating_duration_since(now))
+    }
+}
+
+impl<'a> Interface<'a> {
+    fn links<'l>(&'l mut self, now: Instant, slot: &'l mut dyn crate::phy::TxSlot) -> Links<'l, 'l, 'a> {
+        Links { now, port: 0, iface: self, slot, others: Others::none() }
+    }
+}

@@ -1,0 +1,9 @@
+//! The engine seen from the wire: frames in, frames out, in virtual time.
+//!
+//! Each decision of the design that the engine makes has a test here with its name.
+
+mod decisions;
+mod icmp;
+mod neighbors;
+mod net;
+mod udp;

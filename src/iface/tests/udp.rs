@@ -1,0 +1,132 @@
+use super::net::*;
+use crate::iface::{HandleError, SocketHandle};
+use crate::socket::udp::{self, BindError, RecvError, SendError};
+use crate::socket::Events;
+use crate::wire::{IpAddress, IpEndpoint};
+
+fn socket() -> udp::Socket<'static> {
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 100]);
+    udp::Socket::new(buffer(), buffer())
+}
+
+fn bound(net: &mut Net, port: u16) -> SocketHandle {
+    let handle = net.sockets.add(socket());
+    net.sockets.bind(handle, port).unwrap();
+    handle
+}
+
+#[test]
+fn a_datagram_comes_in_and_its_echo_goes_out() {
+    let mut net = Net::ip();
+    let handle = bound(&mut net, 7);
+    assert!(net.exchange(udp4((PEER_IP, 4_000), (OUR_IP, 7), b"echo me")).is_empty());
+    assert_eq!(net.sockets.next_ready(), Some((handle, Events::READABLE)));
+    assert_eq!(net.sockets.next_ready(), None, "each event is reported once");
+    let socket = net.sockets.get_mut::<udp::Socket>(handle);
+    let mut data = [0; 64];
+    let (len, meta) = socket.recv_slice(&mut data).unwrap();
+    assert_eq!(&data[..len], b"echo me");
+    assert_eq!(meta.local_address, Some(IpAddress::v4(10, 0, 0, 1)));
+    socket.send_slice(&data[..len], meta).unwrap();
+    net.poll();
+    assert_eq!(net.sent()[0][20..], udp4((OUR_IP, 7), (PEER_IP, 4_000), b"echo me")[20..]);
+}
+
+#[test]
+fn conflicting_binds_are_refused() {
+    let mut net = Net::ip();
+    bound(&mut net, 7);
+    let second = net.sockets.add(socket());
+    assert_eq!(net.sockets.bind(second, 7), Err(BindError::PortInUse));
+    assert_eq!(net.sockets.bind(second, (IpAddress::v4(10, 0, 0, 1), 7)), Err(BindError::PortInUse));
+    net.sockets.bind(second, 8).unwrap();
+}
+
+#[test]
+fn two_sockets_share_a_port_on_different_addresses() {
+    let mut net = Net::ip();
+    let (a, b) = (net.sockets.add(socket()), net.sockets.add(socket()));
+    net.sockets.bind(a, (IpAddress::v4(10, 0, 0, 1), 7)).unwrap();
+    net.sockets.bind(b, (IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1), 7)).unwrap();
+    net.exchange(udp4((PEER_IP, 1), (OUR_IP, 7), b"four"));
+    assert_eq!(net.sockets.next_ready(), Some((a, Events::READABLE)));
+    assert_eq!(net.sockets.next_ready(), None);
+}
+
+#[test]
+fn a_bind_through_get_mut_settles_at_the_next_poll() {
+    let mut net = Net::ip();
+    bound(&mut net, 7);
+    let late = net.sockets.add(socket());
+    net.sockets.get_mut::<udp::Socket>(late).bind(7).unwrap();
+    net.poll();
+    assert_eq!(net.sockets.next_ready(), Some((late, Events::ERROR)));
+    assert_eq!(net.sockets.get::<udp::Socket>(late).error(), Some(BindError::PortInUse));
+    assert!(!net.sockets.get::<udp::Socket>(late).is_open());
+
+    let fresh = net.sockets.add(socket());
+    net.sockets.get_mut::<udp::Socket>(fresh).bind(8).unwrap();
+    net.poll();
+    net.exchange(udp4((PEER_IP, 1), (OUR_IP, 8), b"x"));
+    assert_eq!(net.sockets.next_ready(), Some((fresh, Events::READABLE)));
+}
+
+#[test]
+fn rebinding_moves_the_socket() {
+    let mut net = Net::ip();
+    let handle = bound(&mut net, 7);
+    let socket = net.sockets.get_mut::<udp::Socket>(handle);
+    assert_eq!(socket.bind(8), Err(BindError::AlreadyOpen));
+    socket.close();
+    socket.bind(8).unwrap();
+    assert_eq!(net.exchange(udp4((PEER_IP, 1), (OUR_IP, 7), b"x"))[0][20], 3, "nobody at the old port");
+    net.exchange(udp4((PEER_IP, 1), (OUR_IP, 8), b"x"));
+    assert!(net.sockets.get::<udp::Socket>(handle).can_recv());
+}
+
+#[test]
+fn port_zero_gets_an_ephemeral_port() {
+    let mut net = Net::ip();
+    let (a, b) = (bound(&mut net, 0), bound(&mut net, 0));
+    let port = |handle| net.sockets.get::<udp::Socket>(handle).endpoint().port;
+    assert!(port(a) >= 49_152 && port(b) >= 49_152 && port(a) != port(b));
+}
+
+#[test]
+fn a_stale_or_mistyped_handle_is_an_error() {
+    let mut net = Net::ip();
+    let handle = bound(&mut net, 7);
+    assert!(net.sockets.remove(handle).is_some());
+    let reused = net.sockets.add(socket());
+    assert_ne!(handle, reused);
+    assert_eq!(net.sockets.try_get::<udp::Socket>(handle).err(), Some(HandleError::Stale));
+    assert!(net.sockets.remove(handle).is_none());
+    assert!(net.sockets.try_get::<udp::Socket>(reused).is_ok());
+}
+
+#[test]
+fn what_can_never_be_sent_has_its_own_error() {
+    let mut net = Net::ip();
+    let handle = bound(&mut net, 7);
+    let socket = net.sockets.get_mut::<udp::Socket>(handle);
+    let peer = IpEndpoint::new(IpAddress::v4(10, 0, 0, 2), 9);
+    assert_eq!(socket.send_slice(&[0; 101], peer), Err(SendError::TooLarge));
+    assert_eq!(socket.send_slice(b"", (IpAddress::v4(10, 0, 0, 2), 0)), Err(SendError::Unaddressable));
+    socket.send_slice(&[0; 60], peer).unwrap();
+    assert_eq!(socket.send_slice(&[0; 60], peer), Err(SendError::BufferFull));
+    let mut closed = self::socket();
+    assert_eq!(closed.send_slice(b"", peer), Err(SendError::NotOpen));
+    assert_eq!(closed.recv_slice(&mut []).err(), Some(RecvError::Exhausted));
+}
+
+#[test]
+fn a_group_datagram_goes_to_every_socket_with_the_port() {
+    let mut net = Net::ip();
+    let (a, b) = (net.sockets.add(socket()), net.sockets.add(socket()));
+    let groups = [IpAddress::v4(224, 0, 0, 1), IpAddress::v4(10, 0, 0, 1)];
+    net.sockets.bind(a, (groups[0], 7)).unwrap();
+    net.sockets.bind(b, (groups[1], 7)).unwrap();
+    net.exchange(udp4((PEER_IP, 1), ([224, 0, 0, 1], 7), b"all"));
+    assert!(net.sockets.get::<udp::Socket>(a).can_recv());
+    assert!(!net.sockets.get::<udp::Socket>(b).can_recv());
+}

@@ -1,0 +1,209 @@
+//! UDP in the engine: binding, datagrams in, datagrams out.
+
+use super::egress::Step;
+use super::icmp::zone_of;
+use super::ingress::{Ingress, Received, Taken};
+use super::links::Links;
+use super::output::{Packet, Sent};
+use super::socket_set::{HandleError, SocketSet};
+use crate::config;
+use crate::socket::udp::{self, BindError};
+use crate::socket::{Events, Socket};
+use crate::stats::DropReason;
+use crate::storage::{Class, NIL, SocketHandle};
+use crate::wire::checksum::{self, Sum};
+use crate::wire::udp::{HEADER_LEN, Header};
+use crate::wire::{Addr, IpListenEndpoint, IpProtocol};
+
+impl<'a> SocketSet<'a> {
+    /// Binds a UDP socket and settles it at once.
+    ///
+    /// # Errors
+    /// Those of [`udp::Socket::bind`], and [`BindError::PortInUse`] if another socket has the port.
+    ///
+    /// # Panics
+    /// If the handle names no UDP socket.
+    pub fn bind(&mut self, handle: SocketHandle, endpoint: impl Into<IpListenEndpoint>) -> Result<(), BindError> {
+        self.get_mut::<udp::Socket<'a>>(handle).bind(endpoint)?;
+        match self.index_of(handle) {
+            Ok(ix) => self.settle_udp(ix),
+            Err(HandleError::Stale | HandleError::WrongKind) => Ok(()),
+        }
+    }
+
+    fn udp(&self, ix: u32) -> Option<&udp::Socket<'a>> {
+        match &self.entry(ix)?.socket {
+            Socket::Udp(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    fn udp_mut(&mut self, ix: u32) -> Option<&mut udp::Socket<'a>> {
+        match &mut self.entry_mut(ix)?.socket {
+            Socket::Udp(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// Files a UDP socket under its port, once that is known to be its own.
+    pub(crate) fn settle_udp(&mut self, ix: u32) -> Result<(), BindError> {
+        let Some(socket) = self.udp(ix) else { return Ok(()) };
+        if !socket.is_open() {
+            self.table.unfile(&mut self.slots, ix);
+            return Ok(());
+        }
+        let (local, wanted) = socket.bound_to();
+        let port = if socket.wants_port() {
+            self.ephemeral_port(IpProtocol::UDP, &[], &|set, port| !set.udp_conflict(ix, local, port))
+        } else {
+            Some(wanted).filter(|&port| !self.udp_conflict(ix, local, port))
+        };
+        let Some(port) = port else { return self.refuse_udp(ix, wanted) };
+        if let Some(socket) = self.udp_mut(ix) {
+            socket.settle(port);
+        }
+        let hash = self.table.hash_port(IpProtocol::UDP.0, port);
+        if self.table.filed_under(&self.slots, ix) != Some(hash) {
+            self.table.file(&mut self.slots, ix, hash);
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn refuse_udp(&mut self, ix: u32, wanted: u16) -> Result<(), BindError> {
+        let error = if wanted == 0 { BindError::NoPort } else { BindError::PortInUse };
+        self.table.unfile(&mut self.slots, ix);
+        let events = self.udp_mut(ix).map_or(Events::empty(), |socket| socket.refuse(error));
+        self.notify(ix, events);
+        Err(error)
+    }
+
+    /// Whether another socket takes what a socket bound to `local` and `port` would take.
+    fn udp_conflict(&self, ix: u32, local: Option<Addr>, port: u16) -> bool {
+        let hash = self.table.hash_port(IpProtocol::UDP.0, port);
+        self.table.chain(&self.slots, hash).any(|(other, entry)| {
+            let Socket::Udp(socket) = &entry.0.socket else { return false };
+            let (bound, bound_port) = socket.bound_to();
+            let overlap = bound.is_none() || local.is_none() || bound == local;
+            other != ix && bound_port == port && overlap
+        })
+    }
+
+    /// The next socket after `after` in its chain that a datagram is for; `NIL` begins.
+    fn next_udp(&self, after: u32, dst: &Addr, port: u16) -> Option<u32> {
+        let hash = self.table.hash_port(IpProtocol::UDP.0, port);
+        let mut chain = self.table.chain(&self.slots, hash);
+        if after != NIL {
+            chain.find(|&(ix, _)| ix == after)?;
+        }
+        let wants = |entry: &super::socket_set::SocketEntry<'_>| {
+            matches!(&entry.0.socket, Socket::Udp(socket) if socket.accepts(dst, port))
+        };
+        chain.find(|(_, entry)| wants(entry)).map(|(ix, _)| ix)
+    }
+}
+
+impl Ingress<'_, '_, '_, '_, '_> {
+    pub(crate) fn udp(&mut self, received: &Received<'_>) -> Taken {
+        let (header, data) = Header::split(received.payload)?;
+        if !self.meta.checksum_ok && !header.is_checksum_valid(data, &received.src, &received.dst) {
+            return Err(DropReason::Checksum);
+        }
+        let in_datagrams = &mut self.links.iface.stats.udp_in_datagrams;
+        *in_datagrams = in_datagrams.wrapping_add(1);
+        let port = header.dst_port();
+        let Some(first) = self.sockets.next_udp(NIL, &received.dst, port) else {
+            return self.port_unreachable(received);
+        };
+        let peer = udp::Peer {
+            remote: received.src,
+            local: Some(received.dst),
+            remote_port: header.src_port(),
+            zone: zone_of(self, &received.src),
+        };
+        let mut taken = self.give_datagram(first, peer, data);
+        // What goes to a group or to all is for everybody who has the port.
+        let mut last = first;
+        while received.dst.is_multicast() || !received.unicast {
+            let Some(next) = self.sockets.next_udp(last, &received.dst, port) else { break };
+            taken = self.give_datagram(next, peer, data).or(taken);
+            last = next;
+        }
+        taken
+    }
+
+    fn give_datagram(&mut self, ix: u32, peer: udp::Peer, data: &[u8]) -> Taken {
+        let Some(handle) = self.sockets.slots.handle_at(ix) else { return Err(DropReason::NoSocket) };
+        let Some(socket) = self.sockets.udp_mut(ix) else { return Err(DropReason::NoSocket) };
+        if socket.takes_in_place() && self.handler.payload(handle, data) > 0 {
+            return Ok(());
+        }
+        let events = socket.process(peer, data)?;
+        self.sockets.notify(ix, events);
+        Ok(())
+    }
+}
+
+/// Sends the next datagram of a socket.
+pub(crate) fn dispatch(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32) -> Step {
+    let Some(socket) = sockets.udp_mut(ix) else { return Step::Idle };
+    let (hop_limit, src_port) = (socket.hop_limit(), socket.bound_to().1);
+    let Some((peer, data)) = socket.next() else { return Step::Idle };
+    if src_port == 0 {
+        return Step::Idle;
+    }
+    let step = send(links, &peer, src_port, hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT), data);
+    if !matches!(step, Step::NoRoom { .. }) {
+        let events = socket.on_sent();
+        sockets.notify(ix, events);
+    }
+    step
+}
+
+fn send(links: &mut Links<'_, '_, '_>, peer: &udp::Peer, src_port: u16, hop_limit: u8, data: &[u8]) -> Step {
+    let Some(route) = links.route(&peer.remote, peer.zone) else {
+        links.iface.drop_output(DropReason::NoRoute);
+        return Step::Sent;
+    };
+    let now = links.now;
+    let step = links.with_port(route.port, |iface, slot| {
+        let Some(src) = peer.local.or_else(|| iface.source_for(&peer.remote)) else {
+            iface.drop_output(DropReason::NoSource);
+            return Step::Sent;
+        };
+        let len = HEADER_LEN + data.len();
+        let (dst, protocol) = (peer.remote, IpProtocol::UDP);
+        let packet = Packet { src, dst, protocol, hop_limit, len, segment_len: 0 };
+        let mut fill = |out: &mut [u8], sum: bool| emit(out, src_port, peer.remote_port, data, sum);
+        let next_hop = &route.next_hop;
+        match iface.send(now, slot, &packet, next_hop, &mut fill) {
+            Sent::Yes => {}
+            Sent::NoRoom => return Step::NoRoom { port: route.port },
+            Sent::Never(reason) => {
+                iface.drop_output(reason);
+                return Step::Sent;
+            }
+            Sent::Unresolved(_) => {
+                iface.send_or_queue(now, slot, &packet, next_hop, Class::Data, &mut fill);
+                return Step::Sent;
+            }
+        }
+        let out_datagrams = &mut iface.stats.udp_out_datagrams;
+        *out_datagrams = out_datagrams.wrapping_add(1);
+        Step::Sent
+    });
+    step.unwrap_or(Step::Sent)
+}
+
+/// Writes header and payload with a checksum of zero, and sums them.
+fn emit(out: &mut [u8], src_port: u16, dst_port: u16, data: &[u8], sum: bool) -> Sum {
+    let len = out.len() as u16;
+    let Some((header, rest)) = out.split_first_chunk_mut::<HEADER_LEN>() else { return Sum::ZERO };
+    let ([a, b], [c, d], [e, f]) = (src_port.to_be_bytes(), dst_port.to_be_bytes(), len.to_be_bytes());
+    *header = [a, b, c, d, e, f, 0, 0];
+    if !sum {
+        rest.copy_from_slice(data);
+        return Sum::ZERO;
+    }
+    checksum::sum_header(header).add(checksum::copy_and_sum(rest, data))
+}
