@@ -49,7 +49,10 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn steps() -> Vec<Step> {
     let mut steps = vec![
         Step::cargo("format", "fmt --all --check"),
-        Step::cargo("format of the firmware", "fmt --check --manifest-path firmware/Cargo.toml -p echo -p mps2 -p size"),
+        Step::cargo(
+            "format of the firmware",
+            "fmt --check --manifest-path firmware/Cargo.toml -p echo -p mps2 -p size",
+        ),
         Step::cargo("clippy", "clippy --workspace --all-targets --features phy-lan9118 -- -D warnings"),
     ];
     for (name, features) in FEATURES {

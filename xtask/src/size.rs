@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// How many of the largest functions of each image to list
     #[arg(long, default_value_t = 0)]
     functions: usize,
+    /// List what each source file contributes, what was inlined elsewhere included
+    #[arg(long, conflicts_with = "json")]
+    sources: bool,
 }
 
 /// An image that is weighed.
@@ -49,7 +52,7 @@ const IMAGES: &[Image] = &[
     },
     Image {
         config: "(a) Ethernet, ARP, IPv4, ICMP echo, UDP echo",
-        binary: "echo",
+        binary: "udp-echo",
         features: "echo,ipv4",
         limit: 9 * 1024,
         socket: Some("udp::Socket"),
@@ -130,6 +133,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             let (config, limit) = (image.config, image.limit);
             println!("{config:<58} {code:>6} {rodata:>6} {sum:>6} {limit:>6} {ram:>6} {socket:>6}");
             print_functions(&path, arguments.functions)?;
+            if arguments.sources {
+                print_sources(&path)?;
+            }
         }
     }
     if !arguments.json {
@@ -159,6 +165,34 @@ fn print_functions(image: &Path, count: usize) -> Result<()> {
     functions.sort_by_key(|&(size, name)| (std::cmp::Reverse(size), name));
     for (size, name) in functions.into_iter().take(count) {
         println!("    {size:>6} {}", demangle(name));
+    }
+    Ok(())
+}
+
+/// Prints the octets of code by the source file they come from: the innermost inlined line that is ours.
+fn print_sources(image: &Path) -> Result<()> {
+    let data = std::fs::read(image)?;
+    let file = object::File::parse(&*data)?;
+    let text = file.section_by_name(".text").context("an image without code")?;
+    let addresses: Vec<u64> = (text.address()..text.address() + text.size()).step_by(2).collect();
+    let mut octets = BTreeMap::<String, u64>::new();
+    // In portions, since a command line has an end.
+    for portion in addresses.chunks(2_000) {
+        let mut command = Command::new("arm-none-eabi-addr2line");
+        command.arg("-aie").arg(image).args(portion.iter().map(|address| format!("{address:#x}")));
+        for lines in run_tool(&mut command)?.split("0x").skip(1) {
+            let lines: Vec<&str> = lines.lines().skip(1).collect();
+            let ours = lines.iter().find(|line| !line.contains("/library/") && line.contains("/src/"));
+            let name =
+                ours.and_then(|line| line.rsplit_once("/src/")).map_or("core and start-up", |(_, name)| name);
+            let name = name.split(':').next().unwrap_or(name);
+            *octets.entry(name.to_string()).or_default() += 2;
+        }
+    }
+    let mut octets: Vec<(u64, String)> = octets.into_iter().map(|(name, octets)| (octets, name)).collect();
+    octets.sort_by(|a, b| b.cmp(a));
+    for (octets, name) in octets {
+        println!("    {octets:>6} {name}");
     }
     Ok(())
 }
