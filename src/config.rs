@@ -58,3 +58,36 @@ pub(crate) const PACKETS_PER_TURN: usize = 16;
 pub(crate) const SETTLED_HEADS: u32 = 4;
 /// When to try again a device that had no room and may not say when it has.
 pub(crate) const PORT_RETRY: Duration = Duration::from_millis(1);
+/// TCP: the retransmission timeout before any round trip was measured, in ms (RFC 6298 §2.1).
+pub const TCP_INITIAL_RTO: u32 = 1_000;
+/// TCP: the least retransmission timeout, in ms. RFC 6298 says 1 s; everybody uses this.
+pub const TCP_MIN_RTO: u32 = 200;
+/// TCP: the largest retransmission timeout, backed off or not, in ms (RFC 6298 §2.5).
+pub const TCP_MAX_RTO: u32 = 60_000;
+/// TCP: how often data, a FIN or a window probe is repeated without any answer before giving up.
+pub const TCP_DATA_RETRIES: u8 = 12;
+/// TCP: how often a SYN or SYN-ACK is repeated before giving up.
+pub const TCP_SYN_RETRIES: u8 = 5;
+/// TCP: the initial window in segments (RFC 6928).
+pub const TCP_INITIAL_WINDOW: u32 = 10;
+/// TCP: the smallest segment that a peer can make us send, in octets of payload.
+pub const TCP_MIN_MSS: u16 = 64;
+/// TCP: the peer's MSS if it does not say, over IPv4 (RFC 9293 §3.7.1).
+pub const TCP_DEFAULT_MSS_V4: u16 = 536;
+/// TCP: the peer's MSS if it does not say, over IPv6 (RFC 9293 §3.7.1).
+pub const TCP_DEFAULT_MSS_V6: u16 = 1_220;
+/// TCP: how long an acknowledgment may wait for company, in ms (RFC 9293 §3.8.6.3 allows 500).
+pub const TCP_ACK_DELAY: u32 = 40;
+/// TCP: the least time between two challenge ACKs of a connection, in ms (RFC 5961 §7).
+pub const TCP_CHALLENGE_INTERVAL: u32 = 500;
+/// TCP: how many keep-alive probes may stay unanswered if no timeout is set.
+pub const TCP_KEEP_ALIVE_PROBES: u8 = 9;
+/// TCP: how long a connection that its owner has let go of may take to close, in ms; in FIN-WAIT-2 it
+/// counts anew.
+pub const TCP_ORPHAN_TIMEOUT: u32 = 60_000;
+/// TCP: how long a closed connection is remembered, in ms: twice the longest life of a segment.
+pub const TCP_TIME_WAIT: u32 = 60_000;
+/// TCP: age in ms from which a half-open connection may give way to a new one.
+pub const TCP_HALF_OPEN_GRACE: u32 = 1_000;
+/// TCP: how long a connection that is complete waits for a socket, in ms.
+pub const TCP_ACKED_LIFE: u32 = 180_000;

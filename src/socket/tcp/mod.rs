@@ -1,1 +1,519 @@
-//! TCP sockets.
+//! TCP (RFC 9293): one connection, or a port that takes many.
+//!
+//! [`Socket`] is a connection with its buffers. [`Listener`] takes connections for a port without a
+//! buffer for each that is only begun. Not here yet: selective acknowledgments, timestamps, other
+//! congestion control than NewReno. Urgent data is ordinary data (RFC 6093).
+//!
+//! How the engine uses a socket: [`Socket::process`] for what comes, [`Socket::decide`],
+//! [`Socket::emit`] and [`Socket::on_sent`] for what goes, [`Socket::on_timer`] when a deadline has come
+//! or the application has touched the socket.
+
+mod api;
+mod congestion;
+mod connection;
+mod error;
+mod input;
+mod isn;
+mod listener;
+mod output;
+mod recovery;
+mod recv;
+mod rtt;
+mod segment;
+mod send;
+mod state;
+mod time_wait;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+
+use connection::{Connection, Marks};
+pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
+pub(crate) use input::InPlace;
+pub use listener::{HalfOpen, Listener};
+pub(crate) use listener::{Ends, ListenerVerdict};
+pub(crate) use segment::{Kind, Outcome, Plan, Segment, emit_control, reset_for};
+pub use state::State;
+pub(crate) use time_wait::{TimeWait, Verdict as TimeWaitVerdict};
+
+use super::{Context, Events, Tuple};
+use crate::config;
+use crate::stats::DropReason;
+use crate::storage::SocketBuffer;
+use crate::time::{Duration, Ticks};
+use crate::wire::checksum::Sum;
+use crate::wire::tcp::Flags;
+use crate::wire::{Addr, IpAddress, IpEndpoint, IpListenEndpoint};
+
+/// Milliseconds in ticks of 1,024 µs, rounded up; for constants up to 4,000 s.
+pub(crate) const fn ticks_of_ms(ms: u32) -> u32 {
+    (ms * 1_000).div_ceil(1_024)
+}
+
+fn to_addr(addr: IpAddress) -> Option<Addr> {
+    Addr::try_from(addr).ok()
+}
+
+fn to_endpoint(addr: Addr, port: u16) -> IpEndpoint {
+    IpEndpoint::new(IpAddress::from(addr), port)
+}
+
+fn from_listen_key((addr, port): (Option<Addr>, u16)) -> IpListenEndpoint {
+    IpListenEndpoint { addr: addr.map(|addr| IpAddress::from(addr)), port }
+}
+
+/// What the application has set. Times are in ticks; 0 is none.
+#[derive(Debug)]
+pub(crate) struct Config {
+    timeout: u32,
+    keep_alive: u32,
+    ack_delay: u16,
+    hop_limit: u8,
+    is_nodelay: bool,
+    is_in_place: bool,
+}
+
+/// What a connection works on and does not own.
+#[derive(Debug)]
+pub(crate) struct Side<'a> {
+    rx: SocketBuffer<'a>,
+    tx: SocketBuffer<'a>,
+    config: Config,
+    error: Option<Error>,
+}
+
+/// An active open that waits for the engine to choose its local end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) remote: Addr,
+    pub(crate) remote_port: u16,
+    /// The interface that a link-local remote address belongs to.
+    pub(crate) zone: Option<u8>,
+    pub(crate) local: Option<Addr>,
+    /// 0: any.
+    pub(crate) local_port: u16,
+}
+
+/// As many variants as there are shapes of data.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a socket is made to hold a connection")]
+enum Phase {
+    Closed,
+    Listen(Option<Addr>, u16),
+    Connecting(Wish),
+    Connection(Connection),
+}
+
+/// A TCP connection and its buffers.
+///
+/// Room in the receive buffer is the window that the peer sees; what is in the send buffer is not yet
+/// acknowledged.
+#[derive(Debug)]
+pub struct Socket<'a> {
+    phase: Phase,
+    side: Side<'a>,
+}
+
+impl<'a> Socket<'a> {
+    /// A closed socket with a receive and a send buffer.
+    pub fn new(rx: SocketBuffer<'a>, tx: SocketBuffer<'a>) -> Socket<'a> {
+        let config = Config {
+            timeout: 0,
+            keep_alive: 0,
+            ack_delay: ticks_of_ms(config::TCP_ACK_DELAY) as u16,
+            hop_limit: config::DEFAULT_HOP_LIMIT,
+            is_nodelay: false,
+            is_in_place: false,
+        };
+        Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None } }
+    }
+
+    /// Takes one connection at `endpoint`: at one of our addresses, or any.
+    ///
+    /// For more than one at a time there is [`Listener`].
+    pub fn listen(&mut self, endpoint: impl Into<IpListenEndpoint>) -> Result<(), ListenError> {
+        if self.state() != State::Closed {
+            return Err(ListenError::InvalidState);
+        }
+        let (addr, port) = listener::listen_key(endpoint.into())?;
+        self.restart(Phase::Listen(addr, port));
+        Ok(())
+    }
+
+    /// Connects to `remote`, from the `local` address and port or, where these say nothing, from what
+    /// the interface chooses at the next poll.
+    pub fn connect(
+        &mut self, remote: impl Into<IpEndpoint>, local: impl Into<IpListenEndpoint>,
+    ) -> Result<(), ConnectError> {
+        if self.state() != State::Closed {
+            return Err(ConnectError::InvalidState);
+        }
+        let wish = wish(remote.into(), local.into())?;
+        self.restart(Phase::Connecting(wish));
+        Ok(())
+    }
+
+    fn restart(&mut self, phase: Phase) {
+        self.side.rx.clear();
+        self.side.tx.clear();
+        self.side.error = None;
+        self.phase = phase;
+    }
+
+    /// Sends what is queued, then a FIN. The peer may still send.
+    pub fn close(&mut self) {
+        match &mut self.phase {
+            Phase::Connection(connection) => connection.close(),
+            _ => self.phase = Phase::Closed,
+        }
+    }
+
+    /// Ends the connection at once, with a reset for the peer. What is queued is lost.
+    pub fn abort(&mut self) {
+        match &mut self.phase {
+            Phase::Connection(connection) => connection.abort(),
+            _ => self.phase = Phase::Closed,
+        }
+    }
+
+    /// Where the connection stands.
+    pub fn state(&self) -> State {
+        match &self.phase {
+            Phase::Closed => State::Closed,
+            Phase::Listen(..) => State::Listen,
+            Phase::Connecting(_) => State::SynSent,
+            Phase::Connection(connection) => connection.state,
+        }
+    }
+
+    /// Why the last connection ended, if it did not end in order.
+    pub fn error(&self) -> Option<Error> {
+        self.side.error
+    }
+
+    /// Our end, once there is a connection.
+    pub fn local_endpoint(&self) -> Option<IpEndpoint> {
+        self.tuple().map(|tuple| to_endpoint(tuple.local, tuple.local_port))
+    }
+
+    /// The peer's end, once there is a connection.
+    pub fn remote_endpoint(&self) -> Option<IpEndpoint> {
+        self.tuple().map(|tuple| to_endpoint(tuple.remote, tuple.remote_port))
+    }
+
+    /// Where it listens.
+    pub fn listen_endpoint(&self) -> Option<IpListenEndpoint> {
+        self.listen_key().map(from_listen_key)
+    }
+
+    /// Gives up if the peer has acknowledged nothing for this long, or answers no keep-alive.
+    ///
+    /// Without it a connection ends when data was repeated a dozen times, which takes minutes.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.side.config.timeout = to_ticks(timeout);
+        self.rearm();
+    }
+
+    /// The timeout, in steps of 1.024 ms.
+    pub fn timeout(&self) -> Option<Duration> {
+        from_ticks(self.side.config.timeout)
+    }
+
+    /// Asks the peer for a sign of life after each such silence.
+    pub fn set_keep_alive(&mut self, interval: Option<Duration>) {
+        self.side.config.keep_alive = to_ticks(interval);
+        self.rearm();
+    }
+
+    /// The interval of keep-alives, in steps of 1.024 ms.
+    pub fn keep_alive(&self) -> Option<Duration> {
+        from_ticks(self.side.config.keep_alive)
+    }
+
+    /// How long an acknowledgment may wait for data to go with; `None` for not at all. At most 500 ms.
+    pub fn set_ack_delay(&mut self, delay: Option<Duration>) {
+        const MOST: u32 = ticks_of_ms(500);
+        self.side.config.ack_delay = to_ticks(delay).min(MOST) as u16;
+    }
+
+    /// How long an acknowledgment may wait, in steps of 1.024 ms.
+    pub fn ack_delay(&self) -> Option<Duration> {
+        from_ticks(u32::from(self.side.config.ack_delay))
+    }
+
+    /// Whether a short segment waits until all before it is acknowledged (RFC 9293 §3.7.4). On at first.
+    pub fn set_nagle_enabled(&mut self, is_enabled: bool) {
+        self.side.config.is_nodelay = !is_enabled;
+    }
+
+    /// Whether short segments wait.
+    pub fn nagle_enabled(&self) -> bool {
+        !self.side.config.is_nodelay
+    }
+
+    /// The hop limit of what is sent; `None` for the default.
+    pub fn set_hop_limit(&mut self, hop_limit: Option<u8>) {
+        self.side.config.hop_limit = hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT).max(1);
+    }
+
+    /// The hop limit of what is sent.
+    pub fn hop_limit(&self) -> u8 {
+        self.side.config.hop_limit
+    }
+
+    /// Whether the poll's handler sees payload in the driver's memory before it is copied.
+    pub fn set_in_place(&mut self, is_enabled: bool) {
+        self.side.config.is_in_place = is_enabled;
+    }
+
+    /// The smoothed round-trip time, once it was measured, in steps of 1.024 ms.
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        let Phase::Connection(connection) = &self.phase else { return None };
+        connection.rtt.srtt().map(|ticks| Duration::from_micros(u64::from(ticks) << 10))
+    }
+
+    fn rearm(&mut self) {
+        if let Phase::Connection(connection) = &mut self.phase {
+            connection.marks |= Marks::REARM;
+        }
+    }
+}
+
+/// What the engine calls.
+impl Socket<'_> {
+    /// The two ends, while segments of them are for this socket.
+    pub(crate) fn tuple(&self) -> Option<Tuple> {
+        match &self.phase {
+            Phase::Connection(connection)
+                if connection.state != State::Closed || connection.marks.contains(Marks::RESET) =>
+            {
+                Some(connection.tuple)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where it listens, for demultiplexing.
+    pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
+        match self.phase {
+            Phase::Listen(addr, port) => Some((addr, port)),
+            _ => None,
+        }
+    }
+
+    /// An active open that waits for [`settle`](Self::settle) or [`fail`](Self::fail).
+    pub(crate) fn wish(&self) -> Option<Wish> {
+        match self.phase {
+            Phase::Connecting(wish) => Some(wish),
+            _ => None,
+        }
+    }
+
+    /// The local end of an active open is chosen; the SYN can go.
+    pub(crate) fn settle(&mut self, cx: &Context<'_>, local: Addr, local_port: u16) {
+        if let Phase::Connecting(wish) = self.phase {
+            let tuple = Tuple { local, remote: wish.remote, local_port, remote_port: wish.remote_port };
+            self.phase = Phase::Connection(Connection::active(cx, tuple, &self.side));
+        }
+    }
+
+    /// The network says that the peer can't be reached, or settling failed. Ends only what is not yet
+    /// established (RFC 5927 §4: for others it is a hint).
+    #[cold]
+    pub(crate) fn fail(&mut self, error: Error) -> Events {
+        match self.state() {
+            State::SynSent => {
+                self.phase = Phase::Closed;
+                self.side.error = Some(error);
+                Events::CLOSED | Events::ERROR
+            }
+            _ => Events::empty(),
+        }
+    }
+
+    /// The local address has gone: nothing can be sent any more.
+    #[cold]
+    pub(crate) fn on_address_lost(&mut self) -> Events {
+        if let Phase::Connection(connection) = &mut self.phase
+            && connection.state != State::Closed
+        {
+            connection.abort();
+            connection.marks -= Marks::RESET;
+            self.side.error = Some(Error::AddressLost);
+            return Events::CLOSED | Events::ERROR;
+        }
+        Events::empty()
+    }
+
+    /// A segment for a listening socket.
+    #[inline(never)]
+    pub(crate) fn accept_syn(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Outcome {
+        let Phase::Listen(addr, _) = self.phase else { return Outcome::refused(seg) };
+        if seg.flags.contains(Flags::RST) {
+            return Outcome::dropped(DropReason::Unacceptable);
+        }
+        // RFC 9293 §3.10.7.2: an ACK belongs to something that is no more.
+        if seg.flags.contains(Flags::ACK) {
+            return Outcome::refused(seg);
+        }
+        if !seg.flags.contains(Flags::SYN) || seg.flags.contains(Flags::FIN) {
+            return Outcome::dropped(DropReason::Unacceptable);
+        }
+        let mut connection =
+            Connection::passive(cx, *tuple, seg.seq, seg.window, &seg.options, &self.side);
+        connection.marks |= Marks::PASSIVE;
+        if addr.is_none() {
+            connection.marks |= Marks::LISTEN_ANY;
+        }
+        self.phase = Phase::Connection(connection);
+        Outcome::NONE
+    }
+
+    /// Goes on from a listener's record; the segment that completes it is then processed. If that was
+    /// long ago (`next_acked`), [`establish`](Self::establish) stands in for it.
+    pub(crate) fn open_from(&mut self, cx: &Context<'_>, half: &HalfOpen) {
+        let connection = Connection::from_half_open(cx, half, &self.side);
+        self.restart(Phase::Connection(connection));
+    }
+
+    /// After [`open_from`](Self::open_from), where the last ACK came before there was a socket.
+    pub(crate) fn establish(&mut self, cx: &Context<'_>) -> Events {
+        let Phase::Connection(connection) = &mut self.phase else { return Events::empty() };
+        if connection.state != State::SynReceived {
+            return Events::empty();
+        }
+        // The peer, which has data waiting, is told at once.
+        connection.marks |= Marks::ACK;
+        connection.establish(cx, connection.snd.max, &self.side)
+    }
+
+    /// A segment of this connection.
+    pub(crate) fn process(
+        &mut self, cx: &Context<'_>, seg: &Segment<'_>, in_place: Option<InPlace<'_>>,
+    ) -> Outcome {
+        let Phase::Connection(connection) = &mut self.phase else {
+            return Outcome::dropped(DropReason::NoSocket);
+        };
+        let out = connection.process(cx, seg, &mut self.side, in_place);
+        self.listen_again();
+        out
+    }
+
+    /// A request that came to nothing makes the socket listen again.
+    #[inline]
+    fn listen_again(&mut self) {
+        if let Phase::Connection(connection) = &self.phase
+            && connection.state == State::Listen
+        {
+            let addr = (!connection.marks.contains(Marks::LISTEN_ANY)).then_some(connection.tuple.local);
+            let port = connection.tuple.local_port;
+            self.restart(Phase::Listen(addr, port));
+        }
+    }
+
+    /// The segment that should leave now, if any. Changes nothing.
+    pub(crate) fn decide(&self, cx: &Context<'_>) -> Option<Plan> {
+        match &self.phase {
+            Phase::Connection(connection) => connection.decide(cx, &self.side),
+            _ => None,
+        }
+    }
+
+    /// Writes the segment, with a zero checksum, into `out`, which has [`Plan::total_len`] octets, and
+    /// returns its sum, of the header alone if not `is_summed`.
+    pub(crate) fn emit(&self, plan: &Plan, is_summed: bool, out: &mut [u8]) -> Sum {
+        let Phase::Connection(connection) = &self.phase else { return Sum::ZERO };
+        let Some((header, payload)) = out.split_at_mut_checked(plan.header_len()) else {
+            return Sum::ZERO;
+        };
+        let tuple = &connection.tuple;
+        let sum = emit_control(plan, tuple.local_port, tuple.remote_port, header);
+        if payload.is_empty() {
+            return sum;
+        }
+        sum.add(segment::emit_payload(plan, &self.side.tx, is_summed, payload))
+    }
+
+    /// The segment was sent.
+    pub(crate) fn on_sent(&mut self, cx: &Context<'_>, plan: &Plan) {
+        if let Phase::Connection(connection) = &mut self.phase {
+            connection.on_sent(cx, plan, &self.side);
+        }
+    }
+
+    /// When [`on_timer`](Self::on_timer) is to be called at the latest.
+    pub(crate) fn deadline(&self, now: Ticks) -> Option<Ticks> {
+        match &self.phase {
+            Phase::Connection(connection) => connection.deadline(now),
+            _ => None,
+        }
+    }
+
+    /// Acts on timers that are due, and on what the application did since. Does nothing otherwise.
+    pub(crate) fn on_timer(&mut self, cx: &Context<'_>) -> Events {
+        let Phase::Connection(connection) = &mut self.phase else { return Events::empty() };
+        let events = connection.on_timer(cx, &mut self.side);
+        self.listen_again();
+        events
+    }
+
+    /// The application has let go of the socket: it closes, and the engine finishes it within a time.
+    ///
+    /// It is done with when [`is_open`](Self::is_open) is false and `decide` has nothing.
+    #[cold]
+    pub(crate) fn orphan(&mut self, cx: &Context<'_>) {
+        let Phase::Connection(connection) = &mut self.phase else {
+            self.phase = Phase::Closed;
+            return;
+        };
+        // RFC 2525 §2.17: a FIN would say that the peer's data was taken.
+        if !self.side.rx.is_empty() {
+            connection.abort();
+        } else if connection.state != State::Closed {
+            connection.marks -= Marks::PASSIVE;
+            connection.close();
+            connection.orphan(cx.ticks);
+        }
+    }
+
+    /// The record for this connection, if it is in TIME-WAIT and has no more to send. The socket is
+    /// closed by it.
+    pub(crate) fn take_time_wait(&mut self, now: Ticks) -> Option<TimeWait> {
+        let Phase::Connection(connection) = &mut self.phase else { return None };
+        let record = connection.time_wait(now)?;
+        _ = connection.finish();
+        Some(record)
+    }
+}
+
+fn wish(remote: IpEndpoint, local: IpListenEndpoint) -> Result<Wish, ConnectError> {
+    let addr = to_addr(remote.addr).ok_or(ConnectError::FamilyNotBuiltIn)?;
+    if remote.port == 0 || !addr.is_unicast() {
+        return Err(ConnectError::Unaddressable);
+    }
+    let local_addr = match local.addr {
+        Some(addr) => Some(to_addr(addr).ok_or(ConnectError::FamilyNotBuiltIn)?),
+        None => None,
+    };
+    if local_addr.is_some_and(|local| local.is_v4() != addr.is_v4()) {
+        return Err(ConnectError::FamilyMismatch);
+    }
+    Ok(Wish {
+        remote: addr,
+        remote_port: remote.port,
+        zone: remote.zone,
+        local: local_addr,
+        local_port: local.port,
+    })
+}
+
+fn to_ticks(duration: Option<Duration>) -> u32 {
+    // Shorter than a tick is a tick, since 0 is none.
+    duration.map_or(0, |duration| duration.to_ticks().max(1))
+}
+
+fn from_ticks(ticks: u32) -> Option<Duration> {
+    (ticks > 0).then(|| Duration::from_micros(u64::from(ticks) << 10))
+}

@@ -1,0 +1,163 @@
+//! Reno with NewReno's window in recovery (RFC 5681, RFC 6582 §3.2, RFC 6928).
+
+use crate::config;
+
+/// Everything counts octets; `mss` is the largest payload on the path now.
+#[derive(Debug, Clone)]
+pub(crate) struct Reno {
+    /// How much may be in flight.
+    cwnd: u32,
+    /// Below it slow start, from it on congestion avoidance.
+    ssthresh: u32,
+}
+
+impl Reno {
+    pub(crate) const fn new() -> Reno {
+        Reno { cwnd: 0, ssthresh: u32::MAX }
+    }
+
+    #[inline]
+    pub(crate) fn window(&self) -> u32 {
+        self.cwnd
+    }
+
+    fn initial_window(mss: u32) -> u32 {
+        (config::TCP_INITIAL_WINDOW * mss).min((2 * mss).max(14_600))
+    }
+
+    /// RFC 5681 §3.1: a lost SYN shrinks the initial window to one segment.
+    pub(crate) fn on_established(&mut self, mss: u32, was_syn_lost: bool) {
+        self.cwnd = if was_syn_lost { mss } else { Reno::initial_window(mss) };
+    }
+
+    /// `acked` octets have left the network, of `flight` that were in it.
+    #[inline]
+    pub(crate) fn on_ack(&mut self, acked: u32, flight: u32, mss: u32) {
+        // RFC 7661: a window that is not used says nothing about the network.
+        if flight < self.cwnd / 2 {
+            return;
+        }
+        let growth = if self.cwnd < self.ssthresh {
+            // RFC 5681 §3.1, with L = 2 segments (RFC 3465), for one ACK may stand for many.
+            acked.min(2 * mss)
+        } else {
+            // RFC 5681 equation 3, in proportion to what was acknowledged.
+            (mss.saturating_mul(acked.min(2 * mss)) / self.cwnd.max(1)).max(1)
+        };
+        // The largest window there can be (RFC 7323 §2.3) bounds the growth.
+        self.cwnd = (self.cwnd + growth).min(1 << 30);
+    }
+
+    fn halve(&mut self, flight: u32, mss: u32) {
+        // RFC 5681 equation 4.
+        self.ssthresh = (flight / 2).max(2 * mss);
+    }
+
+    /// The third duplicate ACK: three segments have left the network.
+    #[cold]
+    pub(crate) fn on_loss(&mut self, flight: u32, mss: u32) {
+        self.halve(flight, mss);
+        self.cwnd = self.ssthresh + 3 * mss;
+    }
+
+    /// One more duplicate ACK in recovery: one more segment has left the network.
+    pub(crate) fn on_dup_ack(&mut self, mss: u32) {
+        self.cwnd = (self.cwnd + mss).min(1 << 30);
+    }
+
+    /// RFC 6582 §3.2 step 5: deflate by what a partial ACK acknowledged.
+    pub(crate) fn on_partial_ack(&mut self, acked: u32, mss: u32) {
+        // A partial ACK may cover more than the window was inflated by.
+        self.cwnd = self.cwnd.saturating_sub(acked).max(mss);
+        if acked >= mss {
+            self.cwnd += mss;
+        }
+    }
+
+    /// Recovery is over, with `flight` octets still out.
+    pub(crate) fn on_recovered(&mut self, flight: u32, mss: u32) {
+        self.cwnd = self.ssthresh.min(flight.max(mss) + mss);
+    }
+
+    /// The retransmission timer ran out; `is_first` for the data at the window's edge.
+    #[cold]
+    pub(crate) fn on_timeout(&mut self, flight: u32, mss: u32, is_first: bool) {
+        if is_first {
+            self.halve(flight, mss);
+        }
+        self.cwnd = mss;
+    }
+
+    /// RFC 5681 §4.1: after a silence longer than the timeout the window means nothing any more.
+    pub(crate) fn on_idle(&mut self, mss: u32) {
+        self.cwnd = self.cwnd.min(Reno::initial_window(mss));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MSS: u32 = 1_000;
+
+    fn started() -> Reno {
+        let mut reno = Reno::new();
+        reno.on_established(MSS, false);
+        reno
+    }
+
+    #[test]
+    fn the_initial_window_is_ten_segments_of_ordinary_size() {
+        assert_eq!(started().window(), 10_000);
+        let mut reno = Reno::new();
+        reno.on_established(9_000, false);
+        assert_eq!(reno.window(), 18_000);
+        reno.on_established(MSS, true);
+        assert_eq!(reno.window(), MSS);
+    }
+
+    #[test]
+    fn slow_start_doubles_and_avoidance_adds_one_segment_a_round_trip() {
+        let mut reno = started();
+        for _ in 0..10 {
+            reno.on_ack(MSS, 10_000, MSS);
+        }
+        assert_eq!(reno.window(), 20_000);
+        reno.ssthresh = 20_000;
+        for _ in 0..20 {
+            reno.on_ack(MSS, 20_000, MSS);
+        }
+        assert!((20_900..=21_000).contains(&reno.window()), "{}", reno.window());
+    }
+
+    #[test]
+    fn an_unused_window_does_not_grow() {
+        let mut reno = started();
+        reno.on_ack(MSS, 4_000, MSS);
+        assert_eq!(reno.window(), 10_000);
+    }
+
+    #[test]
+    fn recovery_halves_inflates_and_deflates() {
+        let mut reno = started();
+        reno.on_loss(10_000, MSS);
+        assert_eq!(reno.window(), 8_000);
+        reno.on_dup_ack(MSS);
+        assert_eq!(reno.window(), 9_000);
+        reno.on_partial_ack(3_000, MSS);
+        assert_eq!(reno.window(), 7_000);
+        reno.on_partial_ack(50_000, MSS);
+        assert_eq!(reno.window(), 2_000);
+        reno.on_recovered(20_000, MSS);
+        assert_eq!(reno.window(), 5_000);
+    }
+
+    #[test]
+    fn a_timeout_leaves_one_segment_and_halves_once() {
+        let mut reno = started();
+        reno.on_timeout(10_000, MSS, true);
+        assert_eq!((reno.window(), reno.ssthresh), (MSS, 5_000));
+        reno.on_timeout(1_000, MSS, false);
+        assert_eq!((reno.window(), reno.ssthresh), (MSS, 5_000));
+    }
+}

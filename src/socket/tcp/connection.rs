@@ -1,0 +1,430 @@
+//! One connection (the TCB of RFC 9293 §3.3.1): its data, its beginning and end, its timers.
+//!
+//! What arrives is in `input`, what leaves in `output`.
+
+use super::congestion::Control;
+use super::listener::HalfOpen;
+use super::recovery::Recovery;
+use super::recv::{self, Recv};
+use super::rtt::Rtt;
+use super::send::Send;
+use super::state::{State, Step};
+use super::time_wait::TimeWait;
+use super::timers::{Timer, Timers};
+use super::{Error, Side, ticks_of_ms};
+use crate::config;
+use crate::socket::{Context, Events, Tuple};
+use crate::time::Ticks;
+use crate::wire::tcp::{Options, SeqNum};
+
+bitflags::bitflags! {
+    /// What is to be sent, and what the state does not say.
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct Marks: u16 {
+        /// To send: an ACK.
+        const ACK = 1;
+        /// To send: the first segment once more.
+        const RETRANSMIT = 1 << 1;
+        /// It is because of a partial ACK.
+        const PARTIAL = 1 << 2;
+        /// To send: something beyond the window.
+        const PROBE = 1 << 3;
+        /// To send: a keep-alive.
+        const KEEP_ALIVE = 1 << 4;
+        /// To send: a reset, though the connection is closed.
+        const RESET = 1 << 5;
+        /// The application did something that a timer depends on.
+        const REARM = 1 << 6;
+        /// Closed by the application before the connection was established.
+        const CLOSE = 1 << 7;
+        /// The application has let go of it.
+        const ORPHAN = 1 << 8;
+        /// The peer's FIN was seen, though perhaps not all before it.
+        const FIN_SEEN = 1 << 9;
+        /// The peer's FIN was taken, with all before it.
+        const FINISHED = 1 << 10;
+        /// It began with a listening socket, which takes up listening again if it fails.
+        const PASSIVE = 1 << 11;
+        /// That socket listens on any address.
+        const LISTEN_ANY = 1 << 12;
+        /// Both sides scale windows.
+        const SCALES = 1 << 13;
+        /// A SYN had to be repeated.
+        const SYN_LOST = 1 << 14;
+    }
+}
+
+/// The data of a connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) tuple: Tuple,
+    pub(super) state: State,
+    /// Timeouts in a row without any progress.
+    pub(super) tries: u8,
+    /// Window probes in a row; doubles their interval.
+    pub(super) persist: u8,
+    /// Keep-alives in a row without an answer.
+    pub(super) probes: u8,
+    pub(super) marks: Marks,
+    pub(super) snd: Send,
+    pub(super) rcv: Recv,
+    pub(super) rtt: Rtt,
+    pub(super) control: Control,
+    pub(super) recovery: Recovery,
+    pub(super) timers: Timers,
+    /// When something was last acknowledged, or first sent after everything was.
+    pub(super) progress_at: Ticks,
+    /// When the last acceptable segment came.
+    pub(super) heard_at: Ticks,
+    /// When the last challenge ACK was asked for.
+    pub(super) challenged_at: Ticks,
+}
+
+const CHALLENGE_INTERVAL: u32 = ticks_of_ms(config::TCP_CHALLENGE_INTERVAL);
+
+impl Connection {
+    fn new(cx: &Context<'_>, tuple: Tuple, state: State, iss: SeqNum, side: &Side<'_>) -> Connection {
+        let mut connection = Connection {
+            tuple,
+            state,
+            tries: 0,
+            persist: 0,
+            probes: 0,
+            marks: Marks::SCALES,
+            snd: Send::new(iss),
+            rcv: Recv::new(),
+            rtt: Rtt::new(),
+            control: Control::new(),
+            recovery: Recovery::new(iss),
+            timers: Timers::NONE,
+            progress_at: cx.ticks,
+            heard_at: cx.ticks,
+            challenged_at: Ticks(cx.ticks.0.wrapping_sub(CHALLENGE_INTERVAL)),
+        };
+        connection.rcv.shift = recv::shift_for(side.rx.capacity());
+        connection
+    }
+
+    /// RFC 9293 §3.10.1: an active OPEN. The SYN is still to be sent.
+    pub(super) fn active(cx: &Context<'_>, tuple: Tuple, side: &Side<'_>) -> Connection {
+        let iss = super::isn::isn(cx.keys, &tuple, cx.now);
+        let mut connection = Connection::new(cx, tuple, State::SynSent, iss, side);
+        // Runs even if the SYN never leaves, so that the attempt ends.
+        connection.arm_rtx(cx.ticks, side);
+        connection
+    }
+
+    /// RFC 9293 §3.10.7.2: a SYN for a listening socket. The SYN-ACK is still to be sent.
+    pub(super) fn passive(
+        cx: &Context<'_>, tuple: Tuple, irs: SeqNum, window: u16, options: &Options, side: &Side<'_>,
+    ) -> Connection {
+        let iss = super::isn::isn(cx.keys, &tuple, cx.now);
+        let mut connection = Connection::new(cx, tuple, State::SynReceived, iss, side);
+        connection.on_syn(irs, u32::from(window), options, side);
+        connection.arm_rtx(cx.ticks, side);
+        connection
+    }
+
+    /// From a record whose SYN-ACK was sent; the segment that acknowledges it follows.
+    pub(super) fn from_half_open(cx: &Context<'_>, half: &HalfOpen, side: &Side<'_>) -> Connection {
+        let mut connection = Connection::new(cx, half.tuple, State::SynReceived, half.iss, side);
+        connection.on_syn(half.irs, u32::from(half.window), &half.options(), side);
+        connection.rcv.shift = half.our_shift();
+        connection.snd.nxt = half.iss + 1;
+        connection.snd.max = half.iss + 1;
+        if half.tries == 0 {
+            connection.rtt.on_new(half.iss + 1, half.created_at);
+        } else {
+            connection.marks |= Marks::SYN_LOST;
+        }
+        connection.arm_rtx(cx.ticks, side);
+        connection
+    }
+
+    /// The peer's SYN: its number, window and options.
+    pub(super) fn on_syn(&mut self, irs: SeqNum, window: u32, options: &Options, side: &Side<'_>) {
+        self.rcv.on_syn(irs, recv::free(&side.rx));
+        // RFC 9293 §3.7.1 (MUST-15): what is assumed if the peer does not say.
+        self.snd.mss = match options.mss {
+            0 => default_mss(&self.tuple),
+            mss => mss.max(config::TCP_MIN_MSS),
+        };
+        // RFC 7323 §2.2: windows are scaled if both say so in their SYN.
+        match options.window_scale {
+            0xff => {
+                self.marks -= Marks::SCALES;
+                self.rcv.shift = 0;
+            }
+            shift => self.snd.shift = shift,
+        }
+        self.snd.wl1 = irs;
+        self.snd.wl2 = self.snd.una;
+        self.snd.wnd = window;
+        self.snd.max_wnd = window;
+    }
+
+    /// Octets of IP and TCP header without options.
+    pub(super) fn header_len(&self) -> u16 {
+        if self.tuple.local.is_v4() { 40 } else { 60 }
+    }
+
+    /// The largest payload that the path takes.
+    #[inline]
+    pub(super) fn path_mss(&self, cx: &Context<'_>) -> u16 {
+        // An MTU below the headers is none; the engine does not build on such links.
+        cx.ip_mtu.saturating_sub(self.header_len()).max(config::TCP_MIN_MSS)
+    }
+
+    /// The largest payload to send.
+    #[inline]
+    pub(super) fn mss(&self, cx: &Context<'_>) -> u32 {
+        u32::from(self.snd.mss.min(self.path_mss(cx)))
+    }
+
+    /// Both SYNs are acknowledged.
+    pub(super) fn establish(&mut self, cx: &Context<'_>, ack: SeqNum, side: &Side<'_>) -> Events {
+        self.snd.una = ack;
+        self.snd.nxt = self.snd.nxt.max(ack);
+        self.rtt.on_ack(ack, cx.ticks);
+        let was_syn_lost = self.marks.contains(Marks::SYN_LOST);
+        if was_syn_lost {
+            self.rtt.on_syn_lost();
+        }
+        self.control.on_established(self.mss(cx), was_syn_lost);
+        self.tries = 0;
+        self.progress_at = cx.ticks;
+        self.timers.clear(Timer::Rtx);
+        self.state = State::Established;
+        self.arm_idle(cx.ticks, side);
+        if self.marks.contains(Marks::CLOSE) {
+            self.state = self.state.next(Step::Close);
+        }
+        Events::CONNECTED | Events::WRITABLE
+    }
+
+    /// The user sends no more.
+    pub(super) fn close(&mut self) {
+        match self.state {
+            State::SynSent => self.end(),
+            State::SynReceived => self.marks |= Marks::CLOSE,
+            _ => self.state = self.state.next(Step::Close),
+        }
+        self.marks |= Marks::REARM;
+    }
+
+    /// Ends the connection at once; the peer gets a reset if it knows of it.
+    #[inline(never)]
+    pub(super) fn abort(&mut self) {
+        let is_known = !matches!(self.state, State::Closed | State::SynSent | State::TimeWait);
+        self.end();
+        if is_known {
+            self.marks |= Marks::RESET;
+        }
+    }
+
+    /// Nothing more is sent or taken.
+    fn end(&mut self) {
+        self.state = State::Closed;
+        self.timers = Timers::NONE;
+        self.marks &= Marks::FINISHED;
+    }
+
+    /// The connection has failed.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn fail(&mut self, error: Error, side: &mut Side<'_>) -> Events {
+        // RFC 9293 §3.10.7.4: a listening socket survives a request that came to nothing.
+        if self.state == State::SynReceived && self.marks.contains(Marks::PASSIVE) {
+            self.state = State::Listen;
+            self.timers = Timers::NONE;
+            return Events::empty();
+        }
+        match error {
+            Error::Reset | Error::Refused => self.end(),
+            _ => self.abort(),
+        }
+        side.error = Some(error);
+        Events::CLOSED | Events::ERROR
+    }
+
+    /// The last ACK came, or the time is over.
+    #[cold]
+    pub(super) fn finish(&mut self) -> Events {
+        self.end();
+        Events::CLOSED
+    }
+
+    #[cold]
+    pub(super) fn enter_time_wait(&mut self, now: Ticks) {
+        self.state = State::TimeWait;
+        self.timers.clear(Timer::Rtx);
+        self.timers.set(Timer::Idle, now.after(super::time_wait::TIME_WAIT));
+    }
+
+    /// The record that stands in for this connection in TIME-WAIT, once its last ACK was sent.
+    pub(super) fn time_wait(&self, now: Ticks) -> Option<TimeWait> {
+        let is_ready = self.state == State::TimeWait && !self.marks.contains(Marks::ACK);
+        is_ready.then(|| TimeWait::new(self.tuple, self.snd.max, self.rcv.nxt, now))
+    }
+
+    /// The application has let go: the engine finishes the connection by itself, within a time.
+    pub(super) fn orphan(&mut self, now: Ticks) {
+        self.marks |= Marks::ORPHAN;
+        if self.state != State::TimeWait {
+            self.timers.set(Timer::Idle, now.after(ticks_of_ms(config::TCP_ORPHAN_TIMEOUT)));
+        }
+    }
+
+    /// Asks for an ACK that the peer may not deserve (RFC 5961 §7), not too often.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn challenge(&mut self, now: Ticks) {
+        if now.since(self.challenged_at) >= CHALLENGE_INTERVAL as i32 {
+            self.challenged_at = now;
+            self.marks |= Marks::ACK;
+        }
+    }
+
+    /// Starts the retransmission timer, or that of the window probe if nothing is in flight.
+    pub(super) fn arm_rtx(&mut self, now: Ticks, side: &Side<'_>) {
+        let rto = self.rtt.rto();
+        let mut span = (rto << self.persist.min(9)).min(ticks_of_ms(config::TCP_MAX_RTO));
+        if let Some(left) = self.timeout_left(now, side) {
+            span = span.min(left);
+        }
+        self.timers.set(Timer::Rtx, now.after(span));
+    }
+
+    /// Ticks until the user's timeout, if there is one.
+    fn timeout_left(&self, now: Ticks, side: &Side<'_>) -> Option<u32> {
+        let timeout = side.config.timeout;
+        // No progress for longer than the timeout leaves nothing.
+        let gone = now.since(self.progress_at).max(0) as u32;
+        (timeout > 0).then(|| timeout.saturating_sub(gone))
+    }
+
+    /// Starts the keep-alive timer, if it is wanted.
+    pub(super) fn arm_idle(&mut self, now: Ticks, side: &Side<'_>) {
+        if self.marks.contains(Marks::ORPHAN) || self.state.is_opening() || self.state == State::TimeWait {
+            return;
+        }
+        match side.config.keep_alive {
+            0 => self.timers.clear(Timer::Idle),
+            interval => self.timers.set(Timer::Idle, now.after(interval)),
+        }
+    }
+
+    /// Follows what the application did since the last call.
+    fn rearm(&mut self, now: Ticks, side: &Side<'_>) {
+        self.marks -= Marks::REARM;
+        self.arm_idle(now, side);
+        self.arm_persist(now, side);
+    }
+
+    /// RFC 9293 §3.8.6.1 (MUST-35, MUST-36): while something waits for the window, a timer runs.
+    #[inline]
+    pub(super) fn arm_persist(&mut self, now: Ticks, side: &Side<'_>) {
+        let is_waiting = self.state.owes_fin() || !side.tx.is_empty();
+        if is_waiting && !self.timers.is_set(Timer::Rtx) && !self.state.is_opening() {
+            if self.snd.outstanding() == 0 {
+                self.progress_at = now;
+            }
+            self.arm_rtx(now, side);
+        }
+    }
+
+    /// The earliest time at which [`on_timer`](Self::on_timer) has something to do.
+    #[inline]
+    pub(super) fn deadline(&self, now: Ticks) -> Option<Ticks> {
+        if self.marks.contains(Marks::REARM) { Some(now) } else { self.timers.earliest() }
+    }
+
+    /// Acts on what is due.
+    pub(super) fn on_timer(&mut self, cx: &Context<'_>, side: &mut Side<'_>) -> Events {
+        let now = cx.ticks;
+        if self.state == State::Closed {
+            self.marks -= Marks::REARM;
+            return Events::empty();
+        }
+        if self.marks.contains(Marks::REARM) {
+            self.rearm(now, side);
+        }
+        let mut events = Events::empty();
+        if self.timers.is_due(Timer::Rtx, now) {
+            events |= self.on_rtx(cx, side);
+        }
+        if self.timers.is_due(Timer::Ack, now) {
+            self.timers.clear(Timer::Ack);
+            self.marks |= Marks::ACK;
+        }
+        if self.timers.is_due(Timer::Idle, now) {
+            events |= self.on_idle(now, side);
+        }
+        events
+    }
+
+    /// RFC 6298 §5.4 to §5.7, or a window probe (RFC 9293 §3.8.6.1).
+    #[cold]
+    #[inline(never)]
+    fn on_rtx(&mut self, cx: &Context<'_>, side: &mut Side<'_>) -> Events {
+        let limit = if self.state.is_opening() { config::TCP_SYN_RETRIES } else { config::TCP_DATA_RETRIES };
+        if self.tries >= limit || self.timeout_left(cx.ticks, side) == Some(0) {
+            return self.fail(Error::TimedOut, side);
+        }
+        self.tries += 1;
+        if self.state.is_opening() {
+            self.marks |= Marks::SYN_LOST;
+            self.rtt.on_timeout();
+        } else if self.snd.nxt == self.snd.una {
+            self.marks |= Marks::PROBE;
+            self.persist = self.persist.saturating_add(1);
+        } else {
+            let mss = self.mss(cx);
+            self.control.on_timeout(self.snd.outstanding(), mss, self.tries == 1);
+            self.recovery.on_timeout(self.snd.max);
+            self.rtt.on_timeout();
+            self.marks -= Marks::RETRANSMIT | Marks::PARTIAL;
+        }
+        self.snd.nxt = self.snd.una;
+        self.arm_rtx(cx.ticks, side);
+        Events::empty()
+    }
+
+    /// The end of TIME-WAIT or of an orphan, or a keep-alive.
+    #[cold]
+    #[inline(never)]
+    fn on_idle(&mut self, now: Ticks, side: &mut Side<'_>) -> Events {
+        self.timers.clear(Timer::Idle);
+        if self.state == State::TimeWait {
+            return self.finish();
+        }
+        if self.marks.contains(Marks::ORPHAN) {
+            return self.fail(Error::TimedOut, side);
+        }
+        let interval = side.config.keep_alive;
+        let silence = now.since(self.heard_at).max(0) as u32;
+        if silence < interval {
+            self.timers.set(Timer::Idle, self.heard_at.after(interval));
+            return Events::empty();
+        }
+        let is_lost = match side.config.timeout {
+            0 => self.probes >= config::TCP_KEEP_ALIVE_PROBES,
+            timeout => self.probes > 0 && silence >= timeout,
+        };
+        if is_lost {
+            return self.fail(Error::TimedOut, side);
+        }
+        self.probes = self.probes.saturating_add(1);
+        self.marks |= Marks::KEEP_ALIVE;
+        let span = match side.config.timeout {
+            0 => interval,
+            timeout => interval.min(timeout.saturating_sub(silence).max(1)),
+        };
+        self.timers.set(Timer::Idle, now.after(span));
+        Events::empty()
+    }
+}
+
+fn default_mss(tuple: &Tuple) -> u16 {
+    if tuple.local.is_v4() { config::TCP_DEFAULT_MSS_V4 } else { config::TCP_DEFAULT_MSS_V6 }
+}

@@ -1,0 +1,70 @@
+//! What can go wrong, one small enum an operation.
+
+use core::fmt;
+
+macro_rules! errors {
+    ($( $(#[$doc:meta])* $name:ident { $( $(#[$variant_doc:meta])* $variant:ident: $text:literal ),* $(,)? } )*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name { $( $(#[$variant_doc])* $variant ),* }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $( $name::$variant => $text ),* })
+            }
+        }
+
+        impl core::error::Error for $name {}
+    )* };
+}
+
+errors! {
+    /// Why a socket can't listen.
+    ListenError {
+        /// It is in use: close or abort it first.
+        InvalidState: "socket in use: close it first",
+        /// Port 0: say which port.
+        Unaddressable: "listening needs a port",
+        /// The address is of a family that is not built in.
+        FamilyNotBuiltIn: "address family not built in",
+    }
+    /// Why a socket can't connect.
+    ConnectError {
+        /// It is in use: close or abort it first.
+        InvalidState: "socket in use: close it first",
+        /// The remote address or port is missing, or no unicast address: give both.
+        Unaddressable: "connecting needs a remote unicast address and a port",
+        /// One of the addresses is of a family that is not built in.
+        FamilyNotBuiltIn: "address family not built in",
+        /// The local and the remote address are of different families.
+        FamilyMismatch: "local and remote address are of different families",
+    }
+    /// Why nothing can be queued for sending.
+    SendError {
+        /// Not connected, or closed by us: connect first, or wait for it.
+        InvalidState: "not connected, or already closed for sending",
+    }
+    /// Why nothing can be received.
+    RecvError {
+        /// Not connected, or the connection ended with an error: see `error()`.
+        InvalidState: "not connected",
+        /// The peer has sent everything, and all of it was read.
+        Finished: "the peer has closed, and everything was read",
+    }
+    /// Why a connection ended out of order.
+    Error {
+        /// The peer does not listen there.
+        Refused: "connection refused",
+        /// The peer has reset the connection.
+        Reset: "connection reset by peer",
+        /// The peer did not answer in time.
+        TimedOut: "connection timed out",
+        /// No route, no source address, or the network says the peer can't be reached.
+        Unreachable: "peer unreachable",
+        /// The local address and port are in use with this peer already.
+        AddressInUse: "address and port in use",
+        /// The local address has gone.
+        AddressLost: "local address lost",
+    }
+}

@@ -1,0 +1,338 @@
+//! A segment arrives (RFC 9293 §3.10.7.3 and §3.10.7.4, with RFC 5961).
+//!
+//! In the RFC's order: sequence number, RST, SYN, ACK, URG (carried as ordinary data), text, FIN. What
+//! is to be sent in answer is marked and left to `output`, but for resets.
+
+use super::Side;
+use super::connection::{Connection, Marks};
+use super::error::Error;
+use super::recovery::{OnAck, OnDup};
+use super::recv;
+use super::segment::{Outcome, Segment};
+use super::state::{State, Step};
+use super::time_wait::Verdict;
+use super::timers::Timer;
+use crate::socket::{Context, Events};
+use crate::stats::DropReason;
+use crate::wire::tcp::Flags;
+
+/// Sees in-order payload in the driver's frame and says how much of it was taken.
+pub(crate) type InPlace<'i> = &'i mut dyn FnMut(&[u8]) -> usize;
+
+impl Connection {
+    /// RFC 9293 §3.10.7.
+    pub(super) fn process(
+        &mut self, cx: &Context<'_>, seg: &Segment<'_>, side: &mut Side<'_>, in_place: Option<InPlace<'_>>,
+    ) -> Outcome {
+        match self.state {
+            State::Closed | State::Listen => return Outcome::refused(seg),
+            State::SynSent => return self.process_syn_sent(cx, seg, side),
+            State::TimeWait => return self.process_time_wait(cx, seg),
+            _ => {}
+        }
+        // First the sequence number. The window is the room there is, never less than was announced.
+        let room = recv::free(&side.rx) as i32;
+        let offset = seg.seq.since(self.rcv.nxt);
+        if seg.flags.intersects(Flags::SYN.union(Flags::RST)) {
+            return self.process_control(cx, seg, offset, room, side);
+        }
+        let len = seg.len() as i32;
+        if offset > room || (offset < 0 && offset.wrapping_add(len) <= 0) {
+            return self.process_outside(cx, len);
+        }
+        if !seg.flags.contains(Flags::ACK) {
+            return Outcome::dropped(DropReason::Unacceptable);
+        }
+        let mut out = Outcome::NONE;
+        if self.state == State::SynReceived {
+            if seg.ack != self.snd.max || self.snd.max == self.snd.una {
+                return Outcome::refused(seg);
+            }
+            out.events |= self.establish(cx, seg.ack, side);
+        }
+        // RFC 5961 §5: an ACK of what was never sent, or from long ago, is not from the peer.
+        if seg.ack.gt(self.snd.max) || seg.ack.lt(self.snd.una - self.snd.max_wnd) {
+            self.challenge(cx.ticks);
+            return Outcome { drop: Some(DropReason::Unacceptable), ..out };
+        }
+        self.heard_at = cx.ticks;
+        self.probes = 0;
+        out.events |= self.on_ack(cx, seg, side);
+        if len > 0 && self.state.takes_data() {
+            self.on_text(cx, seg, offset, side, in_place, &mut out);
+        } else if len > 0 {
+            // A FIN or data once more, after the FIN was taken.
+            self.marks |= Marks::ACK;
+        }
+        out
+    }
+
+    /// RFC 9293 §3.10.7.4: not acceptable, so the peer is told where we are.
+    #[cold]
+    fn process_outside(&mut self, cx: &Context<'_>, len: i32) -> Outcome {
+        if len > 0 {
+            // Data or a FIN repeated because our ACK was lost; only what is answered with data could loop.
+            self.marks |= Marks::ACK;
+        } else {
+            self.challenge(cx.ticks);
+        }
+        Outcome::dropped(DropReason::Unacceptable)
+    }
+
+    /// A RST or a SYN in a state that has seen the peer's SYN.
+    #[cold]
+    #[inline(never)]
+    fn process_control(
+        &mut self, cx: &Context<'_>, seg: &Segment<'_>, offset: i32, room: i32, side: &mut Side<'_>,
+    ) -> Outcome {
+        if seg.flags.contains(Flags::RST) {
+            // RFC 5961 §3.2: only the exact number resets; one in the window is asked back.
+            if offset == 0 {
+                let refused = self.state == State::SynReceived;
+                let error = if refused { Error::Refused } else { Error::Reset };
+                return Outcome { events: self.fail(error, side), ..Outcome::NONE };
+            }
+            if offset > 0 && offset < room {
+                self.challenge(cx.ticks);
+            }
+            return Outcome::dropped(DropReason::Unacceptable);
+        }
+        if self.state == State::SynReceived && offset == -1 {
+            return self.process_syn_again(cx, seg, side);
+        }
+        // RFC 5961 §4.2: a SYN is never acted on here; a peer that has restarted answers with a RST.
+        self.challenge(cx.ticks);
+        Outcome::dropped(DropReason::Unacceptable)
+    }
+
+    /// The SYN that we have seen, once more or as the SYN-ACK of a simultaneous open.
+    #[cold]
+    fn process_syn_again(&mut self, cx: &Context<'_>, seg: &Segment<'_>, side: &mut Side<'_>) -> Outcome {
+        if seg.flags.contains(Flags::ACK) {
+            self.marks |= Marks::ACK;
+            let seg = Segment { seq: seg.seq + 1, flags: seg.flags - Flags::SYN, ..*seg };
+            // The window of a SYN is not scaled, so that it can only be underestimated here.
+            return self.process(cx, &seg, side, None);
+        }
+        // Our SYN-ACK was lost. No more often than a challenge.
+        self.challenge(cx.ticks);
+        if self.marks.contains(Marks::ACK) {
+            self.marks -= Marks::ACK;
+            self.snd.nxt = self.snd.una;
+        }
+        Outcome::NONE
+    }
+
+    /// RFC 9293 §3.10.7.3.
+    #[inline(never)]
+    fn process_syn_sent(&mut self, cx: &Context<'_>, seg: &Segment<'_>, side: &mut Side<'_>) -> Outcome {
+        let has_ack = seg.flags.contains(Flags::ACK);
+        if has_ack && (seg.ack != self.snd.max || self.snd.max == self.snd.una) {
+            return Outcome::refused(seg);
+        }
+        if seg.flags.contains(Flags::RST) {
+            if has_ack {
+                return Outcome { events: self.fail(Error::Refused, side), ..Outcome::NONE };
+            }
+            return Outcome::dropped(DropReason::Unacceptable);
+        }
+        if !seg.flags.contains(Flags::SYN) {
+            return Outcome::dropped(DropReason::Unacceptable);
+        }
+        // Data that comes with the SYN is not taken; it will come again.
+        self.on_syn(seg.seq, u32::from(seg.window), &seg.options, side);
+        self.heard_at = cx.ticks;
+        let mut out = Outcome::NONE;
+        if has_ack {
+            out.events = self.establish(cx, seg.ack, side);
+            self.snd.wl2 = seg.ack;
+            self.marks |= Marks::ACK;
+        } else {
+            // RFC 9293 §3.5, figure 7: both open at once; ours goes again, with an ACK.
+            self.state = State::SynReceived;
+            self.snd.nxt = self.snd.una;
+            self.rtt.on_retransmit();
+        }
+        out
+    }
+
+    #[cold]
+    fn process_time_wait(&mut self, cx: &Context<'_>, seg: &Segment<'_>) -> Outcome {
+        let mut record = super::TimeWait::new(self.tuple, self.snd.max, self.rcv.nxt, cx.ticks);
+        match record.process(cx, seg) {
+            Verdict::Reply(_) => {
+                self.marks |= Marks::ACK;
+                self.enter_time_wait(cx.ticks);
+                Outcome::NONE
+            }
+            Verdict::Drop(reason) => Outcome::dropped(reason),
+            Verdict::Reopen => Outcome { events: self.finish(), is_reopening: true, ..Outcome::NONE },
+        }
+    }
+
+    /// RFC 9293 §3.10.7.4, fifth step: the ACK, which is one of what we have sent.
+    fn on_ack(&mut self, cx: &Context<'_>, seg: &Segment<'_>, side: &mut Side<'_>) -> Events {
+        let wnd = u32::from(seg.window) << self.snd.shift;
+        let acked = seg.ack.since(self.snd.una);
+        let mut events = Events::empty();
+        if acked > 0 {
+            events = self.on_new_ack(cx, seg, acked as u32, side);
+        } else if acked == 0 && self.snd.nxt != self.snd.una {
+            // RFC 5681 §2: what makes an ACK a duplicate.
+            if wnd == self.snd.wnd && seg.len() == 0 {
+                self.on_dup_ack(cx);
+            }
+        } else {
+            // Nothing is in flight, but the peer is there.
+            self.tries = 0;
+        }
+        self.snd.update_window(seg.seq, seg.ack, wnd);
+        if self.snd.wnd > 0 {
+            self.persist = 0;
+        }
+        self.arm_persist(cx.ticks, side);
+        events
+    }
+
+    #[inline]
+    fn on_new_ack(
+        &mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, side: &mut Side<'_>,
+    ) -> Events {
+        let mss = self.mss(cx);
+        let flight = self.snd.outstanding();
+        // What the send buffer does not have is our FIN.
+        let data = acked.min(side.tx.len() as u32);
+        side.tx.dequeue_allocated(data as usize);
+        self.snd.una = seg.ack;
+        self.snd.nxt = self.snd.nxt.max(seg.ack);
+        self.tries = 0;
+        self.persist = 0;
+        self.progress_at = cx.ticks;
+        self.rtt.on_ack(seg.ack, cx.ticks);
+        self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
+        let mut is_rearmed = true;
+        match self.recovery.on_ack(seg.ack) {
+            OnAck::Normal => self.control.on_ack(acked, flight, mss),
+            OnAck::Partial => {
+                self.control.on_partial_ack(acked, mss);
+                self.marks |= Marks::RETRANSMIT | Marks::PARTIAL;
+                is_rearmed = false;
+            }
+            OnAck::Full => self.control.on_recovered(self.snd.outstanding(), mss),
+        }
+        if self.snd.outstanding() == 0 {
+            self.timers.clear(Timer::Rtx);
+        } else if is_rearmed {
+            // RFC 6298 §5.3.
+            self.arm_rtx(cx.ticks, side);
+        }
+        let mut events = if data > 0 { Events::WRITABLE } else { Events::empty() };
+        if acked > data && self.state.owes_fin() {
+            events |= self.on_fin_acked(cx);
+        }
+        events
+    }
+
+    #[cold]
+    fn on_fin_acked(&mut self, cx: &Context<'_>) -> Events {
+        match self.state.next(Step::FinAcked) {
+            State::Closed => self.finish(),
+            State::TimeWait => {
+                self.enter_time_wait(cx.ticks);
+                Events::CLOSED
+            }
+            state => {
+                self.state = state;
+                if self.marks.contains(Marks::ORPHAN) {
+                    self.orphan(cx.ticks);
+                }
+                Events::empty()
+            }
+        }
+    }
+
+    #[cold]
+    fn on_dup_ack(&mut self, cx: &Context<'_>) {
+        let mss = self.mss(cx);
+        match self.recovery.on_dup_ack(self.snd.una, self.snd.max) {
+            OnDup::Wait => {}
+            OnDup::Enter => {
+                self.control.on_loss(self.snd.outstanding(), mss);
+                self.marks |= Marks::RETRANSMIT;
+            }
+            OnDup::Inflate => self.control.on_dup_ack(mss),
+        }
+    }
+
+    /// RFC 9293 §3.10.7.4, seventh and eighth step: the text and the FIN.
+    #[inline]
+    fn on_text(
+        &mut self, cx: &Context<'_>, seg: &Segment<'_>, offset: i32, side: &mut Side<'_>,
+        in_place: Option<InPlace<'_>>, out: &mut Outcome,
+    ) {
+        if seg.flags.contains(Flags::FIN) {
+            self.marks |= Marks::FIN_SEEN;
+            self.rcv.fin = seg.seq + seg.payload.len() as u32;
+        }
+        // What was received before is cut off; a segment wholly before the window does not come here.
+        let skip = offset.min(0).unsigned_abs() as usize;
+        let mut payload = seg.payload.get(skip..).unwrap_or_default();
+        let offset = offset.max(0) as u32;
+        if self.marks.contains(Marks::FIN_SEEN) {
+            let end = self.rcv.fin.since(self.rcv.nxt).max(0) as usize;
+            payload = payload.get(..end.saturating_sub(offset as usize)).unwrap_or(payload);
+        }
+        let before = self.rcv.nxt;
+        if !payload.is_empty() {
+            // RFC 1122 §4.2.2.13: nobody will read it, and the peer shall know.
+            if self.marks.contains(Marks::ORPHAN) {
+                *out = Outcome::refused(seg);
+                out.events |= self.finish();
+                return;
+            }
+            let in_place = in_place.filter(|_| side.config.is_in_place);
+            self.rcv.mss = self.rcv.mss.max(payload.len().min(0xffff) as u16);
+            let taken = self.rcv.take(&mut side.rx, offset, payload, in_place);
+            if taken.len > 0 {
+                out.events |= Events::READABLE;
+            }
+            if taken.is_notable {
+                self.marks |= Marks::ACK;
+            }
+        }
+        if skip > 0 || offset > 0 {
+            self.marks |= Marks::ACK;
+        }
+        if self.marks.contains(Marks::FIN_SEEN) && self.rcv.nxt == self.rcv.fin {
+            out.events |= self.on_fin(cx);
+        }
+        if self.rcv.nxt != before {
+            self.delay_ack(cx, side);
+        }
+    }
+
+    /// RFC 9293 §3.8.6.3 (MUST-58, MUST-59): every second full segment is acknowledged at once, the
+    /// others within a time.
+    #[inline]
+    fn delay_ack(&mut self, cx: &Context<'_>, side: &Side<'_>) {
+        let waiting = self.rcv.nxt.since(self.rcv.acked);
+        if waiting > i32::from(self.rcv.mss) || side.config.ack_delay == 0 {
+            self.marks |= Marks::ACK;
+        } else if !self.timers.is_set(Timer::Ack) {
+            self.timers.set(Timer::Ack, cx.ticks.after(u32::from(side.config.ack_delay)));
+        }
+    }
+
+    #[cold]
+    fn on_fin(&mut self, cx: &Context<'_>) -> Events {
+        self.rcv.nxt = self.rcv.nxt + 1;
+        self.marks |= Marks::ACK | Marks::FINISHED;
+        self.marks -= Marks::FIN_SEEN;
+        self.state = self.state.next(Step::Fin);
+        if self.state == State::TimeWait {
+            self.enter_time_wait(cx.ticks);
+            return Events::PEER_CLOSED | Events::READABLE | Events::CLOSED;
+        }
+        Events::PEER_CLOSED | Events::READABLE
+    }
+}

@@ -1,0 +1,435 @@
+//! A listening endpoint with half-open connections as records (RFC 9293 §3.10.7.2, RFC 4987 §3.4).
+//!
+//! A SYN costs a record of 64 octets and no buffers. When the last ACK of the handshake comes, the
+//! engine takes a socket and lets it go on from the record. If it has none, the ACK is ignored, the
+//! record is kept, and the SYN-ACK goes out again, so that nothing the client has sent is lost.
+//!
+//! The table is searched from end to end: it is meant for tens of records, not for thousands.
+
+use managed::ManagedSlice;
+
+use super::error::ListenError;
+use super::segment::{Kind, Outcome, Plan, Segment};
+use super::{isn, recv, ticks_of_ms, to_addr};
+use crate::config;
+use crate::socket::{Context, Tuple};
+use crate::stats::DropReason;
+use crate::time::Ticks;
+use crate::wire::tcp::{Flags, Options, SeqNum};
+use crate::wire::{Addr, IpListenEndpoint};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Free,
+    /// The SYN-ACK is out.
+    Answered,
+    /// The last ACK has come, and no socket was free.
+    Acked,
+}
+
+/// A connection that is not yet complete.
+#[derive(Debug, Clone, Copy)]
+pub struct HalfOpen {
+    pub(super) tuple: Tuple,
+    pub(super) iss: SeqNum,
+    pub(super) irs: SeqNum,
+    pub(super) created_at: Ticks,
+    /// When the SYN-ACK goes again.
+    again_at: Ticks,
+    /// The window of the SYN.
+    pub(super) window: u16,
+    mss: u16,
+    /// How often the SYN-ACK was repeated.
+    pub(super) tries: u8,
+    /// Our shift in the high half, the peer's in the low one; 0xff if windows are not scaled.
+    shifts: u8,
+    stage: Stage,
+}
+
+const _: () = assert!(size_of::<HalfOpen>() <= 64);
+
+impl HalfOpen {
+    /// No connection.
+    pub const EMPTY: HalfOpen = HalfOpen {
+        tuple: Tuple { local: Addr::UNSPECIFIED, remote: Addr::UNSPECIFIED, local_port: 0, remote_port: 0 },
+        iss: SeqNum(0),
+        irs: SeqNum(0),
+        created_at: Ticks(0),
+        again_at: Ticks(0),
+        window: 0,
+        mss: 0,
+        tries: 0,
+        shifts: 0xff,
+        stage: Stage::Free,
+    };
+
+    /// The options that count of the peer's SYN.
+    pub(super) fn options(&self) -> Options {
+        let window_scale = if self.shifts == 0xff { 0xff } else { self.shifts & 0xf };
+        Options { mss: self.mss, window_scale, sack_permitted: false }
+    }
+
+    /// How far our windows are shifted.
+    pub(super) fn our_shift(&self) -> u8 {
+        if self.shifts == 0xff { 0 } else { self.shifts >> 4 }
+    }
+
+    fn is_for(&self, tuple: &Tuple) -> bool {
+        // The remote port differs most and is compared first.
+        self.tuple.remote_port == tuple.remote_port && self.stage != Stage::Free && self.tuple == *tuple
+    }
+
+    fn timeout(&self) -> u32 {
+        ticks_of_ms(config::TCP_INITIAL_RTO) << self.tries.min(config::TCP_SYN_RETRIES)
+    }
+}
+
+impl Default for HalfOpen {
+    fn default() -> HalfOpen {
+        HalfOpen::EMPTY
+    }
+}
+
+/// What a listener says to a segment that is no SYN.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ListenerVerdict {
+    /// It knows nothing of it.
+    NotMine,
+    /// Send this.
+    Reply(Plan),
+    /// Nothing.
+    Drop(DropReason),
+    /// The record at this index is complete: give the segment to a socket opened from it.
+    Complete(usize),
+}
+
+/// A pair of indices into the engine's slots: the ends of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) head: u32,
+    pub(crate) tail: u32,
+}
+
+impl Ends {
+    pub(crate) const EMPTY: Ends = Ends { head: u32::MAX, tail: u32::MAX };
+}
+
+/// A port that takes any number of connections, one after the other or at once.
+#[derive(Debug)]
+pub struct Listener<'a> {
+    half_open: ManagedSlice<'a, HalfOpen>,
+    endpoint: Option<(Option<Addr>, u16)>,
+    /// The earliest time at which a SYN-ACK goes again; may be too early.
+    due: Option<Ticks>,
+    /// The receive buffer of the sockets that connections get, in octets.
+    window: u32,
+    backlog: u16,
+    /// Sockets that wait to be given a connection.
+    pub(crate) pool: Ends,
+    /// Connections that wait to be accepted.
+    pub(crate) accepted: Ends,
+    /// How many those are.
+    pub(crate) accepted_count: u16,
+    /// Where buffers come from when the pool is empty.
+    #[cfg(feature = "alloc")]
+    pub(crate) source: Option<BufferSource>,
+}
+
+/// Buffers made on demand.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BufferSource {
+    pub(crate) rx_len: u32,
+    pub(crate) tx_len: u32,
+    /// How many more connections may be made.
+    pub(crate) left: u32,
+}
+
+impl<'a> Listener<'a> {
+    /// A listener that does not listen yet, with room for as many half-open connections as there are
+    /// records ([`HalfOpen::EMPTY`]).
+    pub fn new(half_open: impl Into<ManagedSlice<'a, HalfOpen>>) -> Listener<'a> {
+        Listener {
+            half_open: half_open.into(),
+            endpoint: None,
+            due: None,
+            window: 0xffff,
+            backlog: u16::MAX,
+            pool: Ends::EMPTY,
+            accepted: Ends::EMPTY,
+            accepted_count: 0,
+            #[cfg(feature = "alloc")]
+            source: None,
+        }
+    }
+
+    /// Listens at `endpoint`: at one of our addresses or all of them.
+    pub fn listen(&mut self, endpoint: impl Into<IpListenEndpoint>) -> Result<(), ListenError> {
+        if self.endpoint.is_some() {
+            return Err(ListenError::InvalidState);
+        }
+        self.endpoint = Some(listen_key(endpoint.into())?);
+        Ok(())
+    }
+
+    /// Listens no more and forgets what is half-open. Connections that wait to be accepted stay.
+    pub fn close(&mut self) {
+        self.endpoint = None;
+        self.due = None;
+        self.half_open.iter_mut().for_each(|record| record.stage = Stage::Free);
+    }
+
+    /// Whether it listens.
+    pub fn is_listening(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    /// Where it listens.
+    pub fn listen_endpoint(&self) -> Option<IpListenEndpoint> {
+        self.endpoint.map(|key| super::from_listen_key(key))
+    }
+
+    /// How many connections may be complete and not yet accepted; more wait half-open.
+    pub fn set_backlog(&mut self, connections: u16) {
+        self.backlog = connections;
+    }
+
+    /// Makes buffers for connections when they come: of these sizes in octets, for at most so many
+    /// connections.
+    #[cfg(feature = "alloc")]
+    pub fn set_buffers(&mut self, rx_len: usize, tx_len: usize, max_connections: usize) {
+        let clamp = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        self.source = Some(BufferSource {
+            rx_len: clamp(rx_len),
+            tx_len: clamp(tx_len),
+            left: clamp(max_connections),
+        });
+        self.set_receive_len(rx_len);
+    }
+
+    /// Octets of the receive buffers that connections will get: what is announced before there is one.
+    pub(crate) fn set_receive_len(&mut self, len: usize) {
+        self.window = len.min(1 << 30) as u32;
+    }
+
+    /// How many connections are half-open.
+    pub fn half_open_count(&self) -> usize {
+        self.half_open.iter().filter(|record| record.stage != Stage::Free).count()
+    }
+
+    /// Address and port for demultiplexing.
+    pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
+        self.endpoint
+    }
+
+    /// Whether one more connection may wait to be accepted.
+    pub(crate) fn has_room(&self) -> bool {
+        self.accepted_count < self.backlog
+    }
+
+    /// The record at `index`.
+    pub(crate) fn half_open(&self, index: usize) -> Option<&HalfOpen> {
+        self.half_open.get(index).filter(|record| record.stage != Stage::Free)
+    }
+
+    /// The connection at `index` has a socket now, or is given up.
+    pub(crate) fn forget(&mut self, index: usize) {
+        if let Some(record) = self.half_open.get_mut(index) {
+            record.stage = Stage::Free;
+        }
+    }
+
+    /// There is no socket for the complete connection at `index`: it waits, and can't be evicted.
+    pub(crate) fn keep_acked(&mut self, index: usize) {
+        if let Some(record) = self.half_open.get_mut(index) {
+            record.stage = Stage::Acked;
+        }
+    }
+
+    /// The complete connection that has waited longest, for a socket that has become free.
+    pub(crate) fn next_acked(&self) -> Option<usize> {
+        self.oldest(|record| record.stage == Stage::Acked)
+    }
+
+    fn oldest(&self, is_wanted: impl Fn(&HalfOpen) -> bool) -> Option<usize> {
+        let mut oldest: Option<(usize, Ticks)> = None;
+        for (i, record) in self.half_open.iter().enumerate() {
+            let is_older = oldest.is_none_or(|(_, at)| record.created_at.is_before(at));
+            if is_wanted(record) && is_older {
+                oldest = Some((i, record.created_at));
+            }
+        }
+        oldest.map(|(i, _)| i)
+    }
+
+    /// A place for a new record: a free one, or that of the oldest connection not yet acknowledged,
+    /// once it has had its time.
+    fn place(&self, now: Ticks) -> Option<usize> {
+        const GRACE: i32 = ticks_of_ms(config::TCP_HALF_OPEN_GRACE) as i32;
+        let free = self.half_open.iter().position(|record| record.stage == Stage::Free);
+        free.or_else(|| {
+            self.oldest(|record| {
+                record.stage == Stage::Answered && now.since(record.created_at) >= GRACE
+            })
+        })
+    }
+
+    /// A SYN for this port. The reply is the SYN-ACK.
+    #[inline(never)]
+    pub(crate) fn on_syn(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Outcome {
+        // RFC 9293 §3.10.7.2: a SYN with a FIN is no request anybody makes.
+        if seg.flags.intersects(Flags::RST.union(Flags::ACK).union(Flags::FIN)) {
+            return Outcome::refused(seg);
+        }
+        let known = self.half_open.iter().position(|record| record.is_for(tuple));
+        if let Some(record) = known.and_then(|i| self.half_open.get(i))
+            && record.irs == seg.seq
+        {
+            // The SYN again: the SYN-ACK was lost. One answer for one SYN, and the timer goes on.
+            let reply = Some(self.syn_ack(cx, record, true));
+            return Outcome { reply, ..Outcome::NONE };
+        }
+        let Some(i) = known.or_else(|| self.place(cx.ticks)) else {
+            return Outcome::dropped(DropReason::BacklogFull);
+        };
+        let record = self.new_record(cx, tuple, seg);
+        let reply = Some(self.syn_ack(cx, &record, false));
+        if let Some(place) = self.half_open.get_mut(i) {
+            *place = record;
+        }
+        self.due_by(record.again_at);
+        Outcome { reply, ..Outcome::NONE }
+    }
+
+    fn new_record(&self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> HalfOpen {
+        let our_shift = recv::shift_for(self.window as usize);
+        let mut record = HalfOpen {
+            tuple: *tuple,
+            iss: isn::isn(cx.keys, tuple, cx.now),
+            irs: seg.seq,
+            created_at: cx.ticks,
+            window: seg.window,
+            mss: seg.options.mss,
+            stage: Stage::Answered,
+            ..HalfOpen::EMPTY
+        };
+        if seg.options.window_scale != 0xff {
+            record.shifts = our_shift << 4 | seg.options.window_scale;
+        }
+        record.again_at = cx.ticks.after(record.timeout());
+        record
+    }
+
+    fn syn_ack(&self, cx: &Context<'_>, record: &HalfOpen, is_again: bool) -> Plan {
+        let kind = if is_again { Kind::SynAckRetransmit } else { Kind::New };
+        let header_len = if record.tuple.local.is_v4() { 40 } else { 60 };
+        let mut plan = Plan::bare(kind, record.iss, record.irs + 1, Flags::SYN.union(Flags::ACK));
+        plan.window = self.window.min(0xffff) as u16;
+        plan.options.mss = cx.ip_mtu.saturating_sub(header_len).max(config::TCP_MIN_MSS);
+        if record.shifts != 0xff {
+            plan.options.window_scale = record.our_shift();
+        }
+        plan
+    }
+
+    /// A segment without SYN for this port, from a connection that no socket has.
+    #[inline(never)]
+    pub(crate) fn on_segment(
+        &mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>,
+    ) -> ListenerVerdict {
+        let Some(i) = self.half_open.iter().position(|record| record.is_for(tuple)) else {
+            return ListenerVerdict::NotMine;
+        };
+        let Some(record) = self.half_open.get(i) else { return ListenerVerdict::NotMine };
+        let offset = seg.seq.since(record.irs + 1);
+        if seg.flags.contains(Flags::RST) {
+            // RFC 5961 §3.2.
+            if offset == 0 {
+                self.forget(i);
+            }
+            return ListenerVerdict::Drop(DropReason::Unacceptable);
+        }
+        if !seg.flags.contains(Flags::ACK) {
+            return ListenerVerdict::Drop(DropReason::Unacceptable);
+        }
+        // RFC 9293 §3.10.7.4, fifth step: an ACK of anything but our SYN is reset.
+        if seg.ack != record.iss + 1 {
+            return match super::segment::reset_for(seg) {
+                Some(plan) => ListenerVerdict::Reply(plan),
+                None => ListenerVerdict::Drop(DropReason::Unacceptable),
+            };
+        }
+        if offset < 0 || offset as u32 > self.window {
+            let plan = Plan {
+                window: self.window.min(0xffff) as u16 >> record.our_shift(),
+                ..Plan::bare(Kind::DupAck, record.iss + 1, record.irs + 1, Flags::ACK)
+            };
+            _ = cx;
+            return ListenerVerdict::Reply(plan);
+        }
+        ListenerVerdict::Complete(i)
+    }
+
+    fn due_by(&mut self, at: Ticks) {
+        if self.due.is_none_or(|due| at.is_before(due)) {
+            self.due = Some(at);
+        }
+    }
+
+    /// When [`next_retransmit`](Self::next_retransmit) has something to do; may be too early.
+    pub(crate) fn deadline(&self) -> Option<Ticks> {
+        self.due
+    }
+
+    /// A SYN-ACK whose time has come. Call it while there is room to send, until it has none.
+    #[inline(never)]
+    pub(crate) fn next_retransmit(&mut self, cx: &Context<'_>) -> Option<(Tuple, Plan)> {
+        const ACKED_LIFE: i32 = ticks_of_ms(config::TCP_ACKED_LIFE) as i32;
+        if !self.due?.is_due(cx.ticks) {
+            return None;
+        }
+        self.due = None;
+        for i in 0..self.half_open.len() {
+            let Some(record) = self.half_open.get_mut(i) else { break };
+            if record.stage == Stage::Free {
+                continue;
+            }
+            if !record.again_at.is_due(cx.ticks) {
+                let at = record.again_at;
+                self.due_by(at);
+                continue;
+            }
+            let is_over = match record.stage {
+                Stage::Acked => cx.ticks.since(record.created_at) >= ACKED_LIFE,
+                _ => record.tries >= config::TCP_SYN_RETRIES,
+            };
+            if is_over {
+                record.stage = Stage::Free;
+                continue;
+            }
+            // One that waits for a socket is asked again soon, not ever later.
+            record.tries = match record.stage {
+                Stage::Acked => (record.tries + 1).min(2),
+                _ => record.tries + 1,
+            };
+            record.again_at = cx.ticks.after(record.timeout());
+            let record = *record;
+            // Others may be due as well.
+            self.due = Some(cx.ticks);
+            return Some((record.tuple, self.syn_ack(cx, &record, true)));
+        }
+        None
+    }
+}
+
+/// Address and port of an endpoint to listen at.
+pub(super) fn listen_key(endpoint: IpListenEndpoint) -> Result<(Option<Addr>, u16), ListenError> {
+    if endpoint.port == 0 {
+        return Err(ListenError::Unaddressable);
+    }
+    let addr = match endpoint.addr {
+        Some(addr) => Some(to_addr(addr).ok_or(ListenError::FamilyNotBuiltIn)?),
+        None => None,
+    };
+    Ok((addr, endpoint.port))
+}

@@ -1,0 +1,200 @@
+//! What goes in and out of a connection: received segments, plans of segments to send, and how a plan
+//! becomes octets.
+
+use crate::socket::Events;
+use crate::stats::DropReason;
+use crate::storage::SocketBuffer;
+use crate::wire::checksum::{self, Sum};
+use crate::wire::tcp::{Flags, HEADER_LEN, HeaderFields, Options, SeqNum};
+
+/// A received segment. Its ports have found the socket and its checksum is right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment<'f> {
+    pub(crate) seq: SeqNum,
+    pub(crate) ack: SeqNum,
+    pub(crate) flags: Flags,
+    /// Not scaled.
+    pub(crate) window: u16,
+    pub(crate) options: Options,
+    pub(crate) payload: &'f [u8],
+}
+
+impl Segment<'_> {
+    /// Sequence space: the payload, and one each for SYN and FIN.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.payload.len() as u32
+            + u32::from(self.flags.contains(Flags::SYN))
+            + u32::from(self.flags.contains(Flags::FIN))
+    }
+}
+
+/// Why a segment is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// A SYN, data or a FIN for the first time.
+    New,
+    /// Data again after a timeout.
+    RtoRetransmit,
+    /// Data again after three duplicate ACKs.
+    FastRetransmit,
+    /// Data again after a partial ACK.
+    PartialAckRetransmit,
+    /// Something beyond the window, to learn whether it has opened.
+    ZeroWindowProbe,
+    /// Nothing, to learn whether the peer is there.
+    KeepAlive,
+    SynRetransmit,
+    SynAckRetransmit,
+    FinRetransmit,
+    /// An acknowledgment alone.
+    Ack,
+    /// The same acknowledgment as before, on purpose: a challenge, or a hole was seen.
+    DupAck,
+    Reset,
+}
+
+/// A segment to be sent. The payload stays in the send buffer until it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) seq: SeqNum,
+    pub(crate) ack: SeqNum,
+    /// Where the payload begins in the send buffer.
+    pub(crate) offset: u32,
+    /// Octets of payload; more than a segment's if the port cuts it.
+    pub(crate) len: u32,
+    pub(crate) options: Options,
+    /// As it stands in the header: already scaled.
+    pub(crate) window: u16,
+    pub(crate) flags: Flags,
+    pub(crate) kind: Kind,
+}
+
+const _: () = assert!(size_of::<Plan>() <= 32);
+
+impl Plan {
+    /// Octets of the header with its options.
+    #[inline]
+    pub(crate) fn header_len(&self) -> usize {
+        HEADER_LEN + self.options.buffer_len()
+    }
+
+    #[inline]
+    pub(crate) fn payload_len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Header and payload.
+    #[inline]
+    pub(crate) fn total_len(&self) -> usize {
+        self.header_len() + self.payload_len()
+    }
+
+    /// A segment without payload, options or window.
+    pub(super) const fn bare(kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) -> Plan {
+        Plan { seq, ack, offset: 0, len: 0, options: Options::NONE, window: 0, flags, kind }
+    }
+
+    /// Sequence space.
+    #[inline]
+    pub(super) fn seq_len(&self) -> u32 {
+        self.len
+            + u32::from(self.flags.contains(Flags::SYN))
+            + u32::from(self.flags.contains(Flags::FIN))
+    }
+}
+
+/// What a received segment has led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// A reset to be sent at once. ACKs are left to `decide`, so that one answers a burst.
+    pub(crate) reply: Option<Plan>,
+    pub(crate) events: Events,
+    /// The segment was not taken.
+    pub(crate) drop: Option<DropReason>,
+    /// The connection was in TIME-WAIT and has given way: the segment, a SYN, is for a listener.
+    pub(crate) is_reopening: bool,
+}
+
+impl Outcome {
+    pub(super) const NONE: Outcome =
+        Outcome { reply: None, events: Events::empty(), drop: None, is_reopening: false };
+
+    pub(super) const fn dropped(reason: DropReason) -> Outcome {
+        Outcome { drop: Some(reason), ..Outcome::NONE }
+    }
+
+    /// The segment is answered with a reset.
+    #[cold]
+    pub(super) fn refused(seg: &Segment<'_>) -> Outcome {
+        Outcome { reply: reset_for(seg), ..Outcome::dropped(DropReason::Unacceptable) }
+    }
+}
+
+/// The reset that answers a segment for which there is no connection (RFC 9293 §3.10.7.1); none for a
+/// reset.
+#[cold]
+#[inline(never)]
+pub(crate) fn reset_for(seg: &Segment<'_>) -> Option<Plan> {
+    if seg.flags.contains(Flags::RST) {
+        return None;
+    }
+    Some(if seg.flags.contains(Flags::ACK) {
+        Plan::bare(Kind::Reset, seg.ack, SeqNum(0), Flags::RST)
+    } else {
+        Plan::bare(Kind::Reset, SeqNum(0), seg.seq + seg.len(), Flags::RST.union(Flags::ACK))
+    })
+}
+
+/// Writes a plan's header and options, with a zero checksum, and returns their sum.
+///
+/// `out` has room for [`Plan::header_len`] octets; from a shorter one nothing is sent.
+#[inline(never)]
+pub(crate) fn emit_control(plan: &Plan, local_port: u16, remote_port: u16, out: &mut [u8]) -> Sum {
+    let header_len = plan.header_len();
+    let Some((fixed, rest)) = out.split_first_chunk_mut() else { return Sum::ZERO };
+    let fields = HeaderFields {
+        src_port: local_port,
+        dst_port: remote_port,
+        seq: plan.seq,
+        ack: plan.ack,
+        flags: plan.flags,
+        window: plan.window,
+        header_len: header_len as u8,
+    };
+    fields.emit(fixed);
+    let sum = checksum::sum_header(fixed);
+    if header_len == HEADER_LEN {
+        return sum;
+    }
+    let Some(options) = rest.get_mut(..header_len - HEADER_LEN) else { return sum };
+    plan.options.emit(options);
+    sum.add(checksum::sum(options))
+}
+
+/// Copies a plan's payload to `out`, which is of its length, and returns the sum if `is_summed`.
+pub(super) fn emit_payload(plan: &Plan, tx: &SocketBuffer<'_>, is_summed: bool, out: &mut [u8]) -> Sum {
+    let (first, second) = tx.allocated_pieces(plan.offset as usize, out.len());
+    let Some((out_first, out_second)) = out.split_at_mut_checked(first.len()) else { return Sum::ZERO };
+    let sum = copy(out_first, first, is_summed);
+    // The whole range is in the send buffer from `decide` until its ACK, so nothing is left over.
+    debug_assert_eq!(out_second.len(), second.len());
+    if second.is_empty() {
+        return sum;
+    }
+    let Some(out_second) = out_second.get_mut(..second.len()) else { return sum };
+    let second = copy(out_second, second, is_summed);
+    if first.len() % 2 == 0 { sum.add(second) } else { sum.add_at_odd(second) }
+}
+
+#[inline]
+fn copy(to: &mut [u8], from: &[u8], is_summed: bool) -> Sum {
+    if is_summed {
+        return checksum::copy_and_sum(to, from);
+    }
+    if to.len() == from.len() {
+        to.copy_from_slice(from);
+    }
+    Sum::ZERO
+}

@@ -1,0 +1,70 @@
+//! The send side's sequence variables (RFC 9293 §3.3.1).
+
+use crate::wire::tcp::SeqNum;
+
+/// `una <= nxt <= max <= una + octets queued + SYN and FIN`.
+#[derive(Debug, Clone)]
+pub(super) struct Send {
+    /// The oldest octet not acknowledged; the send buffer begins there.
+    pub(super) una: SeqNum,
+    /// What is sent next; goes back to `una` after a timeout.
+    pub(super) nxt: SeqNum,
+    /// One past the highest octet ever sent.
+    pub(super) max: SeqNum,
+    /// The peer's window from `una` on, scaled.
+    pub(super) wnd: u32,
+    /// The largest window the peer has ever offered.
+    pub(super) max_wnd: u32,
+    /// Sequence and acknowledgment number of the segment that `wnd` is from.
+    pub(super) wl1: SeqNum,
+    pub(super) wl2: SeqNum,
+    /// The largest payload that the peer takes.
+    pub(super) mss: u16,
+    /// How far the peer's windows are shifted.
+    pub(super) shift: u8,
+}
+
+impl Send {
+    pub(super) const fn new(iss: SeqNum) -> Send {
+        Send {
+            una: iss,
+            nxt: iss,
+            max: iss,
+            wnd: 0,
+            max_wnd: 0,
+            wl1: SeqNum(0),
+            wl2: SeqNum(0),
+            mss: 0,
+            shift: 0,
+        }
+    }
+
+    /// Octets sent and not acknowledged, counted to where we are.
+    #[inline]
+    pub(super) fn flight(&self) -> u32 {
+        self.nxt.since(self.una) as u32
+    }
+
+    /// Octets sent and not acknowledged, counted to the highest.
+    #[inline]
+    pub(super) fn outstanding(&self) -> u32 {
+        self.max.since(self.una) as u32
+    }
+
+    /// RFC 9293 §3.10.7.4: takes the window of an acceptable segment, unless an older one comes late.
+    #[inline]
+    pub(super) fn update_window(&mut self, seq: SeqNum, ack: SeqNum, wnd: u32) {
+        if self.wl1.lt(seq) || (self.wl1 == seq && self.wl2.le(ack)) {
+            self.wnd = wnd;
+            self.max_wnd = self.max_wnd.max(wnd);
+            self.wl1 = seq;
+            self.wl2 = ack;
+        }
+    }
+
+    /// The sequence number of a segment without data: the highest one that the peer will find within
+    /// its window.
+    pub(super) fn ack_seq(&self) -> SeqNum {
+        if self.outstanding() <= self.wnd { self.max } else { self.nxt }
+    }
+}
