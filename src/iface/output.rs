@@ -2,6 +2,8 @@
 //!
 //! Everything that is sent goes through [`Interface::send`]: data, ACKs, resets, ICMP.
 
+use managed::ManagedSlice;
+
 use super::interface::Interface;
 use super::neighbor::{Hardware, Resolution};
 use crate::config;
@@ -118,7 +120,8 @@ impl Interface<'_> {
     ) -> bool {
         // A frame in the pool waits without its metadata, so its checksum is complete.
         let offloads = core::mem::take(&mut self.capabilities.tx_checksum);
-        let mut packets = core::mem::replace(&mut self.packets, PacketPool::new([], [], 0));
+        let none = PacketPool::new(ManagedSlice::Borrowed(&mut []), ManagedSlice::Borrowed(&mut []), 0);
+        let mut packets = core::mem::replace(&mut self.packets, none);
         let sent = self.send_frame(&mut PoolSlot { packets: &mut packets, tag, quota, class }, packet, hardware, fill);
         self.packets = packets;
         self.capabilities.tx_checksum = offloads;
