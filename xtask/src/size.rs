@@ -52,16 +52,24 @@ const IMAGES: &[Image] = &[
     },
     Image {
         config: "(a) Ethernet, ARP, IPv4, ICMP echo, UDP echo",
-        binary: "udp-echo",
+        binary: "echo-server",
         features: "echo,ipv4",
-        limit: 9 * 1024,
+        limit: 9_000,
         socket: Some("udp::Socket"),
+        lists_panics: false,
+    },
+    Image {
+        config: "(b) as (a), and TCP echo with a listener",
+        binary: "echo-server",
+        features: "tcp,ipv4",
+        limit: 18_000,
+        socket: Some("tcp::Socket"),
         lists_panics: true,
     },
 ];
 
 /// The features with which the sizes of types are taken.
-const TYPES_FEATURES: &str = "echo,ipv4";
+const TYPES_FEATURES: &str = "tcp,ipv4";
 
 /// The sections of an image, in octets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +132,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             ));
         }
         if image.lists_panics {
-            panics.push((image.binary, panic_sites(&path)?));
+            panics.push((image.config, panic_sites(&path)?));
         }
         if arguments.json {
             println!("{}", json(image.config, sections, socket));
@@ -205,8 +213,8 @@ fn print_types(types: &BTreeMap<String, u32>) {
 }
 
 fn print_panics(panics: &[(&str, Vec<String>)]) {
-    for (binary, sites) in panics {
-        println!("\npanic call sites left in `{binary}`: {}", sites.len());
+    for (config, sites) in panics {
+        println!("\npanic call sites left in {config}: {}", sites.len());
         for site in sites {
             println!("    {site}");
         }

@@ -3,6 +3,9 @@
 //! All memory lies in a [`Storage`], which the board puts into a static. Ping is the stack's own affair.
 #![no_std]
 
+#[cfg_attr(not(feature = "tcp"), path = "no_stream.rs")]
+mod stream;
+
 use goldcrest::iface::{
     Address, Config, Interface, InterfaceStorage, Neighbor, PollResult, SocketHandle, SocketSet, SocketSlot,
 };
@@ -13,6 +16,8 @@ use goldcrest::storage::{PacketCell, PacketPool};
 use goldcrest::time::Instant;
 use goldcrest::wire::IpCidr;
 use managed::ManagedSlice;
+
+use crate::stream::Streams;
 
 /// The port that RFC 862 names.
 const PORT: u16 = 7;
@@ -30,12 +35,14 @@ pub struct Storage<'a> {
     neighbors: [Neighbor; 4],
     waiting_cells: [PacketCell; WAITING],
     waiting: [u8; WAITING * WAITING_LEN],
-    slots: [SocketSlot<'a>; 1],
+    slots: [SocketSlot<'a>; 1 + stream::SLOTS],
     udp_rx_metadata: [udp::PacketMetadata; DATAGRAMS],
     udp_rx: [u8; DATAGRAM_LEN],
     udp_tx_metadata: [udp::PacketMetadata; DATAGRAMS],
     udp_tx: [u8; DATAGRAM_LEN],
-    datagram: [u8; DATAGRAM_LEN],
+    scratch: [u8; DATAGRAM_LEN],
+    streams: stream::Storage,
+    ended: stream::Ended,
 }
 
 impl Storage<'_> {
@@ -46,12 +53,14 @@ impl Storage<'_> {
             neighbors: [Neighbor::EMPTY; 4],
             waiting_cells: [PacketCell::EMPTY; WAITING],
             waiting: [0; WAITING * WAITING_LEN],
-            slots: [SocketSlot::EMPTY; 1],
+            slots: [const { SocketSlot::EMPTY }; 1 + stream::SLOTS],
             udp_rx_metadata: [udp::PacketMetadata::EMPTY; DATAGRAMS],
             udp_rx: [0; DATAGRAM_LEN],
             udp_tx_metadata: [udp::PacketMetadata::EMPTY; DATAGRAMS],
             udp_tx: [0; DATAGRAM_LEN],
-            datagram: [0; DATAGRAM_LEN],
+            scratch: [0; DATAGRAM_LEN],
+            streams: stream::Storage::EMPTY,
+            ended: stream::Ended::EMPTY,
         }
     }
 }
@@ -67,7 +76,8 @@ pub struct Server<'a> {
     iface: Interface<'a>,
     sockets: SocketSet<'a>,
     udp: SocketHandle,
-    datagram: &'a mut [u8],
+    streams: Streams,
+    scratch: &'a mut [u8],
 }
 
 impl<'a> Server<'a> {
@@ -91,14 +101,16 @@ impl<'a> Server<'a> {
         for &address in addresses {
             iface.add_address(address).ok()?;
         }
-        let mut sockets = SocketSet::new(&mut storage.slots[..], Keys::new(secret));
+        let sockets = SocketSet::new(&mut storage.slots[..], Keys::new(secret));
+        let mut sockets = storage.ended.lend_to(sockets);
         let mut socket = udp::Socket::new(
             udp::PacketBuffer::new(&mut storage.udp_rx_metadata[..], &mut storage.udp_rx[..]),
             udp::PacketBuffer::new(&mut storage.udp_tx_metadata[..], &mut storage.udp_tx[..]),
         );
         socket.bind(PORT).ok()?;
         let udp = sockets.try_add(socket).ok()?;
-        Some(Server { iface, sockets, udp, datagram: &mut storage.datagram })
+        let streams = Streams::open(&mut storage.streams, &mut sockets)?;
+        Some(Server { iface, sockets, udp, streams, scratch: &mut storage.scratch })
     }
 
     /// Does all there is to do and says when there will be more, unless a frame comes before.
@@ -107,6 +119,8 @@ impl<'a> Server<'a> {
             while let Some((handle, _)) = self.sockets.next_ready() {
                 if handle == self.udp {
                     self.echo_datagrams();
+                } else {
+                    self.streams.serve(&mut self.sockets, handle, self.scratch);
                 }
             }
         }
@@ -116,8 +130,8 @@ impl<'a> Server<'a> {
     fn echo_datagrams(&mut self) {
         let Ok(socket) = self.sockets.try_get_mut::<udp::Socket<'_>>(self.udp) else { return };
         while socket.can_send() {
-            let Ok((len, meta)) = socket.recv_slice(self.datagram) else { return };
-            let data = self.datagram.get(..len).unwrap_or_default(); // `len` is within the slice
+            let Ok((len, meta)) = socket.recv_slice(self.scratch) else { return };
+            let data = self.scratch.get(..len).unwrap_or_default(); // `len` is within the slice
             // No room: UDP may lose it.
             let _ = socket.send_slice(data, meta);
         }

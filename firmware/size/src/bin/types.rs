@@ -22,6 +22,10 @@ macro_rules! sizes {
 sizes! {
     "slot with its socket": goldcrest::iface::SocketSlot<'static>,
     "udp::Socket": goldcrest::socket::udp::Socket<'static>,
+    "tcp::Socket": goldcrest::socket::tcp::Socket<'static>,
+    "tcp::Listener": goldcrest::socket::tcp::Listener<'static>,
+    "tcp::HalfOpen": goldcrest::socket::tcp::HalfOpen,
+    "tcp::TimeWait": goldcrest::socket::tcp::TimeWait,
     "iface::Interface": goldcrest::iface::Interface<'static>,
     "iface::SocketSet": goldcrest::iface::SocketSet<'static>,
     "iface::Neighbor": goldcrest::iface::Neighbor,
