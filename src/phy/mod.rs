@@ -85,6 +85,8 @@ pub use sys::{RawSocket, RawSocketError, RawSocketRxToken, RawSocketTxToken};
 pub use sys::{TunTapError, TunTapInterface, TunTapRxToken, TunTapTxToken};
 #[cfg(feature = "phy-tracer")]
 pub use tracer::{Direction, TracedFrame, Tracer, TracerRxToken, TracerTxToken};
+#[cfg(feature = "phy-lan9118")]
+pub mod mcu;
 
 bitflags::bitflags! {
     /// Checksums that a device computes on transmission.
