@@ -58,6 +58,7 @@ pub(crate) const PACKETS_PER_TURN: usize = 16;
 pub(crate) const SETTLED_HEADS: u32 = 4;
 /// When to try again a device that had no room and may not say when it has.
 pub(crate) const PORT_RETRY: Duration = Duration::from_millis(1);
+
 /// TCP: the retransmission timeout before any round trip was measured, in ms (RFC 6298 §2.1).
 pub const TCP_INITIAL_RTO: u32 = 1_000;
 /// TCP: the least retransmission timeout, in ms. RFC 6298 says 1 s; everybody uses this.

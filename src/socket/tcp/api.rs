@@ -2,6 +2,7 @@
 
 use super::connection::Marks;
 use super::error::{RecvError, SendError};
+use super::timers::Timer;
 use super::{Phase, Socket, State};
 
 impl Socket<'_> {
@@ -63,24 +64,31 @@ impl Socket<'_> {
     /// Queues as much of `data` as there is room for, and says how much.
     pub fn send_slice(&mut self, data: &[u8]) -> Result<usize, SendError> {
         self.before_send()?;
-        Ok(self.side.tx.enqueue_slice(data))
+        let count = self.side.tx.enqueue_slice(data);
+        self.after_send(count);
+        Ok(count)
     }
 
     /// Lets `f` write into the send buffer: it gets the largest contiguous free piece, and says how much
     /// of it it wrote, and a result.
     pub fn send<R>(&mut self, f: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, SendError> {
         self.before_send()?;
-        Ok(self.side.tx.enqueue_many_with(f).1)
+        let (count, result) = self.side.tx.enqueue_many_with(f);
+        self.after_send(count);
+        Ok(result)
     }
 
-    fn before_send(&mut self) -> Result<(), SendError> {
-        match &mut self.phase {
-            Phase::Connection(connection) if connection.state.may_send() => {
-                // If the window is closed, a timer must run from now on.
-                connection.marks |= Marks::REARM;
-                Ok(())
-            }
-            _ => Err(SendError::InvalidState),
+    fn before_send(&self) -> Result<(), SendError> {
+        if self.may_send() { Ok(()) } else { Err(SendError::InvalidState) }
+    }
+
+    fn after_send(&mut self, count: usize) {
+        // If the window is closed, a timer must run from now on.
+        if let Phase::Connection(connection) = &mut self.phase
+            && count > 0
+            && !connection.timers.is_set(Timer::Rtx)
+        {
+            connection.marks |= Marks::REARM;
         }
     }
 

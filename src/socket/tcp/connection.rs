@@ -65,6 +65,9 @@ pub(super) struct Connection {
     pub(super) persist: u8,
     /// Keep-alives in a row without an answer.
     pub(super) probes: u8,
+    /// Duplicate ACKs to be sent: one for each segment that came out of order, since the peer counts
+    /// them (RFC 5681 §3.2).
+    pub(super) dup_acks: u8,
     pub(super) marks: Marks,
     pub(super) snd: Send,
     pub(super) rcv: Recv,
@@ -90,6 +93,7 @@ impl Connection {
             tries: 0,
             persist: 0,
             probes: 0,
+            dup_acks: 0,
             marks: Marks::SCALES,
             snd: Send::new(iss),
             rcv: Recv::new(),
@@ -320,22 +324,34 @@ impl Connection {
     }
 
     /// Follows what the application did since the last call.
-    fn rearm(&mut self, now: Ticks, side: &Side<'_>) {
+    pub(super) fn rearm(&mut self, cx: &Context<'_>, side: &Side<'_>) {
         self.marks -= Marks::REARM;
-        self.arm_idle(now, side);
-        self.arm_persist(now, side);
+        if !self.timers.is_set(Timer::Idle) {
+            self.arm_idle(cx.ticks, side);
+        }
+        self.arm_persist(cx, side);
     }
 
     /// RFC 9293 §3.8.6.1 (MUST-35, MUST-36): while something waits for the window, a timer runs.
     #[inline]
-    pub(super) fn arm_persist(&mut self, now: Ticks, side: &Side<'_>) {
+    pub(super) fn arm_persist(&mut self, cx: &Context<'_>, side: &Side<'_>) {
         let is_waiting = self.state.owes_fin() || !side.tx.is_empty();
         if is_waiting && !self.timers.is_set(Timer::Rtx) && !self.state.is_opening() {
             if self.snd.outstanding() == 0 {
-                self.progress_at = now;
+                self.end_silence(cx);
             }
-            self.arm_rtx(now, side);
+            self.arm_rtx(cx.ticks, side);
         }
+    }
+
+    /// There is something to send, after all was acknowledged.
+    #[inline]
+    pub(super) fn end_silence(&mut self, cx: &Context<'_>) {
+        let silence = cx.ticks.since(self.progress_at).max(0) as u32;
+        if silence > self.rtt.rto() {
+            self.control.on_idle(self.mss(cx));
+        }
+        self.progress_at = cx.ticks;
     }
 
     /// The earliest time at which [`on_timer`](Self::on_timer) has something to do.
@@ -352,7 +368,7 @@ impl Connection {
             return Events::empty();
         }
         if self.marks.contains(Marks::REARM) {
-            self.rearm(now, side);
+            self.rearm(cx, side);
         }
         let mut events = Events::empty();
         if self.timers.is_due(Timer::Rtx, now) {

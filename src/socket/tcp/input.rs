@@ -16,6 +16,9 @@ use crate::socket::{Context, Events};
 use crate::stats::DropReason;
 use crate::wire::tcp::Flags;
 
+/// How old a segment may be for its ACK to count, in octets.
+const MAX_AGE: u32 = 1 << 16;
+
 /// Sees in-order payload in the driver's frame and says how much of it was taken.
 pub(crate) type InPlace<'i> = &'i mut dyn FnMut(&[u8]) -> usize;
 
@@ -42,7 +45,7 @@ impl Connection {
         }
         let len = seg.len() as i32;
         if offset > room || (offset < 0 && offset.wrapping_add(len) <= 0) {
-            return self.process_outside(cx, len);
+            return self.process_outside(cx, seg, offset, side);
         }
         if !seg.flags.contains(Flags::ACK) {
             return Outcome::dropped(DropReason::Unacceptable);
@@ -73,14 +76,35 @@ impl Connection {
 
     /// RFC 9293 §3.10.7.4: not acceptable, so the peer is told where we are.
     #[cold]
-    fn process_outside(&mut self, cx: &Context<'_>, len: i32) -> Outcome {
-        if len > 0 {
-            // Data or a FIN repeated because our ACK was lost; only what is answered with data could loop.
+    #[inline(never)]
+    fn process_outside(
+        &mut self,
+        cx: &Context<'_>,
+        seg: &Segment<'_>,
+        offset: i32,
+        side: &mut Side<'_>,
+    ) -> Outcome {
+        if seg.len() > 0 {
+            // Data or a FIN repeated because our ACK was lost. Bare ACKs alone could go on for ever.
             self.marks |= Marks::ACK;
         } else {
             self.challenge(cx.ticks);
         }
-        Outcome::dropped(DropReason::Unacceptable)
+        let mut out = Outcome::dropped(DropReason::Unacceptable);
+        // What is just old still acknowledges. Without that two closed windows can lock each other: each
+        // end has taken a probe, and so finds the other's ACKs to be one octet old.
+        let is_recent = offset < 0 && offset > -(MAX_AGE as i32) && self.state != State::SynReceived;
+        let is_ack = seg.flags.contains(Flags::ACK) && seg.ack.le(self.snd.max);
+        if is_recent && is_ack && seg.ack.ge(self.snd.una) {
+            self.heard_at = cx.ticks;
+            self.probes = 0;
+            if seg.ack.gt(self.snd.una) {
+                out.events |= self.on_ack(cx, seg, side);
+            } else {
+                self.on_nothing_new(seg);
+            }
+        }
+        out
     }
 
     /// A RST or a SYN in a state that has seen the peer's SYN.
@@ -191,22 +215,30 @@ impl Connection {
             if wnd == self.snd.wnd && seg.len() == 0 {
                 self.on_dup_ack(cx);
             }
-        } else {
-            // Nothing is in flight, but the peer is there.
-            self.tries = 0;
         }
-        self.snd.update_window(seg.seq, seg.ack, wnd);
+        self.on_nothing_new(seg);
+        self.arm_persist(cx, side);
+        events
+    }
+
+    /// What an ACK says beside its number: a window, and that the peer is there.
+    #[inline]
+    fn on_nothing_new(&mut self, seg: &Segment<'_>) {
+        self.snd.update_window(seg.seq, seg.ack, u32::from(seg.window) << self.snd.shift);
         if self.snd.wnd > 0 {
             self.persist = 0;
         }
-        self.arm_persist(cx.ticks, side);
-        events
+        if self.snd.nxt == self.snd.una {
+            // Nothing is in flight: what the timer repeats are probes, and they are answered.
+            self.tries = 0;
+        }
     }
 
     #[inline]
     fn on_new_ack(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, side: &mut Side<'_>) -> Events {
         let mss = self.mss(cx);
-        let flight = self.snd.outstanding();
+        // RFC 7661: a window that was not filled says nothing about the network.
+        let was_full = self.snd.una.lt(self.snd.full);
         // What the send buffer does not have is our FIN.
         let data = acked.min(side.tx.len() as u32);
         side.tx.dequeue_allocated(data as usize);
@@ -219,7 +251,8 @@ impl Connection {
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
         let mut is_rearmed = true;
         match self.recovery.on_ack(seg.ack) {
-            OnAck::Normal => self.control.on_ack(acked, flight, mss),
+            OnAck::Normal if was_full => self.control.on_ack(acked, mss),
+            OnAck::Normal => self.snd.full = seg.ack,
             OnAck::Partial => {
                 self.control.on_partial_ack(acked, mss);
                 self.marks |= Marks::RETRANSMIT | Marks::PARTIAL;
@@ -311,6 +344,7 @@ impl Connection {
             if taken.is_notable {
                 self.marks |= Marks::ACK;
             }
+            self.dup_acks = if taken.is_ahead { self.dup_acks.saturating_add(1) } else { 0 };
         }
         if skip > 0 || offset > 0 {
             self.marks |= Marks::ACK;

@@ -38,6 +38,8 @@ pub use state::State;
 pub use time_wait::TimeWait;
 pub(crate) use time_wait::Verdict as TimeWaitVerdict;
 
+use timers::Timer;
+
 use super::{Context, Events, Tuple};
 use crate::config;
 use crate::stats::DropReason;
@@ -226,6 +228,11 @@ impl<'a> Socket<'a> {
     /// Asks the peer for a sign of life after each such silence.
     pub fn set_keep_alive(&mut self, interval: Option<Duration>) {
         self.side.config.keep_alive = to_ticks(interval);
+        if let Phase::Connection(connection) = &mut self.phase
+            && connection.state != State::TimeWait
+        {
+            connection.timers.clear(Timer::Idle);
+        }
         self.rearm();
     }
 
@@ -462,7 +469,8 @@ impl Socket<'_> {
         }
     }
 
-    /// When [`on_timer`](Self::on_timer) is to be called at the latest.
+    /// When [`on_timer`](Self::on_timer) is to be called at the latest; `now` if the application did
+    /// something that a timer depends on.
     pub(crate) fn deadline(&self, now: Ticks) -> Option<Ticks> {
         match &self.phase {
             Phase::Connection(connection) => connection.deadline(now),

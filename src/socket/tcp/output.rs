@@ -23,7 +23,7 @@ impl Connection {
         }
         let is_update_due =
             || self.state.takes_data() && self.rcv.is_update_due(&side.rx, u32::from(self.path_mss(cx)));
-        if self.marks.contains(Marks::ACK) || is_update_due() {
+        if self.marks.contains(Marks::ACK) || self.dup_acks > 0 || is_update_due() {
             return Some(self.plan_ack(cx, side));
         }
         if self.marks.contains(Marks::KEEP_ALIVE) {
@@ -42,7 +42,9 @@ impl Connection {
     }
 
     fn plan_ack(&self, cx: &Context<'_>, side: &Side<'_>) -> Plan {
-        let kind = if self.rcv.nxt == self.rcv.acked { Kind::DupAck } else { Kind::Ack };
+        let is_asked = self.marks.contains(Marks::ACK) || self.dup_acks > 0;
+        let is_again = self.rcv.nxt == self.rcv.acked && is_asked;
+        let kind = if is_again { Kind::DupAck } else { Kind::Ack };
         self.plan(cx, side, kind, self.snd.ack_seq())
     }
 
@@ -168,6 +170,10 @@ impl Connection {
     pub(super) fn on_sent(&mut self, cx: &Context<'_>, plan: &Plan, side: &Side<'_>) {
         let shift = if plan.flags.contains(Flags::SYN) { 0 } else { self.rcv.shift };
         if plan.flags.contains(Flags::ACK) {
+            // The first of the acknowledgments of one number is not a duplicate, nor is one with data.
+            if plan.ack == self.rcv.acked && plan.len == 0 {
+                self.dup_acks = self.dup_acks.saturating_sub(1);
+            }
             self.rcv.on_sent(plan.ack, u32::from(plan.window) << shift);
             self.marks -= Marks::ACK;
             self.timers.clear(Timer::Ack);
@@ -187,11 +193,7 @@ impl Connection {
         let end = plan.seq + plan.seq_len();
         let was_idle = self.snd.nxt == self.snd.una;
         if self.snd.max == self.snd.una {
-            let silence = cx.ticks.since(self.progress_at).max(0) as u32;
-            if silence > self.rtt.rto() {
-                self.control.on_idle(self.mss(cx));
-            }
-            self.progress_at = cx.ticks;
+            self.end_silence(cx);
         }
         if plan.seq == self.snd.max {
             self.rtt.on_new(end, cx.ticks);
@@ -203,10 +205,16 @@ impl Connection {
             self.snd.nxt = self.snd.nxt.max(end);
         }
         self.snd.max = self.snd.max.max(end);
+        if self.snd.outstanding() >= self.control.window() / 2 {
+            self.snd.full = self.snd.max;
+        }
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
         // RFC 6298 §5.1; a repeated segment gets its full time.
         if was_idle || plan.kind != Kind::New || !self.timers.is_set(Timer::Rtx) {
             self.arm_rtx(cx.ticks, side);
+        }
+        if self.marks.contains(Marks::REARM) {
+            self.rearm(cx, side);
         }
     }
 }

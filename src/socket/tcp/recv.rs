@@ -29,8 +29,10 @@ pub(super) struct Recv {
 pub(super) struct Taken {
     /// Octets that are now in order.
     pub(super) len: u32,
-    /// It came out of order, filled a hole or did not fit: tell the peer at once.
+    /// It filled a hole or did not fit: tell the peer at once.
     pub(super) is_notable: bool,
+    /// It came out of order: tell the peer of each.
+    pub(super) is_ahead: bool,
 }
 
 /// The free part of a receive buffer, as a window.
@@ -60,6 +62,12 @@ impl Recv {
         self.acked = self.nxt;
     }
 
+    /// The room there is, as far as it can be announced.
+    #[inline]
+    fn free(&self, rx: &SocketBuffer<'_>) -> u32 {
+        free(rx).min(0xffff << self.shift)
+    }
+
     /// What is left of the window that was announced.
     #[inline]
     fn current(&self) -> u32 {
@@ -76,7 +84,7 @@ impl Recv {
     /// The window to announce now.
     #[inline]
     pub(super) fn window(&self, rx: &SocketBuffer<'_>, mss: u32) -> u32 {
-        let (free, current) = (free(rx), self.current());
+        let (free, current) = (self.free(rx), self.current());
         // RFC 9293 §3.8.6.2.2 (MUST-39): keep the edge where it is until it can move by a segment.
         if free.saturating_sub(current) >= Recv::step(rx, mss) { free } else { current }
     }
@@ -84,8 +92,10 @@ impl Recv {
     /// Whether the window has grown so much that the peer should hear of it without data from us.
     #[inline]
     pub(super) fn is_update_due(&self, rx: &SocketBuffer<'_>, mss: u32) -> bool {
-        let (free, current) = (free(rx), self.current());
-        free / 2 >= current && free - current >= Recv::step(rx, mss)
+        let (free, current) = (self.free(rx), self.current());
+        // With so much left the peer is not waiting, and the next acknowledgment will tell.
+        let is_short = current < 0x8000 && free / 2 >= current;
+        is_short && free - current >= Recv::step(rx, mss)
     }
 
     /// An acknowledgment with this window field was sent.
@@ -117,7 +127,7 @@ impl Recv {
             len += rx.enqueue_slice(rest);
         }
         self.nxt = self.nxt + len as u32;
-        Taken { len: len as u32, is_notable: len < payload.len() }
+        Taken { len: len as u32, is_notable: len < payload.len(), is_ahead: false }
     }
 
     #[cold]
@@ -127,7 +137,7 @@ impl Recv {
         let len = self.assembler.add_then_remove_front(offset, written).unwrap_or(0);
         rx.enqueue_unallocated(len as usize);
         self.nxt = self.nxt + len;
-        Taken { len, is_notable: true }
+        Taken { len, is_notable: true, is_ahead: len == 0 }
     }
 }
 

@@ -11,6 +11,8 @@ pub(super) struct Send {
     pub(super) nxt: SeqNum,
     /// One past the highest octet ever sent.
     pub(super) max: SeqNum,
+    /// `max` when at least half of the congestion window was last in use.
+    pub(super) full: SeqNum,
     /// The peer's window from `una` on, scaled.
     pub(super) wnd: u32,
     /// The largest window the peer has ever offered.
@@ -30,6 +32,7 @@ impl Send {
             una: iss,
             nxt: iss,
             max: iss,
+            full: iss,
             wnd: 0,
             max_wnd: 0,
             wl1: SeqNum(0),

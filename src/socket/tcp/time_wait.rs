@@ -13,21 +13,21 @@ use crate::wire::tcp::{Flags, SeqNum};
 /// How long, in ticks.
 pub(super) const TIME_WAIT: u32 = ticks_of_ms(config::TCP_TIME_WAIT);
 
-/// The expiry counts 256 ticks, so that it fits 16 bits and still wraps only after four hours.
-const EXPIRY_SHIFT: u32 = 8;
+/// The expiry counts 4.2 s, so that it fits the last octet of a record; it wraps after 18 minutes.
+const EXPIRY_SHIFT: u32 = 12;
 
-/// A closed connection.
+/// A closed connection, remembered; the unit of the storage for such records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeWait {
-    // The tuple without its zone, so that a record fits 48 octets.
     local: Addr,
     remote: Addr,
     local_port: u16,
     remote_port: u16,
+    zone: u8,
+    /// In units of 4,096 ticks, modulo 2^8.
+    expiry: u8,
     snd_nxt: SeqNum,
     rcv_nxt: SeqNum,
-    /// In units of 256 ticks, modulo 2^16.
-    expiry: u16,
 }
 
 const _: () = assert!(size_of::<TimeWait>() <= 48);
@@ -50,9 +50,10 @@ impl TimeWait {
         remote: Addr::UNSPECIFIED,
         local_port: 0,
         remote_port: 0,
+        zone: 0,
+        expiry: 0,
         snd_nxt: SeqNum(0),
         rcv_nxt: SeqNum(0),
-        expiry: 0,
     };
 
     /// Whether there is a connection in the record.
@@ -62,34 +63,41 @@ impl TimeWait {
 
     /// Whether a segment between these ends is for it.
     pub(crate) fn is_for(&self, tuple: &Tuple) -> bool {
-        self.remote_port == tuple.remote_port
-            && self.local_port == tuple.local_port
-            && self.remote == tuple.remote
-            && self.local == tuple.local
+        self.remote_port == tuple.remote_port && self.tuple() == *tuple
     }
 
     pub(super) fn new(tuple: Tuple, snd_nxt: SeqNum, rcv_nxt: SeqNum, now: Ticks) -> TimeWait {
-        let Tuple { local, remote, local_port, remote_port, .. } = tuple;
-        let mut record = TimeWait { local, remote, local_port, remote_port, snd_nxt, rcv_nxt, expiry: 0 };
+        let Tuple { local, remote, local_port, remote_port, zone } = tuple;
+        let mut record =
+            TimeWait { local, remote, local_port, remote_port, zone, expiry: 0, snd_nxt, rcv_nxt };
         record.restart(now);
         record
     }
 
     fn restart(&mut self, now: Ticks) {
         // One unit more, for the part that the shift cuts off.
-        self.expiry = ((now.after(TIME_WAIT).0 >> EXPIRY_SHIFT) + 1) as u16;
+        self.expiry = ((now.after(TIME_WAIT).0 >> EXPIRY_SHIFT) + 1) as u8;
+    }
+
+    /// Units until the expiry.
+    fn left(&self, now: Ticks) -> i32 {
+        i32::from(self.expiry.wrapping_sub((now.0 >> EXPIRY_SHIFT) as u8) as i8)
+    }
+
+    /// Whose connection it was.
+    pub(crate) fn tuple(&self) -> Tuple {
+        let TimeWait { local, remote, local_port, remote_port, zone, .. } = *self;
+        Tuple { local, remote, local_port, remote_port, zone }
     }
 
     /// Whether it can be forgotten.
     pub(crate) fn is_expired(&self, now: Ticks) -> bool {
-        let left = self.expiry.wrapping_sub((now.0 >> EXPIRY_SHIFT) as u16) as i16;
-        left <= 0
+        self.left(now) <= 0
     }
 
     /// When it can be forgotten.
     pub(crate) fn expires_at(&self, now: Ticks) -> Ticks {
-        let left = self.expiry.wrapping_sub((now.0 >> EXPIRY_SHIFT) as u16) as i16;
-        Ticks((now.0 >> EXPIRY_SHIFT << EXPIRY_SHIFT).wrapping_add((i32::from(left) << EXPIRY_SHIFT) as u32))
+        Ticks((now.0 >> EXPIRY_SHIFT << EXPIRY_SHIFT).wrapping_add((self.left(now) << EXPIRY_SHIFT) as u32))
     }
 
     /// A segment of the old connection, or the first of a new one.
@@ -102,8 +110,10 @@ impl TimeWait {
         if seg.flags.contains(Flags::SYN) && !seg.flags.contains(Flags::ACK) && is_new {
             return Verdict::Reopen;
         }
-        // What takes no sequence space is not answered, so that two such records can't talk for ever.
-        if seg.len() == 0 {
+        // What takes no sequence space is not answered, so that two such records can't talk for ever;
+        // but for a keep-alive, which no record sends.
+        let is_keep_alive = seg.seq + 1 == self.rcv_nxt && seg.ack == self.snd_nxt;
+        if seg.len() == 0 && !is_keep_alive {
             return Verdict::Drop(DropReason::Unacceptable);
         }
         if seg.flags.contains(Flags::FIN) {

@@ -1,0 +1,272 @@
+//! How connections end.
+
+use super::*;
+
+#[test]
+fn the_first_to_close_waits_and_the_other_is_done() {
+    let mut pair = Pair::established(1_000, 1_000);
+    pair.ends[A].close();
+    assert_eq!(pair.states()[A], State::FinWait1);
+    pair.run(millis(15));
+    assert_eq!(pair.states(), [State::FinWait1, State::CloseWait]);
+    pair.run(millis(20));
+    assert_eq!(pair.states(), [State::FinWait2, State::CloseWait]);
+    assert!(pair.events[B].contains(Events::PEER_CLOSED));
+    assert_eq!(pair.ends[B].recv_slice(&mut [0]), Err(RecvError::Finished));
+    pair.ends[B].close();
+    assert_eq!(pair.states()[B], State::LastAck);
+    pair.run(millis(15));
+    pair.run(millis(15));
+    assert_eq!(pair.states(), [State::TimeWait, State::Closed]);
+    assert_eq!(pair.ends[B].error(), None);
+    assert_eq!(pair.ends[B].recv_slice(&mut [0]), Err(RecvError::Finished));
+    assert!(pair.events[A].contains(Events::CLOSED) && pair.events[B].contains(Events::CLOSED));
+    pair.run(Duration::from_secs(59));
+    assert_eq!(pair.states()[A], State::TimeWait);
+    pair.run(Duration::from_secs(2));
+    assert_eq!(pair.states()[A], State::Closed);
+    assert_eq!(pair.next_at(), None);
+}
+
+#[test]
+fn both_may_close_at_once() {
+    for lost in [None, Some(0), Some(1), Some(2), Some(3)] {
+        let mut pair = Pair::established(1_000, 1_000);
+        pair.script(move |n, _| if Some(n) == lost { Fate::Drop } else { Fate::Pass });
+        pair.ends[A].close();
+        pair.ends[B].close();
+        pair.run(millis(12));
+        if lost.is_none() {
+            assert_eq!(pair.states(), [State::Closing; 2]);
+        }
+        pair.run(Duration::from_secs(5));
+        assert_eq!(pair.states(), [State::TimeWait; 2], "lost {lost:?}");
+    }
+}
+
+#[test]
+fn a_half_closed_connection_still_receives() {
+    let mut pair = Pair::established(5_000, 5_000);
+    pair.ends[A].send_slice(b"request").unwrap();
+    pair.ends[A].close();
+    assert_eq!(pair.ends[A].send_slice(b"more"), Err(SendError::InvalidState));
+    pair.run(millis(50));
+    assert_eq!(read_all(&mut pair.ends[B]), b"request");
+    transfer(&mut pair, B, &pattern(50_000, 20), Duration::from_secs(20));
+    pair.ends[B].close();
+    pair.run(millis(100));
+    assert_eq!(pair.states(), [State::TimeWait, State::Closed]);
+}
+
+#[test]
+fn data_and_fin_in_one_segment() {
+    let mut pair = Pair::established(5_000, 5_000);
+    pair.ends[A].send_slice(b"all in one").unwrap();
+    pair.ends[A].close();
+    pair.flush(A);
+    assert_eq!(pair.log.len(), 1);
+    assert_eq!(pair.log[0].plan.flags, Flags::ACK | Flags::PSH | Flags::FIN);
+    pair.run(millis(50));
+    assert_eq!(read_all(&mut pair.ends[B]), b"all in one");
+    assert_eq!(pair.states()[B], State::CloseWait);
+}
+
+#[test]
+fn what_was_received_is_there_after_the_end() {
+    let mut pair = Pair::established(5_000, 5_000);
+    pair.ends[A].send_slice(b"last words").unwrap();
+    pair.ends[A].close();
+    pair.run(millis(50));
+    pair.ends[B].close();
+    pair.run(millis(100));
+    assert_eq!(pair.states()[B], State::Closed);
+    assert!(pair.ends[B].can_recv() && pair.ends[B].may_recv());
+    assert_eq!(read_all(&mut pair.ends[B]), b"last words");
+    assert_eq!(pair.ends[B].recv_slice(&mut [0]), Err(RecvError::Finished));
+}
+
+#[test]
+fn an_abort_resets_the_peer() {
+    let mut pair = Pair::established(5_000, 5_000);
+    pair.ends[B].send_slice(b"never read").unwrap();
+    pair.run(millis(50));
+    pair.ends[A].abort();
+    assert_eq!(pair.states()[A], State::Closed);
+    assert!(pair.ends[A].tuple().is_some(), "the reset is still to be sent");
+    pair.run(millis(50));
+    assert_eq!(pair.ends[A].tuple(), None);
+    assert_eq!(pair.states()[B], State::Closed);
+    assert_eq!(pair.ends[B].error(), Some(Error::Reset));
+    assert_eq!(pair.ends[A].error(), None);
+    assert_eq!(pair.ends[B].recv_slice(&mut [0]), Err(RecvError::InvalidState));
+    assert_eq!(pair.next_at(), None);
+}
+
+#[test]
+fn closing_before_the_handshake_is_over_closes_after_it() {
+    let mut pair = Pair::new(1_000, 1_000);
+    pair.open();
+    pair.run(millis(15));
+    assert_eq!(pair.states()[B], State::SynReceived);
+    pair.ends[B].close();
+    assert_eq!(pair.states()[B], State::SynReceived);
+    pair.run(millis(50));
+    assert_eq!(pair.states(), [State::CloseWait, State::FinWait2]);
+
+    let mut pair = Pair::new(1_000, 1_000);
+    pair.open();
+    pair.ends[A].close();
+    assert_eq!(pair.states()[A], State::Closed);
+}
+
+#[test]
+fn an_orphan_is_finished_without_its_owner() {
+    let mut pair = Pair::established(5_000, 5_000);
+    pair.ends[A].send_slice(&[9; 3_000]).unwrap();
+    let cx = context!(pair.keys, pair.now, MTU);
+    pair.ends[A].orphan(&cx);
+    pair.run(millis(100));
+    assert_eq!(pair.states(), [State::FinWait2, State::CloseWait]);
+    assert_eq!(pair.ends[B].recv_queue(), 3_000);
+    // The peer never closes: the orphan does not stay for ever.
+    pair.run(Duration::from_secs(62));
+    assert_eq!(pair.states()[A], State::Closed);
+    assert_eq!(pair.ends[B].error(), Some(Error::Reset));
+}
+
+/// Covers: RFC 1122 §4.2.2.13
+#[test]
+fn data_for_an_orphan_is_reset() {
+    let mut pair = Pair::established(5_000, 5_000);
+    let cx = context!(pair.keys, pair.now, MTU);
+    pair.ends[A].orphan(&cx);
+    pair.run(millis(100));
+    pair.ends[B].send_slice(b"is anybody there").unwrap();
+    pair.run(millis(100));
+    assert_eq!(pair.states(), [State::Closed; 2]);
+    assert_eq!(pair.ends[B].error(), Some(Error::Reset));
+}
+
+/// Covers: RFC 2525 §2.17
+#[test]
+fn letting_go_of_unread_data_resets() {
+    let mut pair = Pair::established(5_000, 5_000);
+    pair.ends[B].send_slice(b"unread").unwrap();
+    pair.run(millis(50));
+    let cx = context!(pair.keys, pair.now, MTU);
+    pair.ends[A].orphan(&cx);
+    pair.run(millis(50));
+    assert_eq!(pair.ends[B].error(), Some(Error::Reset));
+}
+
+fn time_wait() -> (Pair, TimeWait) {
+    let mut pair = Pair::established(1_000, 1_000);
+    pair.ends[A].close();
+    pair.run(millis(15));
+    pair.ends[B].close();
+    // The FIN has come, and the ACK of it has not gone yet.
+    pair.now += millis(10);
+    let flying: Vec<_> = pair.wire.drain(..).collect();
+    for flying in flying.iter().filter(|flying| flying.to == A) {
+        pair.deliver(A, &flying.octets);
+    }
+    pair.flush(B);
+    pair.now += millis(10);
+    for flying in pair.wire.drain(..).collect::<Vec<_>>() {
+        pair.deliver(flying.to, &flying.octets);
+    }
+    let ticks = Ticks::from_instant(pair.now);
+    assert_eq!(pair.states()[A], State::TimeWait);
+    assert_eq!(pair.ends[A].take_time_wait(ticks), None, "the last ACK is still to be sent");
+    pair.flush(A);
+    let record = pair.ends[A].take_time_wait(ticks).unwrap();
+    assert_eq!(pair.states()[A], State::Closed);
+    assert_eq!(record.tuple().remote_port, 80);
+    (pair, record)
+}
+
+#[test]
+fn a_record_answers_for_a_closed_connection() {
+    let (pair, mut record) = time_wait();
+    let fin = pair.plans(B).into_iter().find(|plan| plan.flags.contains(Flags::FIN)).unwrap();
+    let cx = context!(pair.keys, pair.now, MTU);
+    let seg = Segment {
+        seq: fin.seq,
+        ack: fin.ack,
+        flags: fin.flags,
+        window: fin.window,
+        options: Options::NONE,
+        payload: &[],
+    };
+    let TimeWaitVerdict::Reply(ack) = record.process(&cx, &seg) else { panic!("no answer") };
+    assert_eq!((ack.ack, ack.seq, ack.flags), (fin.seq + 1, fin.ack, Flags::ACK));
+    // RFC 1337: neither a reset nor a stray ACK does anything.
+    for flags in [Flags::RST, Flags::RST | Flags::ACK, Flags::ACK] {
+        let verdict = record.process(&cx, &Segment { flags, seq: fin.seq + 1, ..seg });
+        assert!(matches!(verdict, TimeWaitVerdict::Drop(_)), "{flags:?}");
+    }
+    let keep_alive = Segment { seq: fin.seq, flags: Flags::ACK, ..seg };
+    assert!(matches!(record.process(&cx, &keep_alive), TimeWaitVerdict::Reply(_)));
+    // A SYN of an old incarnation is answered, one of a new one goes on.
+    let syn = |seq| Segment { seq, flags: Flags::SYN, ..seg };
+    assert!(matches!(record.process(&cx, &syn(fin.seq)), TimeWaitVerdict::Reply(_)));
+    assert_eq!(record.process(&cx, &syn(fin.seq + 2)), TimeWaitVerdict::Reopen);
+}
+
+#[test]
+fn a_record_expires_after_a_minute() {
+    let (pair, record) = time_wait();
+    let now = Ticks::from_instant(pair.now);
+    let at = record.expires_at(now);
+    assert!((58_500..64_000).contains(&at.since(now)), "{}", at.since(now));
+    assert!(!record.is_expired(now.after(at.since(now) as u32 - 1)));
+    assert!(record.is_expired(at));
+    assert!(!TimeWait::EMPTY.is_used() && record.is_used() && record.is_for(&record.tuple()));
+}
+
+#[test]
+fn a_repeated_fin_is_answered_in_time_wait() {
+    let mut pair = Pair::established(1_000, 1_000);
+    // B's FIN is answered, but the answer is lost twice.
+    let mut lost = 0;
+    pair.script = Box::new(move |sent| {
+        if sent.from == A && sent.plan.flags == Flags::ACK && lost < 2 {
+            lost += 1;
+            return Fate::Drop;
+        }
+        Fate::Pass
+    });
+    pair.ends[A].close();
+    pair.run(millis(15));
+    pair.ends[B].close();
+    pair.run(Duration::from_secs(5));
+    assert_eq!(pair.states(), [State::TimeWait, State::Closed]);
+    assert_eq!(pair.count(B, Kind::FinRetransmit), 2);
+}
+
+#[test]
+fn a_new_syn_ends_time_wait() {
+    let mut pair = Pair::established(1_000, 1_000);
+    pair.ends[A].close();
+    pair.run(millis(50));
+    pair.ends[B].close();
+    pair.run(millis(100));
+    assert_eq!(pair.states()[A], State::TimeWait);
+    let tuple = pair.ends[A].tuple().unwrap();
+    let fin = pair.plans(B).into_iter().find(|plan| plan.flags.contains(Flags::FIN)).unwrap();
+    let cx = context!(pair.keys, pair.now, MTU);
+    let syn = Segment {
+        seq: fin.seq + 100,
+        ack: SeqNum(0),
+        flags: Flags::SYN,
+        window: 1_000,
+        options: Options::NONE,
+        payload: &[],
+    };
+    let out = pair.ends[A].process(&cx, &syn, None);
+    assert!(out.is_reopening);
+    assert_eq!(pair.states()[A], State::Closed);
+    pair.ends[A].listen(tuple.local_port).unwrap();
+    pair.ends[A].accept_syn(&cx, &tuple, &syn);
+    assert_eq!(pair.states()[A], State::SynReceived);
+}

@@ -1,0 +1,229 @@
+//! The listener and its records.
+
+use super::*;
+
+struct Bench {
+    now: Instant,
+    keys: Keys,
+    listener: Listener<'static>,
+}
+
+fn tuple(port: u16) -> Tuple {
+    Tuple { local: addr(1), remote: addr(2), local_port: 80, remote_port: port, zone: 0 }
+}
+
+fn syn(seq: u32) -> Segment<'static> {
+    Segment {
+        seq: SeqNum(seq),
+        ack: SeqNum(0),
+        flags: Flags::SYN,
+        window: 1_000,
+        options: Options { mss: 1_460, window_scale: 7, sack_permitted: true },
+        payload: &[],
+    }
+}
+
+impl Bench {
+    fn new(records: usize) -> Bench {
+        let mut listener = Listener::new(vec![HalfOpen::EMPTY; records]);
+        listener.set_receive_len(1 << 18);
+        listener.listen(80).unwrap();
+        Bench { now: Instant::from_secs(50), keys: Keys::new([1; 32]), listener }
+    }
+
+    fn syn(&mut self, port: u16) -> Option<Plan> {
+        let cx = context!(self.keys, self.now, MTU);
+        self.listener.on_syn(&cx, &tuple(port), &syn(u32::from(port))).reply
+    }
+
+    fn segment(&mut self, port: u16, seg: &Segment<'_>) -> ListenerVerdict {
+        let cx = context!(self.keys, self.now, MTU);
+        self.listener.on_segment(&cx, &tuple(port), seg)
+    }
+
+    /// The last ACK of the handshake, with the first request.
+    fn ack(&mut self, port: u16, syn_ack: &Plan) -> ListenerVerdict {
+        self.segment(port, &request(syn_ack))
+    }
+
+    fn retransmits(&mut self) -> Vec<(Tuple, Plan)> {
+        let cx = context!(self.keys, self.now, MTU);
+        core::iter::from_fn(|| self.listener.next_retransmit(&cx)).collect()
+    }
+}
+
+fn request(syn_ack: &Plan) -> Segment<'static> {
+    Segment {
+        seq: syn_ack.ack,
+        ack: syn_ack.seq + 1,
+        flags: Flags::ACK,
+        window: 500,
+        options: Options::NONE,
+        payload: b"GET /",
+    }
+}
+
+#[test]
+fn a_record_becomes_a_connection_with_its_first_request() {
+    let mut bench = Bench::new(4);
+    let syn_ack = bench.syn(1_000).unwrap();
+    assert_eq!(syn_ack.flags, Flags::SYN | Flags::ACK);
+    assert_eq!((syn_ack.ack, syn_ack.window), (SeqNum(1_001), 0xffff));
+    assert_eq!((syn_ack.options.mss, syn_ack.options.window_scale), (1_460, 3));
+    let ListenerVerdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
+    let mut socket = socket(1 << 18, 10_000);
+    let cx = context!(bench.keys, bench.now, MTU);
+    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
+    assert_eq!(socket.state(), State::SynReceived);
+    assert_eq!(socket.tuple(), Some(tuple(1_000)));
+    let out = socket.process(&cx, &request(&syn_ack), None);
+    assert!(out.events.contains(Events::CONNECTED | Events::READABLE));
+    bench.listener.forget(index);
+    assert_eq!(bench.listener.half_open_count(), 0);
+    assert_eq!(socket.state(), State::Established);
+    assert_eq!(read_all(&mut socket), b"GET /");
+    // The peer's window is scaled by what its SYN said.
+    socket.send_slice(&[0; 10_000]).unwrap();
+    let plan = socket.decide(&cx).unwrap();
+    assert_eq!((plan.seq, plan.len), (syn_ack.seq + 1, 1_460));
+}
+
+#[test]
+fn a_repeated_syn_gets_the_same_answer() {
+    let mut bench = Bench::new(4);
+    let first = bench.syn(1_000).unwrap();
+    bench.now += millis(100);
+    let again = bench.syn(1_000).unwrap();
+    assert_eq!((again.seq, again.kind), (first.seq, Kind::SynAckRetransmit));
+    assert_eq!(bench.listener.half_open_count(), 1);
+    let cx = context!(bench.keys, bench.now, MTU);
+    let other = bench.listener.on_syn(&cx, &tuple(1_000), &syn(77)).reply.unwrap();
+    assert_eq!(other.ack, SeqNum(78), "a new request from the same port");
+    assert_eq!(bench.listener.half_open_count(), 1);
+}
+
+#[test]
+fn a_syn_ack_is_repeated_five_times() {
+    let mut bench = Bench::new(2);
+    bench.syn(1_000);
+    let mut waits = Vec::new();
+    let mut count = 0;
+    while let Some(at) = bench.listener.deadline() {
+        let at = at.to_instant(bench.now);
+        waits.push(at.saturating_duration_since(bench.now).total_millis() / 1_000);
+        bench.now = at;
+        count += bench.retransmits().len();
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32]);
+    assert_eq!(count, 5);
+    assert_eq!(bench.listener.half_open_count(), 0);
+}
+
+#[test]
+fn a_full_table_drops_young_requests_and_evicts_old_ones() {
+    let mut bench = Bench::new(2);
+    bench.syn(1_000);
+    bench.now += millis(500);
+    let second = bench.syn(1_001).unwrap();
+    assert_eq!(bench.syn(1_002), None);
+    bench.now += millis(600);
+    assert!(bench.syn(1_002).is_some(), "the oldest has had its second");
+    assert!(matches!(bench.ack(1_001, &second), ListenerVerdict::Complete(_)));
+    assert!(matches!(bench.segment(1_000, &request(&second)), ListenerVerdict::NotMine));
+}
+
+#[test]
+fn a_complete_connection_without_a_socket_is_kept() {
+    let mut bench = Bench::new(1);
+    let syn_ack = bench.syn(1_000).unwrap();
+    let ListenerVerdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
+    bench.listener.keep_acked(index);
+    bench.now += Duration::from_secs(100);
+    assert_eq!(bench.syn(1_001), None, "it is never evicted");
+    // It is reminded, and when the client answers it is still there.
+    let mut reminders = 0;
+    for _ in 0..60 {
+        bench.now += Duration::from_secs(1);
+        reminders += bench.retransmits().len();
+    }
+    assert!(reminders >= 10, "{reminders}");
+    assert!(matches!(bench.ack(1_000, &syn_ack), ListenerVerdict::Complete(_)));
+    assert_eq!(bench.listener.next_acked(), Some(index));
+    // Without a segment at hand the socket is established from the record alone.
+    let mut socket = socket(1 << 18, 1_000);
+    let cx = context!(bench.keys, bench.now, MTU);
+    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
+    assert!(socket.establish(&cx).contains(Events::CONNECTED));
+    assert_eq!(socket.state(), State::Established);
+    assert_eq!(socket.decide(&cx).unwrap().ack, SeqNum(1_001));
+    // Not for ever.
+    bench.now += Duration::from_secs(60);
+    assert!(bench.retransmits().is_empty());
+    assert_eq!(bench.listener.half_open_count(), 0);
+    assert_eq!(bench.listener.deadline(), None);
+}
+
+#[test]
+fn a_record_believes_only_the_right_numbers() {
+    let mut bench = Bench::new(1);
+    let syn_ack = bench.syn(1_000).unwrap();
+    let good = request(&syn_ack);
+    let ListenerVerdict::Reply(rst) = bench.segment(1_000, &Segment { ack: good.ack + 1, ..good }) else {
+        panic!()
+    };
+    assert_eq!((rst.flags, rst.seq), (Flags::RST, good.ack + 1));
+    for seq in [good.seq - 1, good.seq + (1 << 18) + 1] {
+        let verdict = bench.segment(1_000, &Segment { seq, ..good });
+        assert!(matches!(verdict, ListenerVerdict::Reply(plan) if plan.flags == Flags::ACK));
+    }
+    for (seq, flags) in [(good.seq + 1, Flags::RST), (good.seq, Flags::empty())] {
+        let verdict = bench.segment(1_000, &Segment { seq, flags, ..good });
+        assert!(matches!(verdict, ListenerVerdict::Drop(_)));
+    }
+    assert_eq!(bench.listener.half_open_count(), 1);
+    bench.segment(1_000, &Segment { flags: Flags::RST, ..good });
+    assert_eq!(bench.listener.half_open_count(), 0);
+}
+
+#[test]
+fn nonsense_at_a_listening_port_is_reset_or_dropped() {
+    let mut bench = Bench::new(1);
+    let cx = context!(bench.keys, bench.now, MTU);
+    for flags in [Flags::SYN | Flags::ACK, Flags::SYN | Flags::FIN] {
+        let out = bench.listener.on_syn(&cx, &tuple(1), &Segment { flags, ..syn(1) });
+        assert!(out.reply.is_some_and(|plan| plan.flags.contains(Flags::RST)));
+    }
+    let out = bench.listener.on_syn(&cx, &tuple(1), &Segment { flags: Flags::SYN | Flags::RST, ..syn(1) });
+    assert_eq!(out.reply, None);
+    assert_eq!(bench.listener.half_open_count(), 0);
+}
+
+#[test]
+fn a_client_that_does_not_scale_is_not_scaled_for() {
+    let mut bench = Bench::new(1);
+    let cx = context!(bench.keys, bench.now, MTU);
+    let plain = Segment { options: Options::NONE, ..syn(5) };
+    let syn_ack = bench.listener.on_syn(&cx, &tuple(9), &plain).reply.unwrap();
+    assert_eq!(syn_ack.options.window_scale, 0xff);
+    let ListenerVerdict::Complete(index) = bench.ack(9, &syn_ack) else { panic!() };
+    let cx = context!(bench.keys, bench.now, MTU);
+    let mut socket = socket(1 << 18, 10_000);
+    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
+    socket.process(&cx, &request(&syn_ack), None);
+    socket.send_slice(&[0; 5_000]).unwrap();
+    let plan = socket.decide(&cx).unwrap();
+    assert!(plan.window > 0xff00 && plan.len == 500, "an octet is an octet: {plan:?}");
+}
+
+#[test]
+fn a_listener_is_opened_and_closed() {
+    let mut bench = Bench::new(1);
+    assert_eq!(bench.listener.listen(81), Err(ListenError::InvalidState));
+    assert_eq!(bench.listener.listen_endpoint(), Some(80.into()));
+    bench.syn(1);
+    bench.listener.close();
+    assert_eq!((bench.listener.half_open_count(), bench.listener.deadline()), (0, None));
+    assert!(!bench.listener.is_listening());
+    assert_eq!(bench.listener.listen(0), Err(ListenError::Unaddressable));
+    bench.listener.listen(81).unwrap();
+}
