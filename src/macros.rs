@@ -1,14 +1,5 @@
 //! Log macros that vanish without the `log` feature.
 
-macro_rules! net_debug {
-    ($($arg:expr),*) => {{
-        #[cfg(feature = "log")]
-        log::debug!($($arg),*);
-        #[cfg(not(feature = "log"))]
-        { $( let _ = &$arg; )* }
-    }};
-}
-
 macro_rules! net_trace {
     ($($arg:expr),*) => {{
         #[cfg(feature = "log")]

@@ -92,6 +92,8 @@ pub struct Stats {
     pub tcp_in_segs: u32,
     /// RFC 4022 `tcpOutSegs`.
     pub tcp_out_segs: u32,
+    /// RFC 4022 `tcpRetransSegs`.
+    pub tcp_retrans_segs: u32,
     /// RFC 4022 `tcpOutRsts`.
     pub tcp_out_rsts: u32,
     drops: [u32; DROP_REASONS],
@@ -113,6 +115,7 @@ impl Stats {
             udp_out_datagrams: 0,
             tcp_in_segs: 0,
             tcp_out_segs: 0,
+            tcp_retrans_segs: 0,
             tcp_out_rsts: 0,
             drops: [0; DROP_REASONS],
         }

@@ -8,51 +8,31 @@ use super::interface::Interface;
 use super::links::Links;
 use super::neighbor::{Evidence, Hardware};
 use super::socket_set::SocketSet;
-use crate::phy::{TxMeta, TxSlot};
+use crate::phy::TxSlot;
 use crate::stats::DropReason;
-use crate::wire::arp::{self, Operation};
-use crate::wire::{Addr, EtherType, ethernet};
+use crate::time::Instant;
+use crate::wire::Addr;
 
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
-pub(crate) fn process(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, payload: &[u8]) -> Taken {
-    let header = arp::Header::parse(payload).map_err(|_| DropReason::BadNeighborMessage)?;
-    let (their_hardware, sender) = (*header.source_hardware(), Addr::v4(*header.source_protocol()));
-    let target = Addr::v4(*header.target_protocol());
-    let iface = &mut *links.iface;
-    // RFC 5227 §1.1: a probe has no sender address; it is answered, but teaches nothing.
-    let is_probe = sender.is_unspecified();
-    let impossible = !is_probe && (!sender.is_unicast() || iface.is_broadcast(&sender));
-    if their_hardware[0] & 1 != 0 || impossible || iface.has_address(&sender) {
-        return Err(DropReason::BadNeighborMessage);
-    }
-    let is_request = header.operation() == Operation::REQUEST;
-    let for_us = iface.has_address(&target);
-    if !is_probe {
-        let evidence = Evidence { solicited: !is_request && for_us, override_: true, create: is_request && for_us };
-        let now = links.now;
-        learn(iface, sockets, &sender, their_hardware, evidence, now);
-    }
-    if is_request && for_us {
-        let theirs = (&their_hardware, header.source_protocol());
-        let ours = (links.iface.hardware, header.target_protocol());
-        return answer(links, theirs, (&ours.0, ours.1));
-    }
-    Ok(())
-}
+pub(crate) use on_ethernet::{process, solicit};
 
 #[cfg(not(all(feature = "proto-ipv4", feature = "medium-ethernet")))]
-pub(crate) fn process(_links: &mut Links<'_, '_, '_>, _sockets: &mut SocketSet<'_>, _payload: &[u8]) -> Taken {
+pub(crate) fn process(
+    _links: &mut Links<'_, '_, '_>,
+    _sockets: &mut SocketSet<'_>,
+    _payload: &[u8],
+) -> Taken {
     Err(DropReason::UnknownProtocol)
 }
 
-#[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
-fn answer(links: &mut Links<'_, '_, '_>, theirs: arp::Party<'_>, ours: arp::Party<'_>) -> Taken {
-    let sent = send(links.slot, Operation::REPLY, theirs.0, ours, theirs);
-    if !sent {
-        return Err(DropReason::DeviceBusy);
-    }
-    links.iface.stats.on_link_frame_sent(FRAME_LEN);
-    Ok(())
+#[cfg(not(all(feature = "proto-ipv4", feature = "medium-ethernet")))]
+pub(crate) fn solicit(
+    _iface: &mut Interface<'_>,
+    _slot: &mut dyn TxSlot,
+    _target: &[u8; 4],
+    _to: Option<Hardware>,
+) -> bool {
+    false
 }
 
 /// Notes where a neighbour is, and lets go of what waited for it.
@@ -62,7 +42,7 @@ pub(crate) fn learn(
     addr: &Addr,
     hardware: Hardware,
     evidence: Evidence,
-    now: crate::time::Instant,
+    now: Instant,
 ) {
     let Some(index) = iface.neighbors.learn(addr, hardware, evidence, Interface::ticks(now)) else { return };
     if let Some(entry) = iface.neighbors.entry_mut(index) {
@@ -72,35 +52,85 @@ pub(crate) fn learn(
 }
 
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
-const FRAME_LEN: usize = ethernet::HEADER_LEN + arp::PACKET_LEN;
+mod on_ethernet {
+    use super::*;
+    use crate::phy::TxMeta;
+    use crate::wire::arp::{self, Operation};
+    use crate::wire::{EtherType, ethernet};
 
-/// Asks who has `target`: everybody, or the one who had it.
-#[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
-pub(crate) fn solicit(iface: &mut Interface<'_>, slot: &mut dyn TxSlot, target: &[u8; 4], to: Option<Hardware>) -> bool {
-    let Some(source) = iface.source_for(&Addr::v4(*target)) else { return false };
-    let Some(source) = source.as_v4() else { return false };
-    let ours = (&iface.hardware, source);
-    let destination = to.unwrap_or([0xff; 6]);
-    let sent = send(slot, Operation::REQUEST, &destination, ours, (&[0; 6], target));
-    if sent {
-        iface.stats.on_link_frame_sent(FRAME_LEN);
-    }
-    sent
-}
-
-#[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
-fn send(
-    slot: &mut dyn TxSlot,
-    operation: Operation,
-    destination: &Hardware,
-    source: arp::Party<'_>,
-    target: arp::Party<'_>,
-) -> bool {
-    slot.send(FRAME_LEN, TxMeta::default(), &mut |frame| {
-        let Some((header, packet)) = frame.split_first_chunk_mut() else { return };
-        ethernet::emit(header, destination, source.0, EtherType::ARP);
-        if let Some(packet) = packet.first_chunk_mut() {
-            arp::emit(packet, operation, source, target);
+    pub(crate) fn process(
+        links: &mut Links<'_, '_, '_>,
+        sockets: &mut SocketSet<'_>,
+        payload: &[u8],
+    ) -> Taken {
+        let header = arp::Header::parse(payload).map_err(|_| DropReason::BadNeighborMessage)?;
+        let (their_hardware, sender) = (*header.source_hardware(), Addr::v4(*header.source_protocol()));
+        let target = Addr::v4(*header.target_protocol());
+        let iface = &mut *links.iface;
+        // RFC 5227 §1.1: a probe has no sender address; it is answered, but teaches nothing.
+        let is_probe = sender.is_unspecified();
+        let impossible = !is_probe && (!sender.is_unicast() || iface.is_broadcast(&sender));
+        if their_hardware[0] & 1 != 0 || impossible || iface.has_address(&sender) {
+            return Err(DropReason::BadNeighborMessage);
         }
-    })
+        let is_request = header.operation() == Operation::REQUEST;
+        let for_us = iface.has_address(&target);
+        if !is_probe {
+            let evidence =
+                Evidence { solicited: !is_request && for_us, override_: true, create: is_request && for_us };
+            let now = links.now;
+            learn(iface, sockets, &sender, their_hardware, evidence, now);
+        }
+        if is_request && for_us {
+            let theirs = (&their_hardware, header.source_protocol());
+            let ours = (links.iface.hardware, header.target_protocol());
+            return answer(links, theirs, (&ours.0, ours.1));
+        }
+        Ok(())
+    }
+
+    fn answer(links: &mut Links<'_, '_, '_>, theirs: arp::Party<'_>, ours: arp::Party<'_>) -> Taken {
+        let sent = send(links.slot, Operation::REPLY, theirs.0, ours, theirs);
+        if !sent {
+            return Err(DropReason::DeviceBusy);
+        }
+        links.iface.stats.on_link_frame_sent(FRAME_LEN);
+        Ok(())
+    }
+
+    const FRAME_LEN: usize = ethernet::HEADER_LEN + arp::PACKET_LEN;
+
+    /// Asks who has `target`: everybody, or the one who had it.
+    pub(crate) fn solicit(
+        iface: &mut Interface<'_>,
+        slot: &mut dyn TxSlot,
+        target: &[u8; 4],
+        to: Option<Hardware>,
+    ) -> bool {
+        let Some(source) = iface.source_for(&Addr::v4(*target)) else { return false };
+        let Some(source) = source.as_v4() else { return false };
+        let ours = (&iface.hardware, source);
+        let destination = to.unwrap_or([0xff; 6]);
+        let sent = send(slot, Operation::REQUEST, &destination, ours, (&[0; 6], target));
+        if sent {
+            iface.stats.on_link_frame_sent(FRAME_LEN);
+        }
+        sent
+    }
+
+    fn send(
+        slot: &mut dyn TxSlot,
+        operation: Operation,
+        destination: &Hardware,
+        source: arp::Party<'_>,
+        target: arp::Party<'_>,
+    ) -> bool {
+        slot.send(FRAME_LEN, TxMeta::default(), &mut |frame| {
+            let Some((header, packet)) = frame.split_first_chunk_mut() else { return };
+            ethernet::emit(header, destination, source.0, EtherType::ARP);
+            if let Some(packet) = packet.first_chunk_mut() {
+                arp::emit(packet, operation, source, target);
+            }
+        })
+    }
 }

@@ -13,10 +13,10 @@ use crate::time::{Instant, Ticks};
 /// What became of a socket's turn to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A packet has gone, or is lost: there may be more.
-    Sent,
-    /// It has nothing to send.
+    /// It has nothing more to send.
     Idle,
+    /// It has had its turn, and may have more.
+    More,
     /// The port's device has no room.
     NoRoom { port: usize },
     /// The neighbour of this entry at this port is being asked for.
@@ -24,11 +24,7 @@ pub(crate) enum Step {
 }
 
 /// Lets everybody send who has something, as far as budget and devices allow.
-pub(crate) fn send(
-    links: &mut Links<'_, '_, '_>,
-    sockets: &mut SocketSet<'_>,
-    budget: Budget,
-) -> Progress {
+pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
     let mut progress = Progress::default();
     for port in 0..links.count() {
         links.with_port(port, |iface, slot| {
@@ -52,41 +48,39 @@ pub(crate) fn send(
 }
 
 /// One socket's turn: a few packets, then the next is served.
-fn take_turn(
+fn take_turn(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32, progress: &mut Progress) {
+    super::engine::settle_one(links, sockets, ix);
+    let step = dispatch(links, sockets, ix, config::PACKETS_PER_TURN, &mut progress.sent);
+    sockets.end_turn(ix, Ticks::from_instant(links.now));
+    match step {
+        Step::Idle => {}
+        Step::More => sockets.touch(ix),
+        Step::NoRoom { port } => {
+            links.with_port(port, |iface, _| iface.blocked.push_back(&mut sockets.slots, ix));
+        }
+        Step::Unresolved { port, neighbor } => {
+            links.with_port(port, |iface, _| {
+                let entry = iface.neighbors.entry_mut(neighbor);
+                entry.is_some_and(|entry| entry.waiting.push_back(&mut sockets.slots, ix))
+            });
+        }
+    }
+}
+
+fn dispatch(
     links: &mut Links<'_, '_, '_>,
     sockets: &mut SocketSet<'_>,
     ix: u32,
-    progress: &mut Progress,
-) {
-    super::engine::settle_one(links, sockets, ix);
-    for _ in 0..config::PACKETS_PER_TURN {
-        match dispatch(links, sockets, ix) {
-            Step::Sent => progress.sent += 1,
-            Step::Idle => return,
-            Step::NoRoom { port } => {
-                links.with_port(port, |iface, _| iface.blocked.push_back(&mut sockets.slots, ix));
-                return;
-            }
-            Step::Unresolved { port, neighbor } => {
-                links.with_port(port, |iface, _| {
-                    let entry = iface.neighbors.entry_mut(neighbor);
-                    entry.is_some_and(|entry| entry.waiting.push_back(&mut sockets.slots, ix))
-                });
-                return;
-            }
-        }
-    }
-    sockets.touch(ix);
-}
-
-fn dispatch(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32) -> Step {
+    quota: usize,
+    sent: &mut usize,
+) -> Step {
     match sockets.entry(ix).map(|entry| &entry.socket) {
         #[cfg(feature = "socket-udp")]
-        Some(Socket::Udp(_)) => super::udp::dispatch(links, sockets, ix),
+        Some(Socket::Udp(_)) => super::udp::dispatch(links, sockets, ix, quota, sent),
         #[cfg(feature = "socket-tcp")]
-        Some(Socket::Tcp(_)) => super::tcp::dispatch(links, sockets, ix),
+        Some(Socket::Tcp(_)) => super::tcp::dispatch(links, sockets, ix, quota, sent),
         #[cfg(feature = "socket-tcp")]
-        Some(Socket::TcpListener(_)) => super::tcp::dispatch_listener(links, sockets, ix),
+        Some(Socket::TcpListener(_)) => super::tcp::dispatch_listener(links, sockets, ix, quota, sent),
         _ => Step::Idle,
     }
 }

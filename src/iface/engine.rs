@@ -10,6 +10,7 @@ use core::ops::AddAssign;
 use super::egress;
 use super::handler::Handler;
 use super::ingress::Ingress;
+use super::interface::Interface;
 use super::links::Links;
 use super::socket_set::{Flags, SocketSet};
 use crate::config;
@@ -86,7 +87,7 @@ pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<
         }
         #[cfg(feature = "socket-tcp")]
         Socket::Tcp(_) => {
-            let _ = sockets.settle_tcp(ix, links, links.now);
+            let _ = sockets.settle_tcp(ix, links);
         }
         #[cfg(feature = "socket-tcp")]
         Socket::TcpListener(_) => {
@@ -94,8 +95,7 @@ pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<
         }
         Socket::Vacant => {}
     }
-    let _ = &links;
-    sockets.update_timer(ix);
+    sockets.update_timer(ix, Ticks::from_instant(links.now));
 }
 
 /// Takes one frame in.
@@ -122,13 +122,18 @@ fn expire(sockets: &mut SocketSet<'_>, now: Instant, ip_mtu: usize) {
         let cx = context(&sockets.keys, now, ip_mtu, 0);
         let events = sockets.slots.get_mut(ix).map(|entry| entry.0.socket.on_timer(&cx));
         sockets.notify(ix, events.unwrap_or_default());
+        // Its turn comes in this poll, and with it its next deadline.
         sockets.touch(ix);
-        sockets.update_timer(ix);
     }
 }
 
 /// What a socket is told of the world.
-pub(crate) fn context(keys: &crate::rand::Keys, now: Instant, ip_mtu: usize, segmentation: usize) -> Context<'_> {
+pub(crate) fn context(
+    keys: &crate::rand::Keys,
+    now: Instant,
+    ip_mtu: usize,
+    segmentation: usize,
+) -> Context<'_> {
     Context {
         now,
         ticks: Ticks::from_instant(now),
@@ -138,13 +143,23 @@ pub(crate) fn context(keys: &crate::rand::Keys, now: Instant, ip_mtu: usize, seg
     }
 }
 
+/// The same for the path by this interface.
+pub(crate) fn context_of<'k>(
+    keys: &'k crate::rand::Keys,
+    now: Instant,
+    iface: &Interface<'_>,
+) -> Context<'k> {
+    context(keys, now, iface.ip_mtu(), iface.capabilities.max_segmentation_len)
+}
+
 /// When something has to happen next, but for what the devices want.
 pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) -> Option<Instant> {
     let now = links.now;
-    if any_touched_has_work(sockets, now, links.iface.ip_mtu()) {
-        return Some(now);
-    }
-    let mut at = sockets.timer_bound().map(|ticks| ticks.to_instant(now));
+    let mut at = match touched_poll_at(sockets, now, links.iface.ip_mtu()) {
+        Some(at) if at <= now => return Some(now),
+        at => at,
+    };
+    at = earlier(at, sockets.timer_bound().map(|ticks| ticks.to_instant(now)));
     for port in 0..links.count() {
         let Some(iface) = links.iface(port) else { continue };
         at = earlier(at, iface.neighbors.poll_at().map(|ticks| ticks.to_instant(now)));
@@ -155,17 +170,20 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
     at.map(|at| at.max(now))
 }
 
-/// Whether a touched socket has anything to do; a mark alone does not say so.
-fn any_touched_has_work(sockets: &SocketSet<'_>, now: Instant, ip_mtu: usize) -> bool {
+/// When a touched socket has something to do; a mark alone does not say so.
+fn touched_poll_at(sockets: &SocketSet<'_>, now: Instant, ip_mtu: usize) -> Option<Instant> {
     let cx = context(&sockets.keys, now, ip_mtu, 0);
+    let mut at = None;
     let mut next = sockets.touched.first();
     while let Some(ix) = next {
-        if sockets.entry(ix).is_some_and(|entry| entry.socket.has_work(&cx)) {
-            return true;
+        let Some(entry) = sockets.entry(ix) else { break };
+        if entry.socket.has_work(&cx) || entry.flags.contains(Flags::ORPHAN) {
+            return Some(now);
         }
+        at = earlier(at, entry.socket.deadline(cx.ticks).map(|ticks| ticks.to_instant(now)));
         next = sockets.touched.next(&sockets.slots, ix);
     }
-    false
+    at
 }
 
 /// The earlier of two times, if there is any.

@@ -46,7 +46,10 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
 }
 
 /// Goes over the extension headers, up to the protocol that the packet carries.
-pub(crate) fn walk_extensions(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &mut Received<'_>) -> Taken {
+pub(crate) fn walk_extensions(
+    ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+    received: &mut Received<'_>,
+) -> Taken {
     match ipv6ext::walk(received.protocol, received.payload) {
         Ok(walk) if walk.fragment.is_some() => Err(DropReason::Fragment),
         Ok(walk) => {
@@ -60,7 +63,11 @@ pub(crate) fn walk_extensions(ingress: &mut Ingress<'_, '_, '_, '_, '_>, receive
 }
 
 #[inline(never)]
-fn refuse_extensions(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, stop: Stop) -> Taken {
+fn refuse_extensions(
+    ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+    received: &Received<'_>,
+    stop: Stop,
+) -> Taken {
     match stop {
         Stop::Discard => Err(DropReason::Malformed),
         Stop::TooMany => Err(DropReason::ExtensionHeaders),
@@ -74,7 +81,12 @@ fn refuse_extensions(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Recei
     }
 }
 
-fn parameter_problem(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, code: u8, pointer: u16) {
+fn parameter_problem(
+    ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+    received: &Received<'_>,
+    code: u8,
+    pointer: u16,
+) {
     let error = Message { kind: PARAMETER_PROBLEM, code, word: u32::from(pointer) };
     if is_worth_an_error(received) {
         icmp::send_error(ingress, received, &error, MAX_ERROR_LEN);
@@ -99,6 +111,7 @@ pub(crate) fn send_error(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &R
 /// No error about an error or a redirect, nor to somebody without an address.
 fn is_worth_an_error(received: &Received<'_>) -> bool {
     let is_error = |kind: &u8| *kind < 128 || *kind == REDIRECT;
-    let about_error = received.protocol == IpProtocol::ICMPV6 && received.payload.first().is_none_or(is_error);
+    let about_error =
+        received.protocol == IpProtocol::ICMPV6 && received.payload.first().is_none_or(is_error);
     !about_error && received.src.is_unicast()
 }

@@ -50,7 +50,9 @@ impl Default for InterfaceStorage<'static> {
         InterfaceStorage {
             addresses: ManagedSlice::Owned(vec![None; config::DEFAULT_ADDRESSES]),
             routes: ManagedSlice::Owned(vec![]),
-            neighbors: ManagedSlice::Owned(core::iter::repeat_with(|| Neighbor::EMPTY).take(config::DEFAULT_NEIGHBORS).collect()),
+            neighbors: ManagedSlice::Owned(
+                core::iter::repeat_with(|| Neighbor::EMPTY).take(config::DEFAULT_NEIGHBORS).collect(),
+            ),
             packets: PacketPool::with_cells(config::DEFAULT_WAITING_PACKETS, config::WAITING_PACKET_LEN),
         }
     }
@@ -154,7 +156,7 @@ impl<'a> Interface<'a> {
             routes: Routes::new(storage.routes),
             neighbors: NeighborCache::new(storage.neighbors),
             packets: storage.packets,
-            blocked: List::new(super::socket_set::lists::PORT),
+            blocked: List::new(crate::storage::lists::PORT),
             errors_limit: RateLimit::new(config::ICMP_ERROR_BURST),
             ident: 0,
             stats: Stats::new(),
@@ -184,7 +186,8 @@ impl<'a> Interface<'a> {
     /// Adds an own address; the network of its prefix is on the link.
     pub fn add_address(&mut self, cidr: impl Into<IpCidr>) -> Result<(), AddressError> {
         let cidr = cidr.into();
-        let addr = Addr::try_from(cidr.address()).map_err(|FamilyNotBuiltIn| AddressError::FamilyNotBuiltIn)?;
+        let addr =
+            Addr::try_from(cidr.address()).map_err(|FamilyNotBuiltIn| AddressError::FamilyNotBuiltIn)?;
         if !addr.is_unicast() {
             return Err(AddressError::NotUnicast);
         }

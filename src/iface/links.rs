@@ -136,7 +136,8 @@ mod many {
         }
 
         pub(super) fn iface(&self, current: usize, port: usize) -> Option<&Interface<'a>> {
-            let port = if port < current { self.before.get(port) } else { self.after.get(port - current - 1) };
+            let port =
+                if port < current { self.before.get(port) } else { self.after.get(port - current - 1) };
             port.map(|port| &*port.iface)
         }
 

@@ -30,6 +30,10 @@ mod route;
 #[cfg(feature = "iface-router")]
 mod router;
 mod socket_set;
+#[cfg(feature = "socket-tcp")]
+mod tcp;
+#[cfg(feature = "socket-tcp")]
+mod tcp_set;
 #[cfg(all(
     test,
     feature = "alloc",
@@ -41,8 +45,6 @@ mod socket_set;
     feature = "iface-router"
 ))]
 mod tests;
-#[cfg(feature = "socket-tcp")]
-mod tcp;
 #[cfg(feature = "socket-tcp")]
 mod time_wait;
 #[cfg(feature = "socket-udp")]
@@ -58,3 +60,5 @@ pub use route::{Route, RouteTableFull, Routes};
 #[cfg(feature = "iface-router")]
 pub use router::{Port, Router};
 pub use socket_set::{HandleError, SetFull, SocketEntry, SocketSet, SocketSlot};
+#[cfg(feature = "socket-tcp")]
+pub use tcp_set::LendError;

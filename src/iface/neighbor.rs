@@ -15,9 +15,8 @@
 
 use managed::ManagedSlice;
 
-use super::socket_set::lists;
 use crate::config;
-use crate::storage::List;
+use crate::storage::{List, lists};
 use crate::time::Ticks;
 use crate::wire::Addr;
 
@@ -171,7 +170,13 @@ impl<'a> NeighborCache<'a> {
     /// Notes an answer to our question, or word from the neighbour itself (`solicited` or not).
     ///
     /// Returns the entry if it was being waited for. An unknown neighbour is entered only if `create`.
-    pub(crate) fn learn(&mut self, addr: &Addr, hardware: Hardware, evidence: Evidence, now: Ticks) -> Option<usize> {
+    pub(crate) fn learn(
+        &mut self,
+        addr: &Addr,
+        hardware: Hardware,
+        evidence: Evidence,
+        now: Ticks,
+    ) -> Option<usize> {
         let index = match self.find(addr) {
             Some(index) => index,
             None if evidence.create => self.insert(addr, now)?,

@@ -118,8 +118,13 @@ impl Interface<'_> {
     ) -> bool {
         // A frame in the pool waits without its metadata, so its checksum is complete.
         let offloads = core::mem::take(&mut self.capabilities.tx_checksum);
-        let mut packets = core::mem::replace(&mut self.packets, PacketPool::new([], [], 0));
-        let sent = self.send_frame(&mut PoolSlot { packets: &mut packets, tag, quota, class }, packet, hardware, fill);
+        let mut packets = core::mem::replace(&mut self.packets, PacketPool::new(&mut [][..], &mut [][..], 0));
+        let sent = self.send_frame(
+            &mut PoolSlot { packets: &mut packets, tag, quota, class },
+            packet,
+            hardware,
+            fill,
+        );
         self.packets = packets;
         self.capabilities.tx_checksum = offloads;
         match sent {
@@ -143,10 +148,18 @@ impl Interface<'_> {
         self.neighbors.resolve(next_hop, Self::ticks(now))
     }
 
-    fn send_frame(&mut self, slot: &mut dyn TxSlot, packet: &Packet, hardware: Hardware, fill: &mut Fill<'_>) -> Sent {
+    fn send_frame(
+        &mut self,
+        slot: &mut dyn TxSlot,
+        packet: &Packet,
+        hardware: Hardware,
+        fill: &mut Fill<'_>,
+    ) -> Sent {
         let ip_len = packet.len + if packet.dst.is_v4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
         let link_len = self.link_header_len();
-        if ip_len > self.ip_mtu() && (packet.segment_len == 0 || ip_len > self.capabilities.max_segmentation_len) {
+        if ip_len > self.ip_mtu()
+            && (packet.segment_len == 0 || ip_len > self.capabilities.max_segmentation_len)
+        {
             return Sent::Never(DropReason::TooBig);
         }
         let checksum = checksum_field(packet.protocol);
@@ -155,7 +168,8 @@ impl Interface<'_> {
         let sum_ip = !self.offloads(TxChecksum::IPV4);
         let (source, ident, is_ethernet) = (self.hardware, self.ident, self.is_ethernet());
         let sent = slot.send(link_len + ip_len, meta, &mut |frame| {
-            let ip = if is_ethernet { write_ethernet(frame, &source, &hardware, packet) } else { Some(frame) };
+            let ip =
+                if is_ethernet { write_ethernet(frame, &source, &hardware, packet) } else { Some(frame) };
             let Some(payload) = ip.and_then(|ip| write_ip(ip, packet, ident, sum_ip)) else { return };
             let sum = fill(payload, !offloaded);
             write_checksum(payload, packet, &checksum, sum, offloaded);

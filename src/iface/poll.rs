@@ -6,7 +6,13 @@ use super::interface::Interface;
 use super::links::{DeviceSlot, Links, NoSlot, Others};
 use super::socket_set::SocketSet;
 use crate::phy::{Device, DynTransmit, RxMeta, RxToken, TxToken};
+#[cfg(feature = "socket-tcp")]
+use crate::socket::tcp::ConnectError;
+#[cfg(feature = "socket-tcp")]
+use crate::storage::SocketHandle;
 use crate::time::{Duration, Instant};
+#[cfg(feature = "socket-tcp")]
+use crate::wire::{IpEndpoint, IpListenEndpoint};
 
 /// What came of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +25,12 @@ pub enum PollResult {
 
 impl Interface<'_> {
     /// Receives what has come and sends what is due, within the default budget.
-    pub fn poll<D: Device>(&mut self, now: Instant, device: &mut D, sockets: &mut SocketSet<'_>) -> PollResult {
+    pub fn poll<D: Device>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        sockets: &mut SocketSet<'_>,
+    ) -> PollResult {
         self.poll_with(now, device, sockets, &mut NoHandler, Budget::default());
         if sockets.has_ready() { PollResult::SocketStateChanged } else { PollResult::None }
     }
@@ -59,6 +70,20 @@ impl Interface<'_> {
         progress.more = true;
         progress += self.poll_egress(now, device, sockets, budget);
         progress
+    }
+
+    /// Begins to connect a TCP socket to `remote` and settles it at once: the error is here, not in an
+    /// event. Where `local` says nothing, route and chance choose.
+    #[cfg(feature = "socket-tcp")]
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        sockets: &mut SocketSet<'_>,
+        handle: SocketHandle,
+        remote: impl Into<IpEndpoint>,
+        local: impl Into<IpListenEndpoint>,
+    ) -> Result<(), ConnectError> {
+        sockets.connect_by(&self.links(now, &mut NoSlot), handle, remote, local)
     }
 
     /// First step of a poll: sockets that were touched are settled. The other steps take this one's work

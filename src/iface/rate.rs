@@ -19,7 +19,8 @@ impl RateLimit {
     pub(crate) fn take(&mut self, now: Ticks) -> bool {
         let earned = (now.since(self.refilled) as u32) / config::ICMP_ERROR_INTERVAL;
         if earned > 0 {
-            self.tokens = earned.saturating_add(u32::from(self.tokens)).min(config::ICMP_ERROR_BURST.into()) as u16;
+            self.tokens =
+                earned.saturating_add(u32::from(self.tokens)).min(config::ICMP_ERROR_BURST.into()) as u16;
             self.refilled = now;
         }
         let may = self.tokens > 0;

@@ -8,7 +8,13 @@ use super::interface::Interface;
 use super::links::{DeviceSlot, Links, Others};
 use super::socket_set::SocketSet;
 use crate::phy::DynDevice;
+#[cfg(feature = "socket-tcp")]
+use crate::socket::tcp::ConnectError;
+#[cfg(feature = "socket-tcp")]
+use crate::storage::SocketHandle;
 use crate::time::Instant;
+#[cfg(feature = "socket-tcp")]
+use crate::wire::{IpEndpoint, IpListenEndpoint};
 
 /// An interface and the device that it is on.
 pub struct Port<'p, 'a> {
@@ -95,13 +101,8 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
             let more = port.device.receive_dyn(now, &mut |meta, frame, slot| {
                 progress.frames += 1;
                 progress.octets += frame.len();
-                let mut links = Links {
-                    now,
-                    port: index,
-                    iface: port.iface,
-                    slot,
-                    others: Others { before, after },
-                };
+                let mut links =
+                    Links { now, port: index, iface: port.iface, slot, others: Others { before, after } };
                 engine::ingress(&mut links, sockets, handler, meta, frame);
             });
             if !more {
@@ -110,6 +111,23 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         }
         progress.more = true;
         progress
+    }
+
+    /// Begins to connect a TCP socket to `remote` and settles it at once: the error is here, not in an
+    /// event. Where `local` says nothing, route and chance choose.
+    #[cfg(feature = "socket-tcp")]
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        sockets: &mut SocketSet<'_>,
+        handle: SocketHandle,
+        remote: impl Into<IpEndpoint>,
+        local: impl Into<IpListenEndpoint>,
+    ) -> Result<(), ConnectError> {
+        let (remote, local) = (remote.into(), local.into());
+        let mut result = Err(ConnectError::Unreachable);
+        self.with_links(now, &mut |links| result = sockets.connect_by(links, handle, remote, local));
+        result
     }
 
     /// When to poll next: never later than anything has to happen, `None` for not before a frame comes.

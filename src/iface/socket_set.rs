@@ -10,7 +10,7 @@ use managed::ManagedSlice;
 
 use crate::rand::Keys;
 use crate::socket::{AnySocket, Events, Socket};
-use crate::storage::{List, ReadyList, Slot, Slots, SocketHandle, Table, Timers, list_of};
+use crate::storage::{List, NIL, ReadyList, Slot, Slots, SocketHandle, Table, Timers, list_of, lists};
 use crate::time::Ticks;
 
 bitflags::bitflags! {
@@ -27,6 +27,8 @@ bitflags::bitflags! {
         const ORPHAN = 1 << 3;
         /// Removed, but still on the list of a neighbour or port, which will let go of it.
         const REMOVED = 1 << 4;
+        /// Made for a listener, not lent: it goes when its connection ends.
+        const MADE = 1 << 5;
     }
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) flags: Flags,
     /// The listener's slot, for a socket that is lent to one or was accepted from one; else `NIL`.
     pub(crate) listener: u32,
+    /// The next connection that waits to be accepted, or `NIL`.
+    pub(crate) next_accepted: u32,
 }
 
 /// Storage for one socket. Lend an array of [`SocketSlot::EMPTY`](Slot::EMPTY).
@@ -78,20 +82,6 @@ impl fmt::Display for HandleError {
 
 impl core::error::Error for HandleError {}
 
-/// Identifiers of the work lists; a slot is on at most one of them.
-pub(crate) mod lists {
-    /// Has something to do: settle, or send.
-    pub(crate) const TOUCHED: u8 = 1;
-    /// Waits for a neighbour's hardware address.
-    pub(crate) const NEIGHBOR: u8 = 2;
-    /// Waits for room in a port's device.
-    pub(crate) const PORT: u8 = 3;
-    /// Lent to a listener.
-    pub(crate) const LENT: u8 = 4;
-    /// Established, to be accepted from a listener.
-    pub(crate) const ACCEPT: u8 = 5;
-}
-
 /// All sockets of a stack.
 pub struct SocketSet<'a> {
     pub(crate) slots: Slots<'a, SocketEntry<'a>>,
@@ -102,6 +92,9 @@ pub struct SocketSet<'a> {
     #[cfg(feature = "socket-tcp")]
     pub(crate) time_wait: super::time_wait::TimeWaitTable<'a>,
     pub(crate) keys: Keys,
+    /// Sockets whose application has let go of them.
+    #[cfg(feature = "socket-tcp")]
+    pub(crate) orphan_count: usize,
     /// Varies the choice of ephemeral ports (RFC 6056 §3.3.3).
     pub(crate) port_counter: u16,
 }
@@ -119,6 +112,8 @@ impl<'a> SocketSet<'a> {
             #[cfg(feature = "socket-tcp")]
             time_wait: super::time_wait::TimeWaitTable::new(ManagedSlice::Borrowed(&mut [])),
             keys,
+            #[cfg(feature = "socket-tcp")]
+            orphan_count: 0,
             port_counter: 0,
         }
     }
@@ -166,8 +161,13 @@ impl<'a> SocketSet<'a> {
         if !self.slots.has_room() {
             return Err(SetFull);
         }
-        let entry =
-            Entry { socket, events: Events::empty(), flags: Flags::UNSETTLED, listener: crate::storage::NIL };
+        let entry = Entry {
+            socket,
+            events: Events::empty(),
+            flags: Flags::UNSETTLED,
+            listener: NIL,
+            next_accepted: NIL,
+        };
         let handle = self.slots.insert(SocketEntry(entry)).map_err(|_| SetFull)?;
         if let Some(ix) = self.slots.index_of(handle) {
             self.touched.push_back(&mut self.slots, ix);
@@ -187,7 +187,7 @@ impl<'a> SocketSet<'a> {
 
     pub(crate) fn index_of(&self, handle: SocketHandle) -> Result<u32, HandleError> {
         let ix = self.slots.index_of(handle).ok_or(HandleError::Stale)?;
-        let gone = Flags::REMOVED | Flags::ORPHAN;
+        let gone = Flags::REMOVED | Flags::ORPHAN | Flags::LENT | Flags::UNACCEPTED;
         match self.entry(ix) {
             Some(entry) if !entry.flags.intersects(gone) => Ok(ix),
             _ => Err(HandleError::Stale),
@@ -243,7 +243,7 @@ impl<'a> SocketSet<'a> {
 
     /// All sockets that the application has, with their handles.
     pub fn iter(&self) -> impl Iterator<Item = (SocketHandle, &Socket<'a>)> {
-        let hidden = Flags::REMOVED | Flags::ORPHAN;
+        let hidden = Flags::REMOVED | Flags::ORPHAN | Flags::LENT | Flags::UNACCEPTED;
         self.slots.iter().filter_map(move |(ix, entry)| {
             let visible = !entry.0.flags.intersects(hidden);
             Some((self.slots.handle_at(ix)?, &entry.0.socket)).filter(|_| visible)
@@ -277,6 +277,9 @@ impl<'a> SocketSet<'a> {
 
     #[cfg(not(feature = "socket-tcp"))]
     fn detach(&mut self, _ix: u32) {}
+
+    #[cfg(not(feature = "socket-tcp"))]
+    pub(crate) fn end_turn(&mut self, _ix: u32, _now: Ticks) {}
 
     /// Notes that the socket has something to do, unless it waits for something that will wake it.
     #[inline]
@@ -323,6 +326,15 @@ impl<'a> SocketSet<'a> {
         Some((handle, core::mem::take(&mut entry.events)))
     }
 
+    /// What the application would have heard of, it no longer wants to.
+    #[cfg(feature = "socket-tcp")]
+    pub(crate) fn forget_events(&mut self, ix: u32) {
+        self.ready.unmark(&mut self.slots, ix);
+        if let Some(entry) = self.entry_mut(ix) {
+            entry.events = Events::empty();
+        }
+    }
+
     /// Whether `next_ready` has something to tell.
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -330,8 +342,8 @@ impl<'a> SocketSet<'a> {
 
     /// The socket's deadline is as it says.
     #[inline]
-    pub(crate) fn update_timer(&mut self, ix: u32) {
-        let deadline = self.entry(ix).and_then(|entry| entry.socket.deadline());
+    pub(crate) fn update_timer(&mut self, ix: u32, now: Ticks) {
+        let deadline = self.entry(ix).and_then(|entry| entry.socket.deadline(now));
         self.timers.set(&mut self.slots, ix, deadline);
     }
 
@@ -350,7 +362,7 @@ impl SocketSet<'static> {
         use alloc::vec;
         use alloc::vec::Vec;
         let buckets = expected.next_power_of_two();
-        let set = SocketSet::new(Vec::with_capacity(expected), keys).with_table(vec![crate::storage::NIL; buckets]);
+        let set = SocketSet::new(Vec::with_capacity(expected), keys).with_table(vec![NIL; buckets]);
         #[cfg(feature = "socket-tcp")]
         let set = set.with_time_wait(vec![crate::socket::tcp::TimeWait::EMPTY; buckets]);
         set

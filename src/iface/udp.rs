@@ -23,7 +23,11 @@ impl<'a> SocketSet<'a> {
     ///
     /// # Panics
     /// If the handle names no UDP socket.
-    pub fn bind(&mut self, handle: SocketHandle, endpoint: impl Into<IpListenEndpoint>) -> Result<(), BindError> {
+    pub fn bind(
+        &mut self,
+        handle: SocketHandle,
+        endpoint: impl Into<IpListenEndpoint>,
+    ) -> Result<(), BindError> {
         self.get_mut::<udp::Socket<'a>>(handle).bind(endpoint)?;
         match self.index_of(handle) {
             Ok(ix) => self.settle_udp(ix),
@@ -96,9 +100,7 @@ impl<'a> SocketSet<'a> {
         if after != NIL {
             chain.find(|&(ix, _)| ix == after)?;
         }
-        let wants = |entry: &super::socket_set::SocketEntry<'_>| {
-            matches!(&entry.0.socket, Socket::Udp(socket) if socket.accepts(dst, port))
-        };
+        let wants = |entry: &super::socket_set::SocketEntry<'_>| matches!(&entry.0.socket, Socket::Udp(socket) if socket.accepts(dst, port));
         chain.find(|(_, entry)| wants(entry)).map(|(ix, _)| ix)
     }
 }
@@ -144,55 +146,70 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 }
 
-/// Sends the next datagram of a socket.
-pub(crate) fn dispatch(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32) -> Step {
-    let Some(socket) = sockets.udp_mut(ix) else { return Step::Idle };
-    let (hop_limit, src_port) = (socket.hop_limit(), socket.bound_to().1);
-    let Some((peer, data)) = socket.next() else { return Step::Idle };
-    if src_port == 0 {
-        return Step::Idle;
-    }
-    let step = send(links, &peer, src_port, hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT), data);
-    if !matches!(step, Step::NoRoom { .. }) {
+/// Sends what a socket has queued, up to `quota` datagrams.
+pub(crate) fn dispatch(
+    links: &mut Links<'_, '_, '_>,
+    sockets: &mut SocketSet<'_>,
+    ix: u32,
+    quota: usize,
+    sent: &mut usize,
+) -> Step {
+    for _ in 0..quota {
+        let Some(socket) = sockets.udp_mut(ix) else { return Step::Idle };
+        let (hop_limit, src_port) = (socket.hop_limit(), socket.bound_to().1);
+        let Some((peer, data)) = socket.next().filter(|_| src_port != 0) else { return Step::Idle };
+        if let Some(port) = send(links, &peer, src_port, hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT), data)
+        {
+            return Step::NoRoom { port };
+        }
         let events = socket.on_sent();
         sockets.notify(ix, events);
+        *sent += 1;
     }
-    step
+    Step::More
 }
 
-fn send(links: &mut Links<'_, '_, '_>, peer: &udp::Peer, src_port: u16, hop_limit: u8, data: &[u8]) -> Step {
-    let Some(route) = links.route(&peer.remote, peer.zone) else {
+/// Sends a datagram, or drops it for a reason, or says which port has no room for it.
+fn send(
+    links: &mut Links<'_, '_, '_>,
+    peer: &udp::Peer,
+    src_port: u16,
+    hop_limit: u8,
+    data: &[u8],
+) -> Option<usize> {
+    let needs_zone =
+        !peer.remote.is_v4() && peer.remote.is_link_local() && peer.zone == 0 && links.count() > 1;
+    let Some(route) = links.route(&peer.remote, peer.zone).filter(|_| !needs_zone) else {
         links.iface.drop_output(DropReason::NoRoute);
-        return Step::Sent;
+        return None;
     };
     let now = links.now;
-    let step = links.with_port(route.port, |iface, slot| {
+    let sent = links.with_port(route.port, |iface, slot| {
         let Some(src) = peer.local.or_else(|| iface.source_for(&peer.remote)) else {
             iface.drop_output(DropReason::NoSource);
-            return Step::Sent;
+            return Sent::Yes;
         };
         let len = HEADER_LEN + data.len();
         let (dst, protocol) = (peer.remote, IpProtocol::UDP);
         let packet = Packet { src, dst, protocol, hop_limit, len, segment_len: 0 };
         let mut fill = |out: &mut [u8], sum: bool| emit(out, src_port, peer.remote_port, data, sum);
-        let next_hop = &route.next_hop;
-        match iface.send(now, slot, &packet, next_hop, &mut fill) {
+        let sent = iface.send(now, slot, &packet, &route.next_hop, &mut fill);
+        match sent {
+            Sent::NoRoom => return sent,
             Sent::Yes => {}
-            Sent::NoRoom => return Step::NoRoom { port: route.port },
             Sent::Never(reason) => {
                 iface.drop_output(reason);
-                return Step::Sent;
+                return sent;
             }
             Sent::Unresolved(_) => {
-                iface.send_or_queue(now, slot, &packet, next_hop, Class::Data, &mut fill);
-                return Step::Sent;
+                iface.send_or_queue(now, slot, &packet, &route.next_hop, Class::Data, &mut fill);
             }
         }
         let out_datagrams = &mut iface.stats.udp_out_datagrams;
         *out_datagrams = out_datagrams.wrapping_add(1);
-        Step::Sent
+        sent
     });
-    step.unwrap_or(Step::Sent)
+    (sent == Some(Sent::NoRoom)).then_some(route.port)
 }
 
 /// Writes header and payload with a checksum of zero, and sums them.

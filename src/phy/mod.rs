@@ -4,13 +4,89 @@
 //! the driver's own memory; what is known about the frame beside its octets (a verified checksum,
 //! segmentation, a timestamp) is read from the [`RxToken`] and set on the [`TxToken`].
 //!
-//! The engine itself is compiled once: it sends through the object-safe [`TxSlot`] and sees the ports
+//! The engine itself is compiled once: it sends through the object-safe [`AnswerSlot`] and sees the ports
 //! of a router through [`DynDevice`], which every `Device` is.
 
 use core::fmt;
 use core::task::Waker;
 
 use crate::time::Instant;
+
+/// The methods of [`Device`] but those that move frames, passed on to the device `$inner`.
+macro_rules! pass_on {
+    ($self:ident => $inner:expr) => {
+        fn capabilities(&$self) -> $crate::phy::DeviceCapabilities {
+            $inner.capabilities()
+        }
+
+        fn hardware_address(&$self) -> $crate::phy::HardwareAddress {
+            $inner.hardware_address()
+        }
+
+        fn link(&$self) -> $crate::phy::LinkState {
+            $inner.link()
+        }
+
+        fn poll_at(&mut $self, now: $crate::time::Instant) -> Option<$crate::time::Instant> {
+            $inner.poll_at(now)
+        }
+
+        fn register_waker(&mut $self, waker: &core::task::Waker) {
+            $inner.register_waker(waker);
+        }
+
+        fn set_multicast_filter(&mut $self, groups: &[$crate::phy::HardwareAddress]) {
+            $inner.set_multicast_filter(groups);
+        }
+
+        fn tx_done(&mut $self) -> Option<(u32, u64)> {
+            $inner.tx_done()
+        }
+    };
+}
+
+#[cfg(feature = "phy-sim")]
+mod fault;
+#[cfg(feature = "phy-loopback")]
+mod loopback;
+#[cfg(feature = "phy-pcap")]
+mod pcap;
+#[cfg(feature = "phy-sim")]
+mod sim_link;
+#[cfg(feature = "phy-sim")]
+mod sim_rng;
+#[cfg(all(target_os = "linux", any(feature = "phy-tuntap", feature = "phy-raw")))]
+mod sys;
+#[cfg(test)]
+mod testing;
+#[cfg(feature = "phy-tracer")]
+mod tracer;
+
+#[cfg(feature = "phy-sim")]
+pub use fault::{FaultConfig, FaultCounters, FaultInjector, FaultRxToken, FaultTxToken};
+#[cfg(feature = "phy-loopback")]
+pub use loopback::{Loopback, LoopbackRxToken, LoopbackTxToken};
+#[cfg(feature = "phy-pcap")]
+pub use pcap::{PcapMode, PcapOptions, PcapRxToken, PcapTxToken, PcapWriter};
+#[cfg(feature = "phy-sim")]
+pub use sim_link::{
+    BurstLoss, Flap, PathConfig, PathCounters, SimConfig, SimLink, SimPort, SimRxToken, SimTxToken, WhenFull,
+};
+#[cfg(feature = "phy-sim")]
+pub use sim_rng::SimRng;
+#[cfg(all(target_os = "linux", any(feature = "phy-tuntap", feature = "phy-raw")))]
+pub use sys::{
+    KernelError, KernelInterface, NetnsError, NetnsKind, SystemCounters, unshare_network, veth_pair, wait,
+    wait_any,
+};
+#[cfg(all(target_os = "linux", feature = "phy-raw"))]
+pub use sys::{RawSocket, RawSocketError, RawSocketRxToken, RawSocketTxToken};
+#[cfg(all(target_os = "linux", feature = "phy-tuntap"))]
+pub use sys::{TunTapError, TunTapInterface, TunTapRxToken, TunTapTxToken};
+#[cfg(feature = "phy-tracer")]
+pub use tracer::{Direction, TracedFrame, Tracer, TracerRxToken, TracerTxToken};
+#[cfg(feature = "phy-lan9118")]
+pub mod mcu;
 
 bitflags::bitflags! {
     /// Checksums that a device computes on transmission.
@@ -35,6 +111,18 @@ pub enum Medium {
     /// Bare IPv4 and IPv6 packets.
     #[cfg(feature = "medium-ip")]
     Ip,
+}
+
+impl Medium {
+    /// Octets of the link header: 14 for Ethernet, without a tag.
+    pub const fn header_len(self) -> usize {
+        match self {
+            #[cfg(feature = "medium-ethernet")]
+            Medium::Ethernet => 14,
+            #[cfg(feature = "medium-ip")]
+            Medium::Ip => 0,
+        }
+    }
 }
 
 /// A link-layer address of up to eight octets.
@@ -199,6 +287,28 @@ pub trait Device {
     }
 }
 
+/// A borrowed device is a device, so that one may be wrapped for a while.
+impl<D: Device> Device for &mut D {
+    type RxToken<'a>
+        = D::RxToken<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = D::TxToken<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Option<Self::TxToken<'_>>)> {
+        (**self).receive(now)
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        (**self).transmit(now)
+    }
+
+    pass_on!(self => (**self));
+}
+
 /// Room for at most one frame, object-safe.
 pub(crate) trait TxSlot {
     /// Sends a frame of `len` octets that `f` fills. `false`, and nothing sent, if there is no room.
@@ -280,5 +390,47 @@ impl fmt::Display for Medium {
             #[cfg(feature = "medium-ip")]
             Medium::Ip => "IP",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Probe;
+    use super::*;
+
+    /// A stack and its devices may move to another thread.
+    #[test]
+    fn every_device_is_send() {
+        fn is_send<T: Send>() {}
+        is_send::<(Medium, HardwareAddress, DeviceCapabilities, LinkState, RxMeta, TxMeta, PortStatus)>();
+        #[cfg(feature = "phy-loopback")]
+        is_send::<(Loopback, LoopbackRxToken<'_>, LoopbackTxToken<'_>)>();
+        #[cfg(feature = "phy-sim")]
+        is_send::<(SimLink, SimPort, SimConfig, SimRng, PathCounters, SimRxToken<'_>, SimTxToken<'_>)>();
+        #[cfg(feature = "phy-sim")]
+        is_send::<(FaultInjector<SimPort>, FaultConfig, FaultCounters, FaultRxToken<'_>)>();
+        #[cfg(feature = "phy-pcap")]
+        is_send::<(PcapWriter<Probe, std::fs::File>, PcapOptions)>();
+        #[cfg(feature = "phy-tracer")]
+        is_send::<(Tracer<Probe, fn(Instant, TracedFrame<'_>)>, TracedFrame<'_>)>();
+        #[cfg(all(target_os = "linux", feature = "phy-tuntap"))]
+        is_send::<(TunTapInterface, TunTapError, TunTapRxToken<'_>, TunTapTxToken<'_>)>();
+        #[cfg(all(target_os = "linux", feature = "phy-raw"))]
+        is_send::<(RawSocket, RawSocketError, RawSocketRxToken<'_>, RawSocketTxToken<'_>)>();
+        #[cfg(all(target_os = "linux", any(feature = "phy-tuntap", feature = "phy-raw")))]
+        is_send::<(KernelInterface, KernelError, NetnsError, SystemCounters)>();
+    }
+
+    #[test]
+    fn a_borrowed_device_passes_every_method_on() {
+        #[cfg(feature = "medium-ip")]
+        let medium = Medium::Ip;
+        #[cfg(not(feature = "medium-ip"))]
+        let medium = Medium::Ethernet;
+        let mut probe = Probe::new(medium);
+        probe.to_receive.push(vec![1]);
+        let mut borrowed = &mut probe;
+        testing::assert_passes_on(&mut borrowed, |device| device);
+        testing::assert_passes_meta_on(&mut borrowed, |device| device);
     }
 }

@@ -20,8 +20,8 @@ pub use packet_buffer::{EnqueueError, PacketBuffer, PacketMetadata};
 pub(crate) use pool::{Class, PoolError};
 pub use pool::{PacketCell, PacketPool};
 pub use ring_buffer::{Empty, Full, GrowError, RingBuffer};
-pub(crate) use slots::{NIL, Slots, SlotsFull};
 pub use slots::{Handle as SocketHandle, Slot};
+pub(crate) use slots::{NIL, Slots, SlotsFull};
 pub(crate) use timers::Timers;
 
 /// The octets that a stream socket has received or is to send.

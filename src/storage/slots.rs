@@ -245,6 +245,15 @@ impl<'a, T> Slots<'a, T> {
         self.slots.get_mut(ix as usize)?.item.as_mut()
     }
 
+    /// Two different items at once; the second is `None` if they are the same.
+    pub(crate) fn get_two_mut(&mut self, a: u32, b: u32) -> (Option<&mut T>, Option<&mut T>) {
+        let (low, high) = (a.min(b) as usize, a.max(b) as usize);
+        let Some((before, rest)) = self.slots.split_at_mut_checked(high) else { return (None, None) };
+        let low = before.get_mut(low).and_then(|slot| slot.item.as_mut());
+        let high = rest.first_mut().and_then(|slot| slot.item.as_mut());
+        if a < b { (low, high) } else { (high, low) }
+    }
+
     /// The links of the slot `ix`, be it vacant or not.
     #[inline]
     pub(crate) fn links(&self, ix: u32) -> Option<&Links> {

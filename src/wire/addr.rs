@@ -233,3 +233,84 @@ impl TryFrom<IpAddress> for Addr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> Addr {
+        text.parse::<IpAddress>().unwrap().try_into().unwrap()
+    }
+
+    #[cfg(feature = "proto-ipv4")]
+    const V4: &[(&str, &str, u8)] = &[
+        ("10.0.0.1", "10.0.0.1", 32),
+        ("10.0.0.1", "10.0.0.0", 31),
+        ("10.0.0.1", "10.1.0.1", 15),
+        ("128.0.0.0", "0.0.0.0", 0),
+        ("255.255.255.255", "255.255.254.255", 23),
+    ];
+    #[cfg(not(feature = "proto-ipv4"))]
+    const V4: &[(&str, &str, u8)] = &[];
+
+    #[cfg(feature = "proto-ipv6")]
+    const V6: &[(&str, &str, u8)] = &[
+        ("fe80::1", "fe80::1", 128),
+        ("fe80::1", "fe80::3", 126),
+        ("::", "8000::", 0),
+        ("fd00::", "fd00:0:0:1::", 63),
+    ];
+    #[cfg(not(feature = "proto-ipv6"))]
+    const V6: &[(&str, &str, u8)] = &[];
+
+    #[test]
+    fn a_network_is_what_shares_the_prefix() {
+        for &(a, b, common) in V4.iter().chain(V6) {
+            let (a, b) = (addr(a), addr(b));
+            assert_eq!(a.common_prefix(&b), common);
+            assert!(a.is_in(&b, common));
+            assert!(common == a.bits() || !a.is_in(&b, common + 1));
+        }
+    }
+
+    #[test]
+    #[cfg(all(feature = "proto-ipv4", feature = "proto-ipv6"))]
+    fn the_families_have_nothing_in_common() {
+        assert!(!addr("0.0.0.0").is_in(&addr("::"), 0));
+        assert_eq!(addr("0.0.0.0").common_prefix(&addr("::")), 0);
+    }
+
+    #[test]
+    #[cfg(feature = "proto-ipv4")]
+    fn kinds_of_ipv4_addresses_are_told_apart() {
+        assert!(addr("0.0.0.0").is_unspecified() && !addr("0.0.0.0").is_unicast());
+        assert!(addr("224.0.0.1").is_multicast() && addr("239.255.255.255").is_multicast());
+        assert!(!addr("223.255.255.255").is_multicast() && !addr("240.0.0.0").is_multicast());
+        assert!(addr("255.255.255.255").is_limited_broadcast() && !addr("255.255.255.255").is_unicast());
+        assert!(addr("127.9.9.9").is_loopback() && !addr("128.0.0.1").is_loopback());
+        assert!(addr("169.254.1.1").is_link_local() && !addr("169.253.1.1").is_link_local());
+        assert!(addr("10.0.0.1").is_unicast());
+        assert_eq!(IpAddress::from(addr("10.0.0.1")), IpAddress::v4(10, 0, 0, 1));
+        assert_eq!(addr("1.2.3.4").words(), [0, 0, 0, u32::from_ne_bytes([1, 2, 3, 4])]);
+    }
+
+    #[test]
+    #[cfg(feature = "proto-ipv6")]
+    fn kinds_of_ipv6_addresses_are_told_apart() {
+        assert!(addr("::").is_unspecified() && addr("::1").is_loopback() && !addr("::2").is_loopback());
+        assert!(addr("ff02::1").is_multicast() && !addr("fe80::1").is_multicast());
+        assert!(addr("fe80::1").is_link_local() && addr("febf::1").is_link_local());
+        assert!(!addr("fec0::1").is_link_local() && addr("fec0::1").is_unicast());
+        assert_eq!(IpAddress::from(addr("fe80::1")), "fe80::1".parse().unwrap());
+        let octets = addr("2001:db8::1:ab12:3456").octets().try_into().unwrap();
+        assert_eq!(Addr::v6(Addr::solicited_node(&octets)), addr("ff02::1:ff12:3456"));
+    }
+
+    #[test]
+    #[cfg(not(all(feature = "proto-ipv4", feature = "proto-ipv6")))]
+    fn a_family_that_is_not_built_in_is_an_error() {
+        let both = [IpAddress::v4(1, 2, 3, 4), IpAddress::v6(1, 2, 3, 4, 5, 6, 7, 8)];
+        let errors = both.iter().filter(|&&addr| Addr::try_from(addr) == Err(FamilyNotBuiltIn));
+        assert_eq!(errors.count(), 1);
+    }
+}

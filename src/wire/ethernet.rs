@@ -141,3 +141,126 @@ pub fn emit(header: &mut [u8; HEADER_LEN], dst: &[u8; 6], src: &[u8; 6], etherty
     let [x, y] = ethertype.0.to_be_bytes();
     *header = [a, b, c, d, e, f, g, h, i, j, k, l, x, y];
 }
+
+packet! {
+    /// A frame in a buffer.
+    Frame, |data| Header::split(data).map(|_| ())
+}
+
+getters! { Frame:
+    ethertype -> EtherType;
+}
+
+setters! { Frame:
+    set_dst_addr(dst_addr: Address) at 0 = dst_addr.0;
+    set_src_addr(src_addr: Address) at 6 = src_addr.0;
+    set_ethertype(ethertype: EtherType) at 12 = ethertype.0.to_be_bytes();
+}
+
+impl<T: AsRef<[u8]>> Frame<T> {
+    /// Octets of a frame with this payload.
+    pub const fn buffer_len(payload_len: usize) -> usize {
+        HEADER_LEN + payload_len
+    }
+
+    /// Whom the frame is for.
+    pub fn dst_addr(&self) -> Address {
+        Address(*self.header().dst())
+    }
+
+    /// Who sent the frame.
+    pub fn src_addr(&self) -> Address {
+        Address(*self.header().src())
+    }
+
+    /// What follows the header, padding included.
+    pub fn payload(&self) -> &[u8] {
+        &self.buffer.as_ref()[HEADER_LEN..]
+    }
+}
+
+impl<T: AsRef<[u8]> + AsMut<[u8]>> Frame<T> {
+    /// What follows the header, to write it.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer.as_mut()[HEADER_LEN..]
+    }
+}
+
+/// A header in a form that can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repr {
+    /// Who sends the frame.
+    pub src_addr: Address,
+    /// Whom it is for.
+    pub dst_addr: Address,
+    /// What it carries.
+    pub ethertype: EtherType,
+}
+
+impl Repr {
+    /// Reads a header.
+    pub fn parse<T: AsRef<[u8]>>(frame: &Frame<T>) -> Result<Repr> {
+        frame.check_len()?;
+        Ok(Repr { src_addr: frame.src_addr(), dst_addr: frame.dst_addr(), ethertype: frame.ethertype() })
+    }
+
+    /// Octets of the header.
+    pub const fn buffer_len(&self) -> usize {
+        HEADER_LEN
+    }
+
+    /// Writes the header.
+    ///
+    /// # Panics
+    /// If the buffer is shorter than that.
+    pub fn emit<T: AsRef<[u8]> + AsMut<[u8]>>(&self, frame: &mut Frame<T>) {
+        frame.set_dst_addr(self.dst_addr);
+        frame.set_src_addr(self.src_addr);
+        frame.set_ethertype(self.ethertype);
+    }
+}
+
+impl fmt::Display for Repr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ethernet {} > {} {}", self.src_addr, self.dst_addr, self.ethertype)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frames::{self, hex};
+
+    #[test]
+    fn a_frame_of_linux_parses_and_is_written_again() {
+        let data = hex(frames::ARP_REQUEST);
+        let frame = Frame::new_checked(&data).unwrap();
+        let repr = Repr::parse(&frame).unwrap();
+        assert_eq!(repr.to_string(), "Ethernet 02:00:00:00:00:01 > ff:ff:ff:ff:ff:ff ARP");
+        assert!(repr.dst_addr.is_broadcast() && repr.dst_addr.is_multicast() && repr.src_addr.is_unicast());
+        assert_eq!(frame.payload().len(), 28);
+        let mut copy = Frame::new_unchecked(vec![0xff; data.len()]);
+        repr.emit(&mut copy);
+        copy.payload_mut().copy_from_slice(frame.payload());
+        assert_eq!(copy.into_inner(), data);
+        let mut header = [0xff; HEADER_LEN];
+        emit(&mut header, &repr.dst_addr.0, &repr.src_addr.0, repr.ethertype);
+        assert_eq!(header, data[..HEADER_LEN]);
+    }
+
+    #[test]
+    fn a_cut_header_is_truncated() {
+        let data = hex(frames::ARP_REQUEST);
+        for len in 0..HEADER_LEN {
+            assert_eq!(Frame::new_checked(&data[..len]).unwrap_err(), Error::Truncated);
+        }
+        assert!(Frame::new_checked(&data[..HEADER_LEN]).is_ok());
+    }
+
+    #[test]
+    fn an_interface_identifier_flips_the_local_bit() {
+        let addr = Address([0x00, 0x11, 0x22, 0x33, 0x44, 0x55]);
+        assert_eq!(addr.as_eui_64(), [0x02, 0x11, 0x22, 0xff, 0xfe, 0x33, 0x44, 0x55]);
+        assert!(!addr.is_local() && Address([2, 0, 0, 0, 0, 1]).is_local());
+    }
+}

@@ -21,9 +21,3 @@ pub(super) fn u16_at<const AT: usize, const LEN: usize>(header: &[u8; LEN]) -> u
 pub(super) fn u32_at<const AT: usize, const LEN: usize>(header: &[u8; LEN]) -> u32 {
     u32::from_be_bytes(*octets::<AT, 4, LEN>(header))
 }
-
-/// The `N` octets from `AT` on, to write them.
-#[inline(always)]
-pub(super) fn octets_mut<const AT: usize, const N: usize>(header: &mut [u8]) -> Option<&mut [u8; N]> {
-    header.get_mut(AT..)?.first_chunk_mut()
-}

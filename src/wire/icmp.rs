@@ -16,7 +16,7 @@ pub const HEADER_LEN: usize = 8;
 
 /// A header of eight octets. The checksum is not looked at.
 #[derive(Debug, Clone, Copy)]
-pub struct Header<'a>(&'a [u8; HEADER_LEN]);
+pub struct Header<'a>(pub(super) &'a [u8; HEADER_LEN]);
 
 impl<'a> Header<'a> {
     /// Splits a message into header and what follows.

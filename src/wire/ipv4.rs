@@ -159,6 +159,86 @@ fn split_options<'a>(header: &'a [u8; HEADER_LEN], rest: &'a [u8]) -> Result<Par
     Ok(Parts { header: Header(header), options, payload })
 }
 
+packet! {
+    /// A packet in a buffer.
+    Packet, |data| match Header::split(data) {
+        Ok(_) | Err(Error::Checksum) => Ok(()), // found last, when all lengths are right
+        Err(error) => Err(error),
+    }
+}
+
+getters! { Packet:
+    header_len -> u8;
+    traffic_class -> u8;
+    total_len -> u16;
+    ident -> u16;
+    dont_fragment -> bool;
+    more_fragments -> bool;
+    fragment_offset -> u16;
+    is_fragment -> bool;
+    hop_limit -> u8;
+    protocol -> IpProtocol;
+    checksum -> [u8; 2];
+}
+
+setters! { Packet:
+    set_traffic_class(traffic_class: u8) at 1 = [traffic_class];
+    set_total_len(total_len: u16) at 2 = total_len.to_be_bytes();
+    set_ident(ident: u16) at 4 = ident.to_be_bytes();
+    set_hop_limit(hop_limit: u8) at 8 = [hop_limit];
+    set_protocol(protocol: IpProtocol) at 9 = [protocol.0];
+    set_checksum(checksum: [u8; 2]) at 10 = checksum;
+    set_src_addr(src_addr: Ipv4Address) at 12 = src_addr.octets();
+    set_dst_addr(dst_addr: Ipv4Address) at 16 = dst_addr.octets();
+}
+
+impl<T: AsRef<[u8]>> Packet<T> {
+    /// The source address.
+    pub fn src_addr(&self) -> Ipv4Address {
+        Ipv4Address::from(*self.header().src())
+    }
+
+    /// The destination address.
+    pub fn dst_addr(&self) -> Ipv4Address {
+        Ipv4Address::from(*self.header().dst())
+    }
+
+    /// What the header says, whatever its checksum.
+    pub(super) fn repr(&self) -> Repr {
+        Repr::of(self.header(), self.payload().len() as u16)
+    }
+
+    /// The header's options, unread.
+    pub fn options(&self) -> &[u8] {
+        &self.buffer.as_ref()[HEADER_LEN..usize::from(self.header_len())]
+    }
+
+    /// What follows the header, without the link's padding.
+    pub fn payload(&self) -> &[u8] {
+        &self.buffer.as_ref()[usize::from(self.header_len())..usize::from(self.total_len())]
+    }
+
+    /// Whether the header's checksum is right.
+    pub fn verify_checksum(&self) -> bool {
+        sum(&self.buffer.as_ref()[..usize::from(self.header_len())]).is_valid()
+    }
+}
+
+impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
+    /// What follows the header, to write it.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        let range = usize::from(self.header_len())..usize::from(self.total_len());
+        &mut self.buffer.as_mut()[range]
+    }
+
+    /// Computes the header's checksum and writes it.
+    pub fn fill_checksum(&mut self) {
+        self.set_checksum([0; 2]);
+        let checksum = sum(&self.buffer.as_ref()[..usize::from(self.header_len())]).finish();
+        self.set_checksum(checksum);
+    }
+}
+
 /// A header without options, in a form that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repr {
@@ -207,10 +287,50 @@ impl Repr {
         }
     }
 
+    /// Reads a header, whose options are dropped, and verifies its checksum.
+    pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Repr> {
+        let parts = Header::split(packet.buffer.as_ref())?;
+        Ok(Repr::of(parts.header, parts.payload.len() as u16))
+    }
+
+    /// What a header says whose lengths are right.
+    pub(super) fn of(header: Header<'_>, payload_len: u16) -> Repr {
+        Repr {
+            src_addr: Ipv4Address::from(*header.src()),
+            dst_addr: Ipv4Address::from(*header.dst()),
+            next_header: header.protocol(),
+            hop_limit: header.hop_limit(),
+            payload_len,
+            ident: header.ident(),
+            traffic_class: header.traffic_class(),
+            dont_fragment: header.dont_fragment(),
+            more_fragments: header.more_fragments(),
+            fragment_offset: header.fragment_offset(),
+        }
+    }
+
+    /// Octets of the header.
+    pub const fn buffer_len(&self) -> usize {
+        HEADER_LEN
+    }
+
+    /// Writes the header with its checksum.
+    ///
+    /// # Panics
+    /// If the buffer is shorter than that.
+    pub fn emit<T: AsRef<[u8]> + AsMut<[u8]>>(&self, packet: &mut Packet<T>) {
+        match packet.buffer.as_mut().first_chunk_mut() {
+            Some(header) => self.emit_header(header, true),
+            None => panic!("an IPv4 header has 20 octets"),
+        }
+    }
+
     /// Writes the header, with its checksum or, for a device that computes it, with zero there.
     #[inline]
     pub fn emit_header(&self, header: &mut [u8; HEADER_LEN], fill_checksum: bool) {
-        debug_assert!(self.payload_len <= u16::MAX - HEADER_LEN as u16 && self.fragment_offset % 8 == 0);
+        debug_assert!(
+            self.payload_len <= u16::MAX - HEADER_LEN as u16 && self.fragment_offset.is_multiple_of(8)
+        );
         let [len_high, len_low] = self.payload_len.wrapping_add(HEADER_LEN as u16).to_be_bytes();
         let [id_high, id_low] = self.ident.to_be_bytes();
         let flags = if self.dont_fragment { DONT_FRAGMENT } else { 0 }
@@ -259,5 +379,148 @@ impl fmt::Display for Repr {
             write!(f, " fragment={:#06x}@{}{more}", self.ident, self.fragment_offset)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frames::{self, hex};
+
+    fn reemit(data: &[u8]) -> Vec<u8> {
+        let packet = Packet::new_checked(data).unwrap();
+        let repr = Repr::parse(&packet).unwrap();
+        let mut copy = Packet::new_unchecked(vec![0xff; repr.buffer_len() + packet.payload().len()]);
+        repr.emit(&mut copy);
+        copy.payload_mut().copy_from_slice(packet.payload());
+        copy.into_inner()
+    }
+
+    #[test]
+    fn packets_of_linux_parse_and_are_written_again() {
+        for frame in [frames::PING4, frames::PONG4, frames::UDP4, frames::UNREACHABLE4, frames::TCP_SYN] {
+            let data = &hex(frame)[14..];
+            assert_eq!(reemit(data), data);
+        }
+        let data = hex(frames::PING4);
+        let repr = Repr::parse(&Packet::new_checked(&data[14..]).unwrap()).unwrap();
+        assert_eq!(repr.to_string(), "IPv4 10.0.0.1 > 10.0.0.2 ICMP len=19 ttl=64");
+        assert!(repr.dont_fragment);
+        assert!(!Packet::new_checked(&hex(frames::PONG4)[14..]).unwrap().dont_fragment());
+        let data = hex(frames::UNREACHABLE4);
+        assert_eq!(Packet::new_checked(&data[14..]).unwrap().traffic_class(), 0xc0);
+    }
+
+    #[test]
+    fn fragments_of_linux_say_where_they_belong() {
+        let first = hex(frames::FRAGMENT4_FIRST);
+        let mut whole = first[14..].to_vec();
+        whole.resize(1500, 0); // the capture is cut; lengths are right again
+        let header = Header::split(&whole).unwrap().header;
+        assert!(header.is_fragment() && header.more_fragments());
+        assert_eq!((header.fragment_offset(), header.ident()), (0, 0x7397));
+        let mut last = hex(frames::FRAGMENT4_LAST)[14..].to_vec();
+        last.resize(348, 0);
+        let header = Header::split(&last).unwrap().header;
+        assert!(header.is_fragment() && !header.more_fragments());
+        assert_eq!((header.fragment_offset(), header.ident()), (1480, 0x7397));
+        assert_eq!(reemit(&last), last);
+        let repr = Repr::parse(&Packet::new_unchecked(&last)).unwrap();
+        assert!(repr.to_string().ends_with(" fragment=0x7397@1480"));
+    }
+
+    #[test]
+    fn options_are_located_and_dropped() {
+        let data = &hex(frames::ROUTER_ALERT4)[14..];
+        let Parts { header, options, payload } = Header::split(data).unwrap();
+        assert_eq!((header.header_len(), options), (24, &[0x94, 4, 0, 0][..]));
+        assert_eq!(payload.len(), 9);
+        let packet = Packet::new_checked(data).unwrap();
+        assert_eq!((packet.options(), packet.payload()), (options, payload));
+        let once = reemit(data);
+        assert_eq!(reemit(&once), once);
+        assert_eq!(Header::split(&once).unwrap().payload, payload);
+    }
+
+    #[test]
+    fn padding_is_no_payload() {
+        let mut data = hex(frames::UDP4)[14..].to_vec();
+        data.extend([0xee; 13]);
+        assert_eq!(Header::split(&data).unwrap().payload.len(), 13);
+        assert_eq!(Packet::new_checked(&data).unwrap().payload().len(), 13);
+    }
+
+    #[test]
+    fn what_breaks_the_format_gets_its_error() {
+        let good = hex(frames::UDP4)[14..].to_vec();
+        for len in 0..good.len() {
+            assert_eq!(Header::split(&good[..len]).unwrap_err(), Error::Truncated, "{len}");
+        }
+        let cases = [
+            ("version 6", 0, 0x65, Error::Malformed),
+            ("version 0", 0, 0x05, Error::Malformed),
+            ("IHL 4", 0, 0x44, Error::Malformed),
+            ("IHL beyond the packet", 0, 0x4f, Error::Malformed),
+            ("total length below the header", 3, 19, Error::Malformed),
+            ("total length beyond the data", 3, 34, Error::Truncated),
+            ("IHL that takes in payload", 0, 0x46, Error::Checksum),
+            ("checksum", 11, 0, Error::Checksum),
+            ("any field", 8, 1, Error::Checksum),
+        ];
+        for (name, at, value, error) in cases {
+            let mut bad = good.clone();
+            bad[at] = value;
+            assert_eq!(Header::split(&bad).unwrap_err(), error, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_flipped_bit_is_always_found() {
+        for frame in [frames::UDP4, frames::ROUTER_ALERT4] {
+            let mut data = hex(frame)[14..].to_vec();
+            let header_len = usize::from(data[0] & 15) * 4;
+            for bit in 0..header_len * 8 {
+                data[bit / 8] ^= 1 << (bit % 8);
+                assert!(Header::split(&data).is_err(), "{bit}");
+                if let Ok(packet) = Packet::new_checked(&data) {
+                    let _ = (packet.options(), packet.payload(), packet.verify_checksum());
+                }
+                data[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_that_sums_gets_zero() {
+        let repr = Repr::new([1, 2, 3, 4].into(), [5, 6, 7, 8].into(), IpProtocol::UDP, 8, 64);
+        let mut header = [0xff; HEADER_LEN];
+        repr.emit_header(&mut header, false);
+        assert_eq!(header[10..12], [0, 0]);
+        let mut packet = Packet::new_unchecked(header);
+        packet.fill_checksum();
+        assert!(packet.verify_checksum());
+        repr.emit_header(&mut header, true);
+        assert_eq!(packet.into_inner(), header);
+    }
+
+    #[test]
+    fn a_setter_writes_what_its_getter_reads() {
+        let mut packet = Packet::new_unchecked(hex(frames::UDP4)[14..].to_vec());
+        packet.set_traffic_class(0xb9);
+        packet.set_total_len(30);
+        packet.set_ident(0x1234);
+        packet.set_hop_limit(3);
+        packet.set_protocol(IpProtocol::TCP);
+        packet.set_src_addr(Ipv4Address::new(1, 2, 3, 4));
+        packet.set_dst_addr(Ipv4Address::new(5, 6, 7, 8));
+        packet.fill_checksum();
+        let repr = Repr::parse(&packet).unwrap();
+        let src_dst = (Ipv4Address::new(1, 2, 3, 4), Ipv4Address::new(5, 6, 7, 8));
+        let expected = Repr {
+            ident: 0x1234,
+            traffic_class: 0xb9,
+            ..Repr::new(src_dst.0, src_dst.1, IpProtocol::TCP, 10, 3)
+        };
+        assert_eq!(repr, expected);
     }
 }

@@ -79,6 +79,52 @@ impl<'a> Header<'a> {
     }
 }
 
+packet! {
+    /// A packet in a buffer.
+    Packet, |data| Header::split(data).map(|_| ())
+}
+
+getters! { Packet:
+    traffic_class -> u8;
+    flow_label -> u32;
+    payload_len -> u16;
+    next_header -> IpProtocol;
+    hop_limit -> u8;
+}
+
+setters! { Packet:
+    set_payload_len(payload_len: u16) at 4 = payload_len.to_be_bytes();
+    set_next_header(next_header: IpProtocol) at 6 = [next_header.0];
+    set_hop_limit(hop_limit: u8) at 7 = [hop_limit];
+    set_src_addr(src_addr: Ipv6Address) at 8 = src_addr.octets();
+    set_dst_addr(dst_addr: Ipv6Address) at 24 = dst_addr.octets();
+}
+
+impl<T: AsRef<[u8]>> Packet<T> {
+    /// The source address.
+    pub fn src_addr(&self) -> Ipv6Address {
+        Ipv6Address::from(*self.header().src())
+    }
+
+    /// The destination address.
+    pub fn dst_addr(&self) -> Ipv6Address {
+        Ipv6Address::from(*self.header().dst())
+    }
+
+    /// What follows the header, without the link's padding.
+    pub fn payload(&self) -> &[u8] {
+        &self.buffer.as_ref()[HEADER_LEN..][..usize::from(self.payload_len())]
+    }
+}
+
+impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
+    /// What follows the header, to write it.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        let len = usize::from(self.payload_len());
+        &mut self.buffer.as_mut()[HEADER_LEN..][..len]
+    }
+}
+
 /// A header in a form that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repr {
@@ -110,17 +156,47 @@ impl Repr {
         Repr { src_addr, dst_addr, next_header, hop_limit, payload_len, traffic_class: 0, flow_label: 0 }
     }
 
+    /// Reads a header.
+    pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Repr> {
+        let (header, payload) = Header::split(packet.buffer.as_ref())?;
+        Ok(Repr {
+            src_addr: Ipv6Address::from(*header.src()),
+            dst_addr: Ipv6Address::from(*header.dst()),
+            next_header: header.next_header(),
+            hop_limit: header.hop_limit(),
+            payload_len: payload.len() as u16,
+            traffic_class: header.traffic_class(),
+            flow_label: header.flow_label(),
+        })
+    }
+
+    /// Octets of the header.
+    pub const fn buffer_len(&self) -> usize {
+        HEADER_LEN
+    }
+
+    /// Writes the header.
+    ///
+    /// # Panics
+    /// If the buffer is shorter than that.
+    pub fn emit<T: AsRef<[u8]> + AsMut<[u8]>>(&self, packet: &mut Packet<T>) {
+        match packet.buffer.as_mut().first_chunk_mut() {
+            Some(header) => self.emit_header(header),
+            None => panic!("an IPv6 header has 40 octets"),
+        }
+    }
+
     /// Writes the header.
     #[inline]
     pub fn emit_header(&self, header: &mut [u8; HEADER_LEN]) {
         let first = 6 << 28 | u32::from(self.traffic_class) << 20 | self.flow_label & 0xf_ffff;
-        let [a, b, c, d] = first.to_be_bytes();
-        let [e, f] = self.payload_len.to_be_bytes();
-        let (fixed, addresses) = header.split_at_mut(8);
-        fixed.copy_from_slice(&[a, b, c, d, e, f, self.next_header.0, self.hop_limit]);
-        let (src, dst) = addresses.split_at_mut(16);
-        src.copy_from_slice(&self.src_addr.octets());
-        dst.copy_from_slice(&self.dst_addr.octets());
+        let ([a, b, c, d], [e, f]) = (first.to_be_bytes(), self.payload_len.to_be_bytes());
+        let Some((fixed, addresses)) = header.split_first_chunk_mut::<8>() else { return };
+        let Some((src, dst)) = addresses.split_first_chunk_mut::<16>() else { return };
+        let Some(dst) = dst.first_chunk_mut::<16>() else { return };
+        *fixed = [a, b, c, d, e, f, self.next_header.0, self.hop_limit];
+        *src = self.src_addr.octets();
+        *dst = self.dst_addr.octets();
     }
 }
 
@@ -131,5 +207,79 @@ impl fmt::Display for Repr {
             "IPv6 {} > {} {} len={} hop-limit={}",
             self.src_addr, self.dst_addr, self.next_header, self.payload_len, self.hop_limit
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frames::{self, hex};
+
+    #[test]
+    fn packets_of_linux_parse_and_are_written_again() {
+        let cases = [
+            frames::PING6,
+            frames::PONG6,
+            frames::UDP6,
+            frames::UNREACHABLE6,
+            frames::SOLICIT,
+            frames::ADVERT,
+        ];
+        for frame in cases {
+            let data = &hex(frame)[14..];
+            let packet = Packet::new_checked(data).unwrap();
+            let repr = Repr::parse(&packet).unwrap();
+            let mut copy = Packet::new_unchecked(vec![0xff; data.len()]);
+            repr.emit(&mut copy);
+            copy.payload_mut().copy_from_slice(packet.payload());
+            assert_eq!(copy.into_inner(), data);
+        }
+        let data = hex(frames::PING6);
+        let repr = Repr::parse(&Packet::new_checked(&data[14..]).unwrap()).unwrap();
+        assert_eq!(repr.to_string(), "IPv6 fd00::1 > fd00::2 ICMPv6 len=18 hop-limit=64");
+        assert_eq!((repr.flow_label, repr.traffic_class), (0xf_a168, 0));
+    }
+
+    #[test]
+    fn class_and_label_do_not_touch_each_other() {
+        let new = Repr::new(Ipv6Address::LOCALHOST, Ipv6Address::UNSPECIFIED, IpProtocol::TCP, 0, 1);
+        for (traffic_class, flow_label) in [(0xff, 0), (0, 0xf_ffff), (0xa5, 0x5_a5a5), (0, 0)] {
+            let repr = Repr { traffic_class, flow_label, ..new };
+            let mut packet = Packet::new_unchecked([0xff; HEADER_LEN]);
+            repr.emit(&mut packet);
+            assert_eq!(Repr::parse(&packet).unwrap(), repr);
+        }
+        let mut header = [0; HEADER_LEN];
+        Repr { flow_label: 0xfff0_0001, ..new }.emit_header(&mut header);
+        assert_eq!(header[..4], [0x60, 0, 0, 1]);
+    }
+
+    #[test]
+    fn what_breaks_the_format_gets_its_error() {
+        let good = hex(frames::UDP6)[14..].to_vec();
+        for len in 0..good.len() {
+            assert_eq!(Header::split(&good[..len]).unwrap_err(), Error::Truncated, "{len}");
+        }
+        let mut bad = good.clone();
+        bad[0] = 0x45;
+        assert_eq!(Header::split(&bad).unwrap_err(), Error::Malformed);
+        let mut bad = good.clone();
+        bad[5] += 1;
+        assert_eq!(Header::split(&bad).unwrap_err(), Error::Truncated);
+        let padded = [&good[..], &[0; 9]].concat();
+        assert_eq!(Header::split(&padded).unwrap().1.len(), good.len() - HEADER_LEN);
+    }
+
+    #[test]
+    fn a_setter_writes_what_its_getter_reads() {
+        let mut packet = Packet::new_unchecked(hex(frames::UDP6)[14..].to_vec());
+        packet.set_payload_len(4);
+        packet.set_next_header(IpProtocol::TCP);
+        packet.set_hop_limit(9);
+        packet.set_src_addr(Ipv6Address::LOCALHOST);
+        packet.set_dst_addr(Ipv6Address::UNSPECIFIED);
+        let label = packet.flow_label();
+        let expected = Repr::new(Ipv6Address::LOCALHOST, Ipv6Address::UNSPECIFIED, IpProtocol::TCP, 4, 9);
+        assert_eq!(Repr::parse(&packet).unwrap(), Repr { flow_label: label, ..expected });
     }
 }

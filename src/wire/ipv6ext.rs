@@ -172,7 +172,7 @@ fn check_options(header: &[u8], at: usize) -> Result<(), Stop> {
 
 /// Writes a fragment header.
 pub fn emit_fragment(header: &mut [u8; FRAGMENT_HEADER_LEN], next_header: IpProtocol, fragment: &Fragment) {
-    debug_assert!(fragment.offset % 8 == 0);
+    debug_assert!(fragment.offset.is_multiple_of(8));
     let [o0, o1] = (fragment.offset | u16::from(fragment.more)).to_be_bytes();
     let [i0, i1, i2, i3] = fragment.ident.to_be_bytes();
     *header = [next_header.0, 0, o0, o1, i0, i1, i2, i3];

@@ -2,11 +2,16 @@
 
 use core::fmt;
 
+#[macro_use]
+mod packet;
+
 mod addr;
 pub mod arp;
 pub(crate) mod checksum;
 pub mod ethernet;
 mod field;
+#[cfg(test)]
+pub(crate) mod frames;
 pub mod icmp;
 pub mod icmpv4;
 pub mod icmpv6;
@@ -15,16 +20,29 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod ipv6ext;
 pub mod ndisc;
+mod pretty;
 pub mod tcp;
 pub mod udp;
 
 pub(crate) use addr::Addr;
 pub use addr::FamilyNotBuiltIn;
-pub use ethernet::{Address as EthernetAddress, EtherType};
+pub use arp::{Operation as ArpOperation, Packet as ArpPacket, Repr as ArpRepr};
+pub use ethernet::{
+    Address as EthernetAddress, EtherType, Frame as EthernetFrame, HEADER_LEN as ETHERNET_HEADER_LEN,
+    Repr as EthernetRepr,
+};
+pub use icmpv4::{Packet as Icmpv4Packet, Repr as Icmpv4Repr};
+pub use icmpv6::{Packet as Icmpv6Packet, Repr as Icmpv6Repr};
 pub use ip::{
     IpAddress, IpCidr, IpEndpoint, IpListenEndpoint, IpProtocol, IpVersion, Ipv4Address, Ipv4Cidr,
     Ipv6Address, Ipv6Cidr,
 };
+pub use ipv4::{HEADER_LEN as IPV4_HEADER_LEN, Packet as Ipv4Packet, Repr as Ipv4Repr};
+pub use ipv6::{HEADER_LEN as IPV6_HEADER_LEN, Packet as Ipv6Packet, Repr as Ipv6Repr};
+pub use ndisc::{Message as NdiscRepr, NdOption};
+pub use pretty::PrettyPrinter;
+pub use tcp::{Flags as TcpFlags, Packet as TcpPacket, Repr as TcpRepr, SeqNum as TcpSeqNumber};
+pub use udp::{HEADER_LEN as UDP_HEADER_LEN, Packet as UdpPacket, Repr as UdpRepr};
 
 /// Why octets are no packet of the format they were read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -13,10 +13,12 @@
 //! |  option type  |  length / 8   |  option's data …
 //! ```
 
+use core::fmt;
+
 use super::checksum::{Sum, sum};
 use super::field::{octets, u32_at};
 use super::icmpv6::msg_type;
-use super::{Error, Ipv6Address, Result};
+use super::{Error, EthernetAddress, Ipv6Address, Result};
 
 /// Octets of a solicitation or an advertisement of a neighbour, without options.
 pub const NEIGHBOR_LEN: usize = 24;
@@ -39,13 +41,15 @@ bitflags::bitflags! {
 }
 
 bitflags::bitflags! {
-    /// Flags of a router advertisement.
+    /// Flags of a router advertisement; bits without a name here are kept, too.
     #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
     pub struct RouterFlags: u8 {
         /// Addresses come by DHCPv6.
         const MANAGED = 0x80;
         /// Other configuration comes by DHCPv6.
         const OTHER = 0x40;
+        /// Rather this router than others (RFC 4191 §2.2); both bits of this field mean "rather not".
+        const PREFER = 0x08;
     }
 }
 
@@ -296,7 +300,7 @@ fn parse_router_advert<'a>(
     let [.., hop_limit, flags, lifetime_high, lifetime_low] = *fixed;
     Ok(Message::RouterAdvert {
         hop_limit,
-        flags: RouterFlags::from_bits_truncate(flags),
+        flags: RouterFlags::from_bits_retain(flags),
         router_lifetime: u16::from_be_bytes([lifetime_high, lifetime_low]),
         reachable_time: u32_at::<0, 8>(times),
         retrans_time: u32_at::<4, 8>(times),
@@ -329,7 +333,8 @@ fn parse_neighbor_advert<'a>(
     let (target, options) = rest.split_first_chunk::<16>().ok_or(Error::Truncated)?;
     let lladdr = Options::parse(options)?.target_link_addr();
     let flags = NeighborFlags::from_bits_truncate(fixed[4]);
-    ensure(!is_multicast(target) && !(is_multicast(dst) && flags.contains(NeighborFlags::SOLICITED)))?;
+    let solicited_by_all = is_multicast(dst) && flags.contains(NeighborFlags::SOLICITED);
+    ensure(!is_multicast(target) && !solicited_by_all)?;
     Ok(Message::NeighborAdvert { flags, target, lladdr })
 }
 
@@ -349,6 +354,175 @@ fn parse_redirect<'a>(
         _ => None,
     });
     Ok(Message::Redirect { target, dest, lladdr: options.target_link_addr(), redirected })
+}
+
+impl NdOption<'_> {
+    /// Octets of the option: a multiple of 8.
+    pub fn buffer_len(&self) -> usize {
+        match self {
+            NdOption::SourceLinkAddr(_) | NdOption::TargetLinkAddr(_) | NdOption::Mtu(_) => 8,
+            NdOption::Prefix(_) => 32,
+            NdOption::Redirected(packet) => 8 + packet.len().next_multiple_of(8),
+            NdOption::Unknown(_, data) => (2 + data.len()).next_multiple_of(8),
+        }
+    }
+
+    /// Writes the option.
+    ///
+    /// # Panics
+    /// If the buffer is shorter than that, or the option longer than 2,040 octets.
+    pub fn emit(&self, buffer: &mut [u8]) {
+        let len = self.buffer_len();
+        assert!(len <= 255 * 8, "an option has at most 2,040 octets");
+        let data = &mut buffer[..len];
+        data.fill(0);
+        data[1] = (len / 8) as u8;
+        let mut put = |kind, at: usize, octets: &[u8]| {
+            data[0] = kind;
+            data[at..at + octets.len()].copy_from_slice(octets);
+        };
+        match self {
+            NdOption::SourceLinkAddr(addr) => put(option::SOURCE_LINK_ADDR, 2, *addr),
+            NdOption::TargetLinkAddr(addr) => put(option::TARGET_LINK_ADDR, 2, *addr),
+            NdOption::Mtu(mtu) => put(option::MTU, 4, &mtu.to_be_bytes()),
+            NdOption::Redirected(packet) => put(option::REDIRECTED, 8, packet),
+            NdOption::Unknown(kind, octets) => put(*kind, 2, octets),
+            NdOption::Prefix(prefix) => {
+                put(option::PREFIX, 2, &[prefix.prefix_len, prefix.flags.bits()]);
+                put(option::PREFIX, 4, &prefix.valid_lifetime.to_be_bytes());
+                put(option::PREFIX, 8, &prefix.preferred_lifetime.to_be_bytes());
+                put(option::PREFIX, 16, &prefix.prefix.octets());
+            }
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Octets of the fixed part.
+    const fn fixed_len(&self) -> usize {
+        match self {
+            Message::RouterSolicit { .. } => 8,
+            Message::RouterAdvert { .. } => 16,
+            Message::NeighborSolicit { .. } | Message::NeighborAdvert { .. } => NEIGHBOR_LEN,
+            Message::Redirect { .. } => 40,
+        }
+    }
+
+    /// The options that the fields stand for; those of a router advertisement stand for themselves.
+    fn field_options(&self) -> [Option<NdOption<'a>>; 2] {
+        match *self {
+            Message::RouterSolicit { lladdr } | Message::NeighborSolicit { lladdr, .. } => {
+                [lladdr.map(NdOption::SourceLinkAddr), None]
+            }
+            Message::NeighborAdvert { lladdr, .. } => [lladdr.map(NdOption::TargetLinkAddr), None],
+            Message::Redirect { lladdr, redirected, .. } => {
+                [lladdr.map(NdOption::TargetLinkAddr), redirected.map(NdOption::Redirected)]
+            }
+            Message::RouterAdvert { .. } => [None, None],
+        }
+    }
+
+    /// Octets of the message with its options.
+    pub fn buffer_len(&self) -> usize {
+        let options = match self {
+            Message::RouterAdvert { options, .. } => options.0.len(),
+            _ => self.field_options().iter().flatten().map(NdOption::buffer_len).sum(),
+        };
+        self.fixed_len() + options
+    }
+
+    /// Writes the message, without a checksum. Options other than those that are fields are not kept,
+    /// except those of a router advertisement, whose `options` are written and `lladdr` is not.
+    ///
+    /// # Panics
+    /// If the buffer is shorter than [`buffer_len`](Message::buffer_len).
+    pub fn emit(&self, buffer: &mut [u8]) {
+        let (fixed, mut rest) = buffer[..self.buffer_len()].split_at_mut(self.fixed_len());
+        fixed.fill(0);
+        match *self {
+            Message::RouterSolicit { .. } => fixed[0] = msg_type::ROUTER_SOLICIT,
+            Message::RouterAdvert {
+                hop_limit,
+                flags,
+                router_lifetime,
+                reachable_time,
+                retrans_time,
+                options,
+                ..
+            } => {
+                fixed[0] = msg_type::ROUTER_ADVERT;
+                fixed[4..6].copy_from_slice(&[hop_limit, flags.bits()]);
+                fixed[6..8].copy_from_slice(&router_lifetime.to_be_bytes());
+                fixed[8..12].copy_from_slice(&reachable_time.to_be_bytes());
+                fixed[12..16].copy_from_slice(&retrans_time.to_be_bytes());
+                rest.copy_from_slice(options.0);
+                return;
+            }
+            Message::NeighborSolicit { target, .. } => {
+                fixed[0] = msg_type::NEIGHBOR_SOLICIT;
+                fixed[8..24].copy_from_slice(target);
+            }
+            Message::NeighborAdvert { flags, target, .. } => {
+                fixed[0] = msg_type::NEIGHBOR_ADVERT;
+                fixed[4] = flags.bits();
+                fixed[8..24].copy_from_slice(target);
+            }
+            Message::Redirect { target, dest, .. } => {
+                fixed[0] = msg_type::REDIRECT;
+                fixed[8..24].copy_from_slice(target);
+                fixed[24..40].copy_from_slice(dest);
+            }
+        }
+        for option in self.field_options().iter().flatten() {
+            let (place, after) = rest.split_at_mut(option.buffer_len());
+            option.emit(place);
+            rest = after;
+        }
+    }
+}
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addr = |octets: &[u8; 16]| Ipv6Address::from(*octets);
+        let lladdr = match self {
+            Message::RouterSolicit { lladdr } => {
+                f.write_str("router solicitation")?;
+                lladdr
+            }
+            Message::RouterAdvert { router_lifetime, lladdr, .. } => {
+                write!(f, "router advertisement lifetime={router_lifetime}s")?;
+                lladdr
+            }
+            Message::NeighborSolicit { target, lladdr } => {
+                write!(f, "neighbor solicitation who has {}?", addr(target))?;
+                lladdr
+            }
+            Message::NeighborAdvert { target, lladdr, .. } => {
+                write!(f, "neighbor advertisement {}", addr(target))?;
+                lladdr
+            }
+            Message::Redirect { target, dest, lladdr, .. } => {
+                write!(f, "redirect {} by {}", addr(dest), addr(target))?;
+                lladdr
+            }
+        };
+        if let Some(lladdr) = lladdr {
+            write!(f, " at {}", EthernetAddress(**lladdr))?;
+        }
+        match self {
+            Message::NeighborAdvert { flags, .. } => {
+                flags.iter_names().try_for_each(|(name, _)| write!(f, " {name}"))
+            }
+            Message::RouterAdvert { options, .. } => {
+                let mut options = *options;
+                options.try_for_each(|option| match option {
+                    NdOption::Prefix(prefix) => write!(f, " prefix={}/{}", prefix.prefix, prefix.prefix_len),
+                    _ => Ok(()),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Writes a solicitation, with the sender's Ethernet address unless it is a probe.
@@ -394,5 +568,184 @@ fn emit_neighbor(
     let checksum = sum(message).add(pseudo).finish();
     if let Some([_, _, high, low, ..]) = message.first_chunk_mut::<8>() {
         [*high, *low] = checksum;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frames::{self, hex};
+
+    const LINK_LOCAL: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    const GLOBAL: [u8; 16] = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    const SOLICITED_NODE: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 2];
+    const UNSPECIFIED: [u8; 16] = [0; 16];
+
+    /// The message in a frame, behind `skip` octets.
+    fn message(frame: &str, skip: usize) -> Vec<u8> {
+        hex(frame)[skip..].to_vec()
+    }
+
+    #[test]
+    fn a_router_advertisement_tells_everything() {
+        let data = message(frames::ROUTER_ADVERT, 40);
+        let Ok(Message::RouterAdvert {
+            hop_limit,
+            flags,
+            router_lifetime,
+            reachable_time,
+            retrans_time,
+            lladdr,
+            options,
+        }) = Message::parse(&LINK_LOCAL, &ALL_NODES, &data)
+        else {
+            panic!()
+        };
+        assert_eq!((hop_limit, flags, router_lifetime), (64, RouterFlags::OTHER | RouterFlags::PREFER, 1800));
+        assert_eq!((reachable_time, retrans_time), (30_000, 1000));
+        assert_eq!(lladdr, Some(&[2, 0, 0, 0, 0, 1]));
+        let options: Vec<_> = options.collect();
+        let prefix = PrefixInformation {
+            prefix_len: 64,
+            flags: PrefixFlags::ON_LINK | PrefixFlags::ADDRCONF,
+            valid_lifetime: 86_400,
+            preferred_lifetime: 14_400,
+            prefix: "fd00:1::".parse().unwrap(),
+        };
+        assert_eq!(
+            options[..3],
+            [NdOption::SourceLinkAddr(&[2, 0, 0, 0, 0, 1]), NdOption::Mtu(1480), NdOption::Prefix(prefix),]
+        );
+        assert!(matches!(options[3], NdOption::Unknown(25, [0, 0, 0, 0, 2, 0x58, ..])));
+        let mut written = vec![0xff; data.len() - 16];
+        let mut rest = &mut written[..];
+        for option in options {
+            let (place, after) = rest.split_at_mut(option.buffer_len());
+            option.emit(place);
+            rest = after;
+        }
+        assert_eq!(written, data[16..]);
+    }
+
+    /// Covers: RFC 4861 §4.6, §6.1.1, §6.1.2, §7.1.1, §7.1.2, §8.1
+    #[test]
+    fn what_breaks_a_rule_gets_its_error() {
+        struct Case(&'static str, &'static str, usize, [u8; 16], [u8; 16], &'static [(usize, u8)]);
+        let (ra, redirect) = (frames::ROUTER_ADVERT, frames::REDIRECT);
+        let (ns, na, rs) = (frames::SOLICIT, frames::ADVERT, frames::ROUTER_SOLICIT);
+        let cases = [
+            Case("NS with a code", ns, 54, GLOBAL, SOLICITED_NODE, &[(1, 1)]),
+            Case("NS for a group", ns, 54, GLOBAL, SOLICITED_NODE, &[(8, 0xff)]),
+            Case("NS with an option of no length", ns, 54, GLOBAL, SOLICITED_NODE, &[(25, 0)]),
+            Case("NS from nobody with an address", ns, 54, UNSPECIFIED, SOLICITED_NODE, &[]),
+            Case("NS from nobody to a host", ns, 54, UNSPECIFIED, GLOBAL, &[(24, 9)]),
+            Case("NS from nobody to all", ns, 54, UNSPECIFIED, ALL_NODES, &[(24, 9)]),
+            Case("NA with a code", na, 54, GLOBAL, GLOBAL, &[(1, 1)]),
+            Case("NA for a group", na, 54, GLOBAL, GLOBAL, &[(8, 0xff)]),
+            Case("NA that was solicited by all", na, 54, GLOBAL, ALL_NODES, &[]),
+            Case("NA with an option of no length", na, 54, GLOBAL, GLOBAL, &[(25, 0)]),
+            Case("RS with a code", rs, 54, LINK_LOCAL, ALL_NODES, &[(1, 1)]),
+            Case("RS from nobody with an address", rs, 54, UNSPECIFIED, ALL_NODES, &[]),
+            Case("RS with an option of no length", rs, 54, LINK_LOCAL, ALL_NODES, &[(9, 0)]),
+            Case("RA from afar", ra, 40, GLOBAL, ALL_NODES, &[]),
+            Case("RA with a code", ra, 40, LINK_LOCAL, ALL_NODES, &[(1, 1)]),
+            Case("RA with a later option of no length", ra, 40, LINK_LOCAL, ALL_NODES, &[(33, 0)]),
+            Case("redirect from afar", redirect, 40, GLOBAL, GLOBAL, &[]),
+            Case("redirect with a code", redirect, 40, LINK_LOCAL, GLOBAL, &[(1, 1)]),
+            Case("redirect for a group", redirect, 40, LINK_LOCAL, GLOBAL, &[(24, 0xff)]),
+            Case("redirect by a stranger", redirect, 40, LINK_LOCAL, GLOBAL, &[(8, 0xfd)]),
+            Case("redirect with an option of no length", redirect, 40, LINK_LOCAL, GLOBAL, &[(41, 0)]),
+        ];
+        for Case(name, frame, skip, src, dst, changes) in cases {
+            let mut data = message(frame, skip);
+            changes.iter().for_each(|&(at, value)| data[at] = value);
+            assert_eq!(Message::parse(&src, &dst, &data), Err(Error::Malformed), "{name}");
+        }
+        // The same without what is wrong.
+        let mut probe = message(ns, 54);
+        probe.truncate(NEIGHBOR_LEN);
+        assert!(Message::parse(&UNSPECIFIED, &SOLICITED_NODE, &probe).is_ok());
+        assert!(Message::parse(&UNSPECIFIED, &ALL_NODES, &message(rs, 54)[..8]).is_ok());
+        let mut unsolicited = message(na, 54);
+        unsolicited[4] &= !NeighborFlags::SOLICITED.bits();
+        assert!(Message::parse(&GLOBAL, &ALL_NODES, &unsolicited).is_ok());
+        let mut on_link = message(redirect, 40);
+        on_link.copy_within(24..40, 8);
+        assert!(Message::parse(&LINK_LOCAL, &GLOBAL, &on_link).is_ok());
+    }
+
+    #[test]
+    fn a_cut_at_every_octet_is_an_error_unless_an_option_ends_there() {
+        let cases = [
+            (frames::SOLICIT, 54, &[24][..]),
+            (frames::ADVERT, 54, &[24]),
+            (frames::ROUTER_SOLICIT, 54, &[8]),
+            (frames::ROUTER_ADVERT, 40, &[16, 24, 32, 64]),
+            (frames::REDIRECT, 40, &[40, 48]),
+        ];
+        for (frame, skip, ends) in cases {
+            let data = message(frame, skip);
+            for len in 0..data.len() {
+                let parsed = Message::parse(&LINK_LOCAL, &GLOBAL, &data[..len]);
+                match ends.contains(&len) {
+                    true => assert!(parsed.is_ok(), "{len}"),
+                    false => assert_eq!(parsed, Err(Error::Truncated), "{len}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn flipped_bits_never_panic_and_what_parses_is_written_and_parses_again() {
+        for (frame, skip) in [(frames::ROUTER_ADVERT, 40), (frames::REDIRECT, 40), (frames::ADVERT, 54)] {
+            let mut data = message(frame, skip);
+            for bit in 0..data.len() * 8 {
+                data[bit / 8] ^= 1 << (bit % 8);
+                if let Ok(parsed) = Message::parse(&LINK_LOCAL, &GLOBAL, &data) {
+                    let _ = parsed.to_string();
+                    let mut written = vec![0xff; parsed.buffer_len()];
+                    parsed.emit(&mut written);
+                    assert_eq!(Message::parse(&LINK_LOCAL, &GLOBAL, &written), Ok(parsed), "{bit}");
+                }
+                data[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_another_length_are_not_understood() {
+        let long_link_addr = [1, 2, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9];
+        let options = Options::parse(&long_link_addr).unwrap();
+        assert!(options.source_link_addr().is_none());
+        let mut prefix = [0; 32];
+        prefix[..3].copy_from_slice(&[3, 4, 129]);
+        let mut options = Options::parse(&prefix).unwrap();
+        assert!(matches!(options.next(), Some(NdOption::Unknown(3, _))));
+        assert_eq!(options.next(), None);
+    }
+
+    #[test]
+    #[cfg(feature = "proto-ipv6")]
+    fn the_engine_writes_what_linux_writes() {
+        use crate::wire::Addr;
+        use crate::wire::checksum::pseudo_header;
+        for frame in [frames::SOLICIT, frames::ADVERT] {
+            let data = hex(frame);
+            let header = crate::wire::ipv6::Header::split(&data[14..]).unwrap().0;
+            let (src, dst) = (Addr::v6(*header.src()), Addr::v6(*header.dst()));
+            let pseudo = pseudo_header(&src, &dst, 58, 32);
+            let mut written = [0xff; NEIGHBOR_WITH_LINK_LEN];
+            match Message::parse(header.src(), header.dst(), &data[54..]).unwrap() {
+                Message::NeighborSolicit { target, lladdr } => {
+                    emit_neighbor_solicit(&mut written, target, lladdr, pseudo);
+                }
+                Message::NeighborAdvert { flags, target, lladdr } => {
+                    emit_neighbor_advert(&mut written, flags, target, lladdr.unwrap(), pseudo);
+                }
+                _ => panic!(),
+            }
+            assert_eq!(written, data[54..]);
+        }
     }
 }

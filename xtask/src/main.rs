@@ -1,1 +1,60 @@
-fn main() {}
+//! One command per task: `cargo xtask --help`.
+
+mod check;
+mod firmware;
+mod fuzz;
+mod network;
+mod size;
+mod steps;
+mod test;
+mod thumb;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a developer does with Goldcrest, one command per task.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Format, lints, feature combinations, Cortex-M builds, unit tests; under three minutes
+    Check,
+    /// All that CI runs
+    Test,
+    /// Builds a firmware image, and with --run boots it in QEMU and talks to it
+    Firmware(firmware::Arguments),
+    /// What whole images weigh on a Cortex-M, and where they can still panic
+    Size(size::Arguments),
+    /// Fuzzes a target with cargo-fuzz
+    Fuzz(fuzz::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Check => check::run(),
+        Task::Test => test::run(),
+        Task::Firmware(arguments) => firmware::run(&arguments),
+        Task::Size(arguments) => size::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map(PathBuf::from).unwrap_or(manifest)
+}

@@ -1,7 +1,9 @@
 //! One test for each decision that has no better place.
 
 use super::net::*;
-use crate::iface::{Budget, Config, Handler, Hook, Interface, NoHandler, Port, Router, SocketHandle, SocketSet, Verdict};
+use crate::iface::{
+    Budget, Config, Handler, Hook, Interface, NoHandler, Port, Router, SocketHandle, SocketSet, Verdict,
+};
 use crate::phy::{HardwareAddress, Medium, RxMeta};
 use crate::rand::Keys;
 use crate::socket::udp;
@@ -40,10 +42,8 @@ fn a_reply_leaves_by_the_port_that_the_route_says() {
     // The echo request comes in by Ethernet from somebody whom only the bare-IP side can reach.
     let request = icmp4(far, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1, 0xab]);
     tap.to_stack.push_back(ethernet(0x800, &request));
-    let mut router = Router::new(vec![
-        Port::new(&mut ethernet_side, &mut tap),
-        Port::new(&mut ip_side, &mut tun),
-    ]);
+    let mut router =
+        Router::new(vec![Port::new(&mut ethernet_side, &mut tap), Port::new(&mut ip_side, &mut tun)]);
     router.poll(now, &mut sockets);
     drop(router);
     assert!(tap.from_stack.is_empty());
@@ -200,7 +200,8 @@ fn several_stacks_live_in_one_process() {
     a.exchange(udp4((PEER_IP, 1), (OUR_IP, 7), b"x"));
     assert!(a.sockets.get::<udp::Socket>(handle).can_recv());
     assert_eq!(b.exchange(udp4((PEER_IP, 1), (OUR_IP, 7), b"x"))[0][20], 3, "b has no such socket");
-    let thread = std::thread::spawn(move || a.exchange(icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1])).len());
+    let thread =
+        std::thread::spawn(move || a.exchange(icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1])).len());
     assert_eq!(thread.join().unwrap(), 1);
 }
 
@@ -232,7 +233,8 @@ fn any_octets_are_survived() {
             let before = net.iface.stats().clone();
             net.exchange(frame.clone());
             let after = net.iface.stats();
-            let counted = after.total_drops() - before.total_drops() + (after.ip_in_delivers - before.ip_in_delivers);
+            let counted =
+                after.total_drops() - before.total_drops() + (after.ip_in_delivers - before.ip_in_delivers);
             let is_arp = frame.get(12..14) == Some(&[8, 6]);
             assert!(counted > 0 || is_arp, "neither delivered nor counted: {frame:02x?}");
         }

@@ -6,4 +6,5 @@ mod decisions;
 mod icmp;
 mod neighbors;
 mod net;
+mod tcp;
 mod udp;

@@ -1,7 +1,7 @@
 use super::net::*;
 use crate::iface::{HandleError, SocketHandle};
-use crate::socket::udp::{self, BindError, RecvError, SendError};
 use crate::socket::Events;
+use crate::socket::udp::{self, BindError, RecvError, SendError};
 use crate::wire::{IpAddress, IpEndpoint};
 
 fn socket() -> udp::Socket<'static> {

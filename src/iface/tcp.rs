@@ -1,0 +1,351 @@
+//! TCP in the engine: segments in and out. `tcp_set` has what concerns the set of sockets.
+
+use super::egress::Step;
+use super::engine::{context, context_of};
+use super::handler::SynVerdict;
+use super::icmp::zone_of;
+use super::ingress::{Ingress, Received, Taken};
+use super::interface::Interface;
+use super::links::Links;
+use super::output::{Packet, Sent};
+use super::socket_set::{Flags, SocketSet};
+use crate::config;
+use crate::socket::tcp::{self, Kind, ListenerVerdict, Outcome, Plan, Segment, TimeWaitVerdict};
+use crate::socket::{Events, Socket, Tuple};
+use crate::stats::DropReason;
+use crate::storage::Class;
+use crate::time::{Instant, Ticks};
+use crate::wire::tcp::{Flags as Bits, Options};
+use crate::wire::{IpEndpoint, IpProtocol, checksum};
+
+impl Ingress<'_, '_, '_, '_, '_> {
+    pub(crate) fn tcp(&mut self, received: &Received<'_>) -> Taken {
+        let (header, options, payload) = crate::wire::tcp::parse(received.payload)?;
+        if !self.meta.checksum_ok {
+            let len = received.payload.len() as u32;
+            let pseudo = checksum::pseudo_header(&received.src, &received.dst, IpProtocol::TCP.0, len);
+            if !pseudo.add(checksum::sum(received.payload)).is_valid() {
+                return Err(DropReason::Checksum);
+            }
+        }
+        // RFC 9293 §3.9.2.3 (MUST-57): nothing but one host talks to one host.
+        if !received.unicast {
+            return Err(DropReason::BadSource);
+        }
+        let in_segs = &mut self.links.iface.stats.tcp_in_segs;
+        *in_segs = in_segs.wrapping_add(1);
+        let mut segment = Segment {
+            seq: header.seq(),
+            ack: header.ack(),
+            flags: header.flags(),
+            window: header.window(),
+            options: Options::NONE,
+            payload,
+        };
+        if !options.is_empty() {
+            segment.options.parse(options)?;
+        }
+        let tuple = Tuple {
+            local: received.dst,
+            remote: received.src,
+            local_port: header.dst_port(),
+            remote_port: header.src_port(),
+            zone: zone_of(self, &received.src),
+        };
+        self.segment(&tuple, &segment)
+    }
+
+    fn segment(&mut self, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        let hash = self.sockets.hash_of(tuple);
+        match self.sockets.find_connection(hash, tuple) {
+            Some(ix) => self.give_segment(ix, tuple, segment),
+            None => self.without_connection(hash, tuple, segment),
+        }
+    }
+
+    /// A segment of a connection that has a socket.
+    fn give_segment(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        let Some(handle) = self.sockets.slots.handle_at(ix) else { return Err(DropReason::NoSocket) };
+        let SocketSet { slots, keys, .. } = &mut *self.sockets;
+        let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
+            return Err(DropReason::NoSocket);
+        };
+        let cx = context_of(keys, self.links.now, self.links.iface);
+        let handler = &mut *self.handler;
+        let outcome = socket.process(&cx, segment, Some(&mut |data| handler.payload(handle, data)));
+        // While it is established its key stays.
+        let may_move = socket.state() != tcp::State::Established;
+        self.sockets.touch(ix);
+        self.sockets.notify(ix, outcome.events);
+        if may_move {
+            self.sockets.refile_tcp(ix);
+        }
+        if outcome.is_reopening {
+            self.sockets.settle_end(ix, Ticks::from_instant(self.links.now));
+            return self.without_connection(self.sockets.hash_of(tuple), tuple, segment);
+        }
+        self.conclude(tuple, outcome)
+    }
+
+    fn conclude(&mut self, tuple: &Tuple, outcome: Outcome) -> Taken {
+        if let Some(plan) = outcome.reply {
+            send_control(self.links, tuple, &plan);
+        }
+        outcome.drop.map_or(Ok(()), Err)
+    }
+
+    /// A segment for which there is no socket: TIME-WAIT, a listener, or a reset.
+    #[inline(never)]
+    fn without_connection(&mut self, hash: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        let cx = context_of(&self.sockets.keys, self.links.now, self.links.iface);
+        if let Some(record) = self.sockets.time_wait.find(hash, tuple, cx.ticks) {
+            match record.process(&cx, segment) {
+                TimeWaitVerdict::Reply(plan) => {
+                    send_control(self.links, tuple, &plan);
+                    return Ok(());
+                }
+                TimeWaitVerdict::Drop(reason) => return Err(reason),
+                TimeWaitVerdict::Reopen => *record = tcp::TimeWait::EMPTY,
+            }
+        }
+        let Some(ix) = self.sockets.find_listener(tuple) else { return self.refuse(tuple, segment) };
+        match self.sockets.entry(ix).map(|entry| &entry.socket) {
+            Some(Socket::Tcp(_)) => self.give_syn(ix, tuple, segment),
+            Some(Socket::TcpListener(_)) => self.listener(ix, tuple, segment),
+            _ => self.refuse(tuple, segment),
+        }
+    }
+
+    fn refuse(&mut self, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        if let Some(plan) = tcp::reset_for(segment) {
+            send_control(self.links, tuple, &plan);
+        }
+        Err(DropReason::NoSocket)
+    }
+
+    /// A segment for a socket that listens for one connection.
+    fn give_syn(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        let SocketSet { slots, keys, .. } = &mut *self.sockets;
+        let cx = context_of(keys, self.links.now, self.links.iface);
+        let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
+            return Err(DropReason::NoSocket);
+        };
+        let outcome = socket.accept_syn(&cx, tuple, segment);
+        self.sockets.touch(ix);
+        self.sockets.notify(ix, outcome.events);
+        self.sockets.refile_tcp(ix);
+        self.conclude(tuple, outcome)
+    }
+
+    /// A segment for a port whose listener keeps half-open connections as records.
+    fn listener(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        let is_syn = segment.flags.contains(Bits::SYN) && !segment.flags.intersects(Bits::ACK | Bits::RST);
+        if is_syn {
+            self.ask_handler(ix, tuple, segment)?;
+        }
+        let SocketSet { slots, keys, .. } = &mut *self.sockets;
+        let cx = context_of(keys, self.links.now, self.links.iface);
+        let Some(Socket::TcpListener(listener)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
+            return Err(DropReason::NoSocket);
+        };
+        if is_syn {
+            let outcome = listener.on_syn(&cx, tuple, segment);
+            self.sockets.update_timer(ix, Ticks::from_instant(self.links.now));
+            return self.conclude(tuple, outcome);
+        }
+        match listener.on_segment(&cx, tuple, segment) {
+            ListenerVerdict::NotMine => self.refuse(tuple, segment),
+            ListenerVerdict::Reply(plan) => {
+                send_control(self.links, tuple, &plan);
+                Ok(())
+            }
+            ListenerVerdict::Drop(reason) => Err(reason),
+            ListenerVerdict::Complete(index) => {
+                let now = self.links.now;
+                let ip_mtu = self.links.iface.ip_mtu();
+                match self.sockets.open_half(ix, index, now, ip_mtu) {
+                    Some(socket) => self.give_segment(socket, tuple, segment),
+                    None => Err(DropReason::NoSlot),
+                }
+            }
+        }
+    }
+
+    fn ask_handler(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        let Some(handle) = self.sockets.slots.handle_at(ix) else { return Ok(()) };
+        let remote = IpEndpoint::new(tuple.remote.into(), tuple.remote_port);
+        let local = IpEndpoint::new(tuple.local.into(), tuple.local_port);
+        match self.handler.syn(handle, remote, local) {
+            SynVerdict::Accept => Ok(()),
+            SynVerdict::Ignore => Err(DropReason::Filtered),
+            SynVerdict::Reset => self.refuse(tuple, segment).and(Err(DropReason::Filtered)),
+        }
+    }
+}
+
+/// Lets a connection send what it has, up to `quota` segments.
+pub(crate) fn dispatch(
+    links: &mut Links<'_, '_, '_>,
+    sockets: &mut SocketSet<'_>,
+    ix: u32,
+    quota: usize,
+    sent: &mut usize,
+) -> Step {
+    let now = links.now;
+    let SocketSet { slots, keys, .. } = &mut *sockets;
+    let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
+        return Step::Idle;
+    };
+    let Some(tuple) = socket.tuple() else { return Step::Idle };
+    let Some(route) = links.route_of(&tuple) else {
+        let ip_mtu = links.iface.ip_mtu();
+        if lose_packet(sockets, ix, now, ip_mtu) {
+            links.iface.drop_output(DropReason::NoRoute);
+        }
+        return Step::Idle;
+    };
+    let step = links.with_port(route.port, |iface, slot| {
+        let cx = context_of(keys, now, iface);
+        for _ in 0..quota {
+            let Some(plan) = socket.decide(&cx) else { return Step::Idle };
+            let packet = packet_for(&tuple, &plan, socket.hop_limit());
+            let mut fill = |out: &mut [u8], sum: bool| socket.emit(&plan, sum, out);
+            match iface.send(now, slot, &packet, &route.next_hop, &mut fill) {
+                Sent::Yes => {
+                    socket.on_sent(&cx, &plan);
+                    count_sent(iface, &plan);
+                    *sent += 1;
+                }
+                Sent::NoRoom => return Step::NoRoom { port: route.port },
+                Sent::Unresolved(neighbor) => return Step::Unresolved { port: route.port, neighbor },
+                Sent::Never(reason) => {
+                    iface.drop_output(reason);
+                    socket.on_sent(&cx, &plan);
+                }
+            }
+        }
+        Step::More
+    });
+    step.unwrap_or(Step::Idle)
+}
+
+fn packet_for(tuple: &Tuple, plan: &Plan, hop_limit: u8) -> Packet {
+    Packet {
+        src: tuple.local,
+        dst: tuple.remote,
+        protocol: IpProtocol::TCP,
+        hop_limit,
+        len: plan.total_len(),
+        segment_len: 0,
+    }
+}
+
+fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
+    let stats = &mut iface.stats;
+    stats.tcp_out_segs = stats.tcp_out_segs.wrapping_add(1);
+    let is_reset = plan.kind == Kind::Reset;
+    stats.tcp_out_rsts = stats.tcp_out_rsts.wrapping_add(u32::from(is_reset));
+    let is_again = matches!(
+        plan.kind,
+        Kind::RtoRetransmit
+            | Kind::FastRetransmit
+            | Kind::PartialAckRetransmit
+            | Kind::SynRetransmit
+            | Kind::SynAckRetransmit
+            | Kind::FinRetransmit
+    );
+    stats.tcp_retrans_segs = stats.tcp_retrans_segs.wrapping_add(u32::from(is_again));
+}
+
+/// What the socket would send now counts as sent and lost, so that its own timers say how often it
+/// tries again. Says whether there was anything.
+pub(crate) fn lose_packet(sockets: &mut SocketSet<'_>, ix: u32, now: Instant, ip_mtu: usize) -> bool {
+    let SocketSet { slots, keys, .. } = &mut *sockets;
+    let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else { return false };
+    let cx = context(keys, now, ip_mtu, 0);
+    let mut any = false;
+    for _ in 0..config::PACKETS_PER_TURN {
+        let Some(plan) = socket.decide(&cx) else { break };
+        socket.on_sent(&cx, &plan);
+        any = true;
+    }
+    sockets.update_timer(ix, Ticks::from_instant(now));
+    any
+}
+
+/// Sends the SYN-ACKs whose time has come, and opens complete connections for which there is a socket now.
+pub(crate) fn dispatch_listener(
+    links: &mut Links<'_, '_, '_>,
+    sockets: &mut SocketSet<'_>,
+    ix: u32,
+    quota: usize,
+    sent: &mut usize,
+) -> Step {
+    let now = links.now;
+    sockets.open_waiting(ix, now, links.iface.ip_mtu());
+    for _ in 0..quota {
+        let SocketSet { slots, keys, .. } = &mut *sockets;
+        let cx = context_of(keys, now, links.iface);
+        let Some(Socket::TcpListener(listener)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
+            return Step::Idle;
+        };
+        let Some((tuple, plan)) = listener.next_retransmit(&cx) else { return Step::Idle };
+        send_control(links, &tuple, &plan);
+        *sent += 1;
+    }
+    Step::More
+}
+
+/// Sends a segment without payload for which no socket stands: a reset, a SYN-ACK, a last ACK.
+#[inline(never)]
+fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan) {
+    let Some(route) = links.route_of(tuple) else {
+        links.iface.drop_output(DropReason::NoRoute);
+        return;
+    };
+    let packet = packet_for(tuple, plan, config::DEFAULT_HOP_LIMIT);
+    let now = links.now;
+    links.with_port(route.port, |iface, slot| {
+        let mut fill =
+            |out: &mut [u8], _sum: bool| tcp::emit_control(plan, tuple.local_port, tuple.remote_port, out);
+        if iface.send_or_queue(now, slot, &packet, &route.next_hop, Class::Control, &mut fill) {
+            count_sent(iface, plan);
+        }
+    });
+}
+
+/// What the engine does at the end of a socket's turn.
+impl SocketSet<'_> {
+    /// The connection may have ended: its record is kept, its key goes, and an orphan's slot with it.
+    pub(crate) fn end_turn(&mut self, ix: u32, now: Ticks) {
+        self.update_timer(ix, now);
+        self.settle_end(ix, now);
+    }
+
+    fn settle_end(&mut self, ix: u32, now: Ticks) {
+        let Some(Socket::Tcp(socket)) = self.slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
+            return;
+        };
+        match socket.state() {
+            tcp::State::Established => return,
+            tcp::State::TimeWait => {
+                let tuple = socket.tuple();
+                if let (Some(record), Some(tuple)) = (socket.take_time_wait(now), tuple) {
+                    let hash = self.hash_of(&tuple);
+                    self.time_wait.insert(hash, record, now);
+                    self.refile_tcp(ix);
+                    self.notify(ix, Events::CLOSED);
+                }
+            }
+            _ => self.refile_tcp(ix),
+        }
+        let is_done = matches!(
+            self.entry(ix).map(|entry| (&entry.socket, entry.flags)),
+            Some((Socket::Tcp(socket), flags))
+                if flags.contains(Flags::ORPHAN) && !socket.is_open() && socket.tuple().is_none()
+        );
+        if is_done {
+            self.reap(ix);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! TCP between two stacks, in virtual time, over a wire that can lose what it likes.
+
+use super::net::*;
+use crate::iface::{Config, Interface, SocketHandle, SocketSet};
+use crate::phy::{HardwareAddress, Medium};
+use crate::rand::Keys;
+use crate::socket::Events;
+use crate::socket::tcp::{self, Error, HalfOpen, ListenError, Listener, RecvError, State};
+use crate::storage::SocketBuffer;
+use crate::time::{Duration, Instant};
+use crate::wire::{IpAddress, IpCidr};
+
+/// One end.
+struct End {
+    wire: Wire,
+    iface: Interface<'static>,
+    sockets: SocketSet<'static>,
+}
+
+impl End {
+    fn new(last: u8, capacity: usize) -> End {
+        let mut wire = Wire::new(Medium::Ip);
+        let mut iface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, Instant::ZERO);
+        iface.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, last), 24)).unwrap();
+        let sockets = SocketSet::with_capacity(capacity, Keys::new([last; 32]));
+        End { wire, iface, sockets }
+    }
+
+    fn poll(&mut self, now: Instant) {
+        self.iface.poll(now, &mut self.wire, &mut self.sockets);
+    }
+
+    fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut(handle)
+    }
+
+    fn state(&self, handle: SocketHandle) -> State {
+        self.sockets.get::<tcp::Socket>(handle).state()
+    }
+}
+
+/// Two ends; frames take a millisecond.
+struct Pair {
+    now: Instant,
+    a: End,
+    b: End,
+}
+
+fn socket(len: usize) -> tcp::Socket<'static> {
+    tcp::Socket::new(SocketBuffer::new(vec![0; len]), SocketBuffer::new(vec![0; len]))
+}
+
+const SERVER: IpAddress = IpAddress::v4(10, 0, 0, 2);
+
+impl Pair {
+    fn new() -> Pair {
+        Pair { now: Instant::from_secs(1), a: End::new(1, 16), b: End::new(2, 16) }
+    }
+
+    fn step(&mut self) {
+        self.a.poll(self.now);
+        self.b.poll(self.now);
+        self.b.wire.to_stack.append(&mut self.a.wire.from_stack);
+        self.a.wire.to_stack.append(&mut self.b.wire.from_stack);
+        self.now += Duration::from_millis(1);
+    }
+
+    fn run(&mut self, millis: usize) {
+        for _ in 0..millis {
+            self.step();
+        }
+    }
+
+    fn connect(&mut self, port: u16) -> SocketHandle {
+        let handle = self.a.sockets.add(socket(8_192));
+        self.a.iface.connect(self.now, &mut self.a.sockets, handle, (SERVER, port), 0).unwrap();
+        handle
+    }
+
+    fn listener(&mut self, backlog: usize) -> SocketHandle {
+        let mut listener = Listener::new(vec![HalfOpen::EMPTY; backlog]);
+        listener.set_buffers(8_192, 8_192, 10_000);
+        let handle = self.b.sockets.add(listener);
+        self.b.sockets.listen(handle, 80).unwrap();
+        handle
+    }
+}
+
+#[test]
+fn a_megabyte_goes_each_way_and_both_ends_close() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(4);
+    let client = pair.connect(80);
+    pair.run(10);
+    assert_eq!(pair.b.sockets.next_ready(), Some((listener, Events::ACCEPTABLE)));
+    let server = pair.b.sockets.accept(listener).unwrap();
+    assert_eq!((pair.a.state(client), pair.b.state(server)), (State::Established, State::Established));
+    let data: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (mut sent, mut got): (_, [Vec<u8>; 2]) = ([0, 0], [vec![], vec![]]);
+    for _ in 0..3_000 {
+        for (i, end, handle) in [(0, &mut pair.a, client), (1, &mut pair.b, server)] {
+            let socket = end.tcp(handle);
+            if sent[i] < data.len() {
+                sent[i] += socket.send_slice(&data[sent[i]..]).unwrap();
+                if sent[i] == data.len() {
+                    socket.close();
+                }
+            }
+            let mut buffer = [0; 4_096];
+            while let Ok(len @ 1..) = socket.recv_slice(&mut buffer) {
+                got[i].extend(&buffer[..len]);
+            }
+        }
+        pair.step();
+    }
+    assert!(got[0] == data && got[1] == data);
+    assert_eq!((pair.a.state(client), pair.b.state(server)), (State::Closed, State::Closed));
+    assert_eq!(pair.a.tcp(client).recv_slice(&mut [0]), Err(RecvError::Finished));
+    assert_eq!(pair.a.sockets.time_wait_count() + pair.b.sockets.time_wait_count(), 1);
+}
+
+#[test]
+fn smoltcp_style_use_settles() {
+    let mut pair = Pair::new();
+    let server = pair.b.sockets.add(socket(1_000));
+    pair.b.tcp(server).listen(80).unwrap();
+    let client = pair.a.sockets.add(socket(1_000));
+    pair.a.tcp(client).connect((SERVER, 80), 50_000).unwrap();
+    pair.run(10);
+    assert_eq!((pair.a.state(client), pair.b.state(server)), (State::Established, State::Established));
+    pair.a.tcp(client).send_slice(b"hello").unwrap();
+    pair.run(10);
+    let mut data = [0; 5];
+    assert_eq!(pair.b.tcp(server).recv_slice(&mut data), Ok(5));
+    pair.b.tcp(server).close();
+    pair.a.tcp(client).close();
+    pair.run(100);
+    pair.b.tcp(server).listen(80).unwrap();
+    pair.step();
+    assert_eq!(pair.b.state(server), State::Listen);
+}
+
+#[test]
+fn connecting_to_a_closed_port_is_refused() {
+    let mut pair = Pair::new();
+    let client = pair.connect(81);
+    pair.run(5);
+    assert_eq!(pair.a.state(client), State::Closed);
+    assert_eq!(pair.a.tcp(client).error(), Some(Error::Refused));
+    let (handle, events) = pair.a.sockets.next_ready().unwrap();
+    assert_eq!(handle, client);
+    assert!(events.contains(Events::CLOSED | Events::ERROR));
+}
+
+#[test]
+fn a_second_connection_between_the_same_ends_is_refused() {
+    let mut pair = Pair::new();
+    pair.listener(4);
+    let (first, second) = (pair.a.sockets.add(socket(100)), pair.a.sockets.add(socket(100)));
+    let Pair { now, a, .. } = &mut pair;
+    a.iface.connect(*now, &mut a.sockets, first, (SERVER, 80), 50_000).unwrap();
+    let again = a.iface.connect(*now, &mut a.sockets, second, (SERVER, 80), 50_000);
+    assert_eq!(again, Err(tcp::ConnectError::AddressInUse));
+    a.tcp(second).connect((SERVER, 80), 50_000).unwrap();
+    pair.run(3);
+    assert_eq!(pair.a.tcp(second).error(), Some(Error::AddressInUse));
+}
+
+#[test]
+fn a_port_has_one_listener() {
+    let mut pair = Pair::new();
+    pair.listener(4);
+    let second = pair.b.sockets.add(Listener::new(vec![HalfOpen::EMPTY; 1]));
+    assert_eq!(pair.b.sockets.listen(second, 80), Err(ListenError::PortInUse));
+    let third = pair.b.sockets.add(socket(100));
+    assert_eq!(pair.b.sockets.listen(third, 80), Err(ListenError::PortInUse));
+    pair.b.sockets.listen(third, 81).unwrap();
+}
+
+/// The first request is never lost, however small the backlog.
+#[test]
+fn a_thousand_clients_that_send_at_once_are_all_served_by_a_backlog_of_16() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(16);
+    pair.b.sockets.get_mut::<Listener>(listener).set_backlog(8);
+    let mut clients: Vec<_> = (0..1_000).map(|_| (pair.connect(80), false)).collect();
+    let (mut served, mut answered, mut open) = (0, 0, Vec::new());
+    for _ in 0..120_000 {
+        pair.step();
+        while let Some(server) = pair.b.sockets.accept(listener) {
+            open.push(server);
+        }
+        open.retain(|&server| {
+            let mut data = [0; 16];
+            let Ok(len @ 1..) = pair.b.tcp(server).recv_slice(&mut data) else { return true };
+            assert_eq!(&data[..len], b"request");
+            pair.b.tcp(server).send_slice(b"answer").unwrap();
+            pair.b.sockets.release(server).unwrap();
+            served += 1;
+            false
+        });
+        clients.retain_mut(|(client, requested)| {
+            let socket = pair.a.sockets.get::<tcp::Socket>(*client);
+            assert_eq!(socket.error(), None);
+            if socket.may_send() && !*requested {
+                *requested = true;
+                pair.a.tcp(*client).send_slice(b"request").unwrap();
+            } else if socket.can_recv() {
+                let mut data = [0; 16];
+                let len = pair.a.tcp(*client).recv_slice(&mut data).unwrap();
+                assert_eq!(&data[..len], b"answer");
+                pair.a.sockets.release(*client).unwrap();
+                answered += 1;
+                return false;
+            }
+            true
+        });
+        if clients.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((served, answered), (1_000, 1_000));
+}
+
+#[test]
+fn lent_sockets_serve_and_go_back_to_their_listener() {
+    let mut pair = Pair::new();
+    let listener = pair.b.sockets.add(Listener::new(vec![HalfOpen::EMPTY; 4]));
+    for _ in 0..2 {
+        let lent = pair.b.sockets.add(socket(2_000));
+        pair.b.sockets.lend(listener, lent).unwrap();
+        assert!(pair.b.sockets.try_get::<tcp::Socket>(lent).is_err(), "lent is out of reach");
+    }
+    pair.b.sockets.listen(listener, 80).unwrap();
+    for round in 0..10 {
+        let clients = [pair.connect(80), pair.connect(80), pair.connect(80)];
+        pair.run(20);
+        let servers = [pair.b.sockets.accept(listener).unwrap(), pair.b.sockets.accept(listener).unwrap()];
+        assert_eq!(pair.b.sockets.accept(listener), None, "the third waits for a socket");
+        pair.b.sockets.release(servers[0]).unwrap();
+        assert!(pair.b.sockets.try_get::<tcp::Socket>(servers[0]).is_err());
+        let first = clients.into_iter().find(|&c| pair.a.state(c) == State::CloseWait);
+        pair.run(20);
+        let first =
+            first.or_else(|| clients.into_iter().find(|&c| pair.a.state(c) == State::CloseWait)).unwrap();
+        pair.a.sockets.release(first).unwrap();
+        pair.run(3_000);
+        let third = pair.b.sockets.accept(listener).unwrap_or_else(|| panic!("round {round}: third"));
+        for handle in [servers[1], third] {
+            pair.b.sockets.release(handle).unwrap();
+        }
+        pair.run(50);
+        for client in clients.into_iter().filter(|&client| client != first) {
+            pair.a.sockets.release(client).unwrap();
+        }
+        pair.run(200);
+        assert_eq!(pair.b.sockets.len(), 3, "the listener and its two sockets");
+        assert_eq!(pair.a.sockets.len(), 0);
+    }
+}
+
+#[test]
+fn removing_a_listener_resets_what_nobody_accepted() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(4);
+    let client = pair.connect(80);
+    pair.run(10);
+    assert_eq!(pair.a.state(client), State::Established);
+    pair.b.sockets.remove(listener).unwrap();
+    pair.run(10);
+    assert_eq!(pair.a.tcp(client).error(), Some(Error::Reset));
+    assert_eq!(pair.b.sockets.len(), 0);
+}
+
+#[test]
+fn a_released_socket_sends_what_it_has_and_ends_in_order() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(4);
+    let client = pair.connect(80);
+    pair.run(10);
+    let server = pair.b.sockets.accept(listener).unwrap();
+    pair.b.tcp(server).send_slice(&[7; 8_000]).unwrap();
+    pair.b.sockets.release(server).unwrap();
+    pair.run(100);
+    let mut data = vec![0; 10_000];
+    assert_eq!(pair.a.tcp(client).recv_slice(&mut data), Ok(8_000));
+    assert_eq!(pair.a.tcp(client).recv_slice(&mut data), Err(RecvError::Finished));
+    pair.a.sockets.release(client).unwrap();
+    pair.run(200);
+    assert_eq!((pair.a.sockets.len(), pair.b.sockets.len()), (0, 1));
+}

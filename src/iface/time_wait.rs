@@ -1,0 +1,60 @@
+//! Connections in TIME-WAIT, in a table with four places for each of a few hash values.
+//!
+//! Looking one up, and making room for one, looks at four records and no more.
+
+use managed::ManagedSlice;
+
+use crate::socket::Tuple;
+use crate::socket::tcp::TimeWait;
+use crate::time::Ticks;
+
+const WAYS: usize = 4;
+
+pub(crate) struct TimeWaitTable<'a> {
+    records: ManagedSlice<'a, TimeWait>,
+}
+
+impl<'a> TimeWaitTable<'a> {
+    pub(crate) fn new(mut records: ManagedSlice<'a, TimeWait>) -> TimeWaitTable<'a> {
+        records.fill(TimeWait::EMPTY);
+        TimeWaitTable { records }
+    }
+
+    /// The places for `hash`; fewer than four records are one set.
+    fn places(&mut self, hash: u32) -> &mut [TimeWait] {
+        let sets = (self.records.len() / WAYS).next_power_of_two();
+        let sets = if sets * WAYS > self.records.len() { sets / 2 } else { sets };
+        let start = (hash as usize & sets.saturating_sub(1)) * WAYS;
+        let end = self.records.len().min(start + WAYS);
+        self.records.get_mut(start..end).unwrap_or_default()
+    }
+
+    /// The record of a connection, if it is there and still alive.
+    pub(crate) fn find(&mut self, hash: u32, tuple: &Tuple, now: Ticks) -> Option<&mut TimeWait> {
+        if self.records.is_empty() {
+            return None;
+        }
+        let place = self.places(hash).iter_mut().find(|record| record.is_used() && record.is_for(tuple))?;
+        if place.is_expired(now) {
+            *place = TimeWait::EMPTY;
+            return None;
+        }
+        Some(place)
+    }
+
+    /// Keeps a record, in place of the one that would go first if there is no room.
+    pub(crate) fn insert(&mut self, hash: u32, record: TimeWait, now: Ticks) {
+        let left = |record: &TimeWait| match record.is_used() && !record.is_expired(now) {
+            true => record.expires_at(now).since(now),
+            false => -1,
+        };
+        if let Some(place) = self.places(hash).iter_mut().min_by_key(|record| left(record)) {
+            *place = record;
+        }
+    }
+
+    /// How many connections are in TIME-WAIT, or were until lately.
+    pub(crate) fn len(&self) -> usize {
+        self.records.iter().filter(|record| record.is_used()).count()
+    }
+}

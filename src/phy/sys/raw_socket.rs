@@ -1,0 +1,279 @@
+//! AF_PACKET: every frame that an interface of the kernel's receives, beside the kernel's own stack.
+//!
+//! Not promiscuous unless asked. The kernel leaves the checksums of frames between local interfaces
+//! (veth) to be completed later; it says so beside the frame, and then the frame is vouched for. A tag
+//! of 802.1Q, which the kernel takes out of the frame, is put back.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::{error, fmt};
+
+use super::call::{self, PacketInfo};
+use super::{KernelError, KernelInterface, LinkCache, SystemCounters};
+use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxMeta, RxToken, TxToken};
+use crate::time::Instant;
+
+/// A raw socket can't be had. The text says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RawSocketError {
+    /// Raw sockets need CAP_NET_RAW.
+    NotAllowed,
+    /// The interface is not there, or does not answer.
+    Interface(KernelError),
+    /// The interface carries another kind of frames.
+    WrongMedium(String),
+    /// Something else.
+    Io(io::Error),
+}
+
+impl fmt::Display for RawSocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RawSocketError::NotAllowed => f.write_str(
+                "not allowed to open a raw socket: run as root or with CAP_NET_RAW (setcap cap_net_raw+ep \
+                 program), or in a network namespace of your own",
+            ),
+            RawSocketError::Interface(error) => error.fmt(f),
+            RawSocketError::WrongMedium(name) => {
+                write!(f, "{name} carries another medium than was asked for (Ethernet or bare IP)")
+            }
+            RawSocketError::Io(error) => write!(f, "raw socket: {error}"),
+        }
+    }
+}
+
+impl error::Error for RawSocketError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            RawSocketError::Interface(error) => Some(error),
+            RawSocketError::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for RawSocketError {
+    fn from(error: io::Error) -> RawSocketError {
+        match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => RawSocketError::NotAllowed,
+            _ => RawSocketError::Io(error),
+        }
+    }
+}
+
+/// A socket for all frames of one interface.
+#[derive(Debug)]
+pub struct RawSocket {
+    socket: OwnedFd,
+    medium: Medium,
+    mtu: usize,
+    hardware_address: HardwareAddress,
+    link: LinkCache,
+    counters: SystemCounters,
+    rx_frame: Vec<u8>,
+    tx_frame: Vec<u8>,
+}
+
+/// linux/if_arp.h: bare IP, as mobile modems have it.
+#[cfg(feature = "medium-ip")]
+const ARPHRD_RAWIP: u16 = 519;
+/// An 802.1Q tag, and room for it in front of the received frame.
+const TAG_LEN: usize = 4;
+/// Both Ethernet addresses, which come before a tag.
+const ADDRESSES_LEN: usize = 12;
+/// The kernel joins segments for itself (GRO), and on a veth may not have cut them yet.
+const RX_LEN: usize = 65_536 + 14;
+
+impl RawSocket {
+    /// On the interface `name`, which must carry frames of this medium.
+    pub fn new(name: &str, medium: Medium) -> Result<RawSocket, RawSocketError> {
+        let interface = KernelInterface::by_name(name).map_err(RawSocketError::Interface)?;
+        let hardware_address = hardware_address(&interface, medium)?;
+        let mtu = interface.mtu().map_err(RawSocketError::Interface)? + medium.header_len();
+        Ok(RawSocket {
+            socket: open(&interface)?,
+            medium,
+            mtu,
+            hardware_address,
+            link: LinkCache::new(interface),
+            counters: SystemCounters::default(),
+            rx_frame: vec![0; TAG_LEN + RX_LEN],
+            tx_frame: vec![0; mtu],
+        })
+    }
+
+    /// Receives frames for other stations too, as long as this socket is open.
+    pub fn set_promiscuous(&mut self) -> io::Result<()> {
+        let request = libc::packet_mreq {
+            mr_ifindex: self.kernel().index() as i32,
+            mr_type: libc::PACKET_MR_PROMISC as u16,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        call::set_option(&self.socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, request)
+    }
+
+    /// The kernel's side of the same interface.
+    pub fn kernel(&self) -> &KernelInterface {
+        &self.link.interface
+    }
+
+    /// What went wrong so far.
+    pub fn counters(&self) -> SystemCounters {
+        self.counters
+    }
+
+    /// Receives the next frame that this host did not send, and says where in the buffer it is.
+    fn read(&mut self) -> io::Result<(RxMeta, usize, usize)> {
+        loop {
+            let info = call::receive_packet(&self.socket, &mut self.rx_frame[TAG_LEN..])?;
+            // The kernel was asked not to show these, which kernels before 4.20 don't know.
+            if info.is_outgoing {
+                continue;
+            }
+            let end = TAG_LEN + info.len;
+            if end > self.rx_frame.len() {
+                self.counters.rx_errors += 1;
+                continue;
+            }
+            let start = restore_tag(&mut self.rx_frame, &info);
+            return Ok((meta(&info), start, end));
+        }
+    }
+}
+
+/// The interface's address, if it carries this medium.
+fn hardware_address(interface: &KernelInterface, medium: Medium) -> Result<HardwareAddress, RawSocketError> {
+    let (kind, octets) = interface.link_kind().map_err(RawSocketError::Interface)?;
+    match (medium, kind) {
+        #[cfg(feature = "medium-ethernet")]
+        (Medium::Ethernet, libc::ARPHRD_ETHER) => Ok(HardwareAddress::Ethernet(octets)),
+        #[cfg(feature = "medium-ip")]
+        (Medium::Ip, libc::ARPHRD_NONE | libc::ARPHRD_PPP | ARPHRD_RAWIP) => Ok(HardwareAddress::Ip),
+        // The loopback too: its frames have a link header of zeros, but no medium.
+        _ => Err(RawSocketError::WrongMedium(interface.name().to_owned())),
+    }
+}
+
+fn open(interface: &KernelInterface) -> Result<OwnedFd, RawSocketError> {
+    // With protocol 0 it receives nothing before it is bound, so no frame of another interface.
+    let socket = call::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_NONBLOCK, 0)?;
+    call::set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1_i32)?;
+    let _ = call::set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1_i32);
+    call::bind_packet(&socket, interface.index())?;
+    Ok(socket)
+}
+
+fn meta(info: &PacketInfo) -> RxMeta {
+    let status = info.aux.map_or(0, |aux| aux.tp_status);
+    let vouched = libc::TP_STATUS_CSUMNOTREADY | libc::TP_STATUS_CSUM_VALID;
+    RxMeta { checksum_ok: status & vouched != 0, ..RxMeta::default() }
+}
+
+/// Puts a tag that the kernel took out back into the frame behind `TAG_LEN` octets of room; where the
+/// frame begins now.
+fn restore_tag(buffer: &mut [u8], info: &PacketInfo) -> usize {
+    let Some(aux) = info.aux else { return TAG_LEN };
+    if aux.tp_status & libc::TP_STATUS_VLAN_VALID == 0 || info.len < ADDRESSES_LEN {
+        return TAG_LEN;
+    }
+    let has_type = aux.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+    let ether_type = if has_type { aux.tp_vlan_tpid } else { 0x8100 };
+    buffer.copy_within(TAG_LEN..TAG_LEN + ADDRESSES_LEN, 0);
+    let tag = [ether_type.to_be_bytes(), aux.tp_vlan_tci.to_be_bytes()];
+    buffer[ADDRESSES_LEN..ADDRESSES_LEN + TAG_LEN].copy_from_slice(tag.as_flattened());
+    0
+}
+
+impl AsFd for RawSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for RawSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl Device for RawSocket {
+    type RxToken<'a> = RawSocketRxToken<'a>;
+    type TxToken<'a> = RawSocketTxToken<'a>;
+
+    fn receive(&mut self, now: Instant) -> Option<(RawSocketRxToken<'_>, Option<RawSocketTxToken<'_>>)> {
+        let (meta, start, end) = match self.read() {
+            Ok(place) => place,
+            Err(error) => {
+                self.counters.on_read_error(&error);
+                self.link.refresh(now);
+                return None;
+            }
+        };
+        let rx = RawSocketRxToken { meta, frame: self.rx_frame.get(start..end)? };
+        let tx = RawSocketTxToken {
+            socket: &self.socket,
+            frame: &mut self.tx_frame,
+            counters: &mut self.counters,
+        };
+        Some((rx, Some(tx)))
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<RawSocketTxToken<'_>> {
+        Some(RawSocketTxToken {
+            socket: &self.socket,
+            frame: &mut self.tx_frame,
+            counters: &mut self.counters,
+        })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        DeviceCapabilities::new(self.medium, self.mtu)
+    }
+
+    /// The interface's own, which the kernel answers to as well: for a stack beside the kernel's on the
+    /// same cable take another, and [`set_promiscuous`](RawSocket::set_promiscuous).
+    fn hardware_address(&self) -> HardwareAddress {
+        self.hardware_address
+    }
+
+    /// Whether the interface is up and has a carrier, as of at most 100 ms ago.
+    fn link(&self) -> LinkState {
+        self.link.state
+    }
+}
+
+/// A received frame, in the device's buffer.
+#[derive(Debug)]
+pub struct RawSocketRxToken<'a> {
+    meta: RxMeta,
+    frame: &'a [u8],
+}
+
+impl RxToken for RawSocketRxToken<'_> {
+    fn meta(&self) -> RxMeta {
+        self.meta
+    }
+
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.frame)
+    }
+}
+
+/// The device's buffer for a frame to send.
+#[derive(Debug)]
+pub struct RawSocketTxToken<'a> {
+    socket: &'a OwnedFd,
+    frame: &'a mut Vec<u8>,
+    counters: &'a mut SystemCounters,
+}
+
+impl TxToken for RawSocketTxToken<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let frame = super::room_for(self.frame, len);
+        let result = f(frame);
+        self.counters.on_written(call::send(self.socket, frame));
+        result
+    }
+}

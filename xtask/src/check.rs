@@ -1,0 +1,84 @@
+//! What is run before each commit: format, lints, features, Cortex-M, unit tests.
+
+use anyhow::Result;
+
+use crate::steps::{self, Step};
+use crate::thumb;
+
+/// Combinations of features that must build on the host, beside the default.
+const FEATURES: &[(&str, &str)] = &[
+    ("IPv4, no alloc", "medium-ethernet,proto-ipv4,socket-udp,socket-tcp"),
+    ("IPv6, no alloc", "medium-ethernet,proto-ipv6,socket-udp,socket-tcp"),
+    ("bare IP, no alloc", "medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp"),
+    ("bare IPv4, UDP", "medium-ip,proto-ipv4,socket-udp"),
+    ("IPv4, UDP", "medium-ethernet,proto-ipv4,socket-udp"),
+    ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
+    ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
+    (
+        "alloc, no std",
+        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,\
+         phy-loopback,phy-sim,phy-tracer",
+    ),
+    (
+        "router, no alloc",
+        "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router",
+    ),
+];
+
+/// Builds for Cortex-M: a name, the target, the features. The M0+ has no atomic read-modify-write.
+const THUMB: &[(&str, &str, &str)] = &[
+    (
+        "Cortex-M4, IPv4",
+        "thumbv7em-none-eabihf",
+        "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,phy-lan9118",
+    ),
+    (
+        "Cortex-M0+, all that needs no std",
+        "thumbv6m-none-eabi",
+        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,phy-loopback,\
+         phy-sim,phy-tracer,phy-lan9118",
+    ),
+];
+
+/// Runs the check.
+pub(crate) fn run() -> Result<()> {
+    steps::run(steps())
+}
+
+/// The steps of the check.
+pub(crate) fn steps() -> Vec<Step> {
+    let mut steps = vec![
+        Step::cargo("format", "fmt --all --check"),
+        Step::cargo(
+            "format of the firmware",
+            "fmt --check --manifest-path firmware/Cargo.toml -p echo -p mps2 -p size",
+        ),
+        Step::cargo("clippy", "clippy --workspace --all-targets --features phy-lan9118 -- -D warnings"),
+    ];
+    for (name, features) in FEATURES {
+        // What a reduced build has no use for, the linker drops; the full build finds what nobody uses.
+        let flags = "--no-default-features --features";
+        let lints = "-- -D warnings -A dead_code -A unused_imports -A unused_macros";
+        steps.push(Step::cargo(
+            format!("features: {name}"),
+            &format!("clippy --package goldcrest --lib {flags} {features} {lints}"),
+        ));
+    }
+    for (name, target, features) in THUMB {
+        let command = thumb::cargo("build", target).map(|mut command| {
+            command.args([
+                "--package",
+                "goldcrest",
+                "--lib",
+                "--release",
+                "--no-default-features",
+                "--features",
+            ]);
+            command.arg(features).current_dir(crate::root());
+            command
+        });
+        steps.push(Step::possible(name.to_string(), command));
+    }
+    steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118"));
+    steps
+}

@@ -1,0 +1,363 @@
+//! What whole images weigh on a Cortex-M, and where they can still panic.
+//!
+//! Weighed is `.text` plus `.rodata` of images in firmware/size: start-up code, a dummy device behind
+//! volatile registers, the stack and an application. The vector table is the chip's and not counted.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
+
+use crate::{firmware, thumb};
+
+const TARGET: &str = "thumbv7em-none-eabihf";
+
+/// How the sizes are printed.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// One JSON object a line
+    #[arg(long, conflicts_with = "functions")]
+    json: bool,
+    /// How many of the largest functions of each image to list
+    #[arg(long, default_value_t = 0)]
+    functions: usize,
+    /// List what each source file contributes, what was inlined elsewhere included
+    #[arg(long, conflicts_with = "json")]
+    sources: bool,
+}
+
+/// An image that is weighed.
+struct Image {
+    /// What is in it.
+    config: &'static str,
+    binary: &'static str,
+    features: &'static str,
+    /// Octets of code and constants, at most.
+    limit: u64,
+    /// The type of its sockets, as firmware/size/src/bin/types.rs calls it.
+    socket: Option<&'static str>,
+    lists_panics: bool,
+}
+
+const IMAGES: &[Image] = &[
+    Image {
+        config: "no stack: start-up and device alone",
+        binary: "empty",
+        features: "echo,ipv4",
+        limit: 1_024,
+        socket: None,
+        lists_panics: false,
+    },
+    Image {
+        config: "(a) Ethernet, ARP, IPv4, ICMP echo, UDP echo",
+        binary: "echo-server",
+        features: "echo,ipv4",
+        limit: 9_000,
+        socket: Some("udp::Socket"),
+        lists_panics: false,
+    },
+    Image {
+        config: "(b) as (a), and TCP echo with a listener",
+        binary: "echo-server",
+        features: "tcp,ipv4",
+        limit: 18_000,
+        socket: Some("tcp::Socket"),
+        lists_panics: true,
+    },
+];
+
+/// The features with which the sizes of types are taken.
+const TYPES_FEATURES: &str = "tcp,ipv4";
+
+/// The sections of an image, in octets.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sections {
+    /// `.text`.
+    pub(crate) code: u64,
+    /// `.rodata`.
+    pub(crate) rodata: u64,
+    /// What is written to: `.data`, `.bss`, `.uninit`.
+    pub(crate) ram: u64,
+}
+
+impl Sections {
+    /// Reads them from an ELF file.
+    pub(crate) fn read(image: &Path) -> Result<Sections> {
+        let data = std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+        let file = object::File::parse(&*data)?;
+        let mut sections = Sections::default();
+        for section in file.sections() {
+            match section.name()? {
+                ".text" => sections.code += section.size(),
+                ".rodata" => sections.rodata += section.size(),
+                _ => {}
+            }
+            if is_in_ram(section.flags()) {
+                sections.ram += section.size();
+            }
+        }
+        Ok(sections)
+    }
+}
+
+fn is_in_ram(flags: SectionFlags) -> bool {
+    let SectionFlags::Elf { sh_flags } = flags else { return false };
+    sh_flags & u64::from(elf::SHF_ALLOC) != 0 && sh_flags & u64::from(elf::SHF_WRITE) != 0
+}
+
+/// Builds and weighs the images; one that is over its limit is an error.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let types = sizes_of_types(&build("types", TYPES_FEATURES)?)?;
+    let mut too_large = Vec::new();
+    let mut panics = Vec::new();
+    if !arguments.json {
+        let toolchain = thumb::Toolchain::find(TARGET).map_err(|missing| anyhow!(missing))?;
+        println!("{TARGET}, opt-level z, fat LTO ({}); octets", toolchain.name());
+        println!(
+            "{:<58} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
+            "image", "code", "rodata", "sum", "limit", "ram", "socket"
+        );
+    }
+    for image in IMAGES {
+        let path = build(image.binary, image.features)?;
+        let sections = Sections::read(&path)?;
+        let socket = image.socket.and_then(|name| types.get(name)).copied().unwrap_or(0); // no socket
+        let sum = sections.code + sections.rodata;
+        if sum > image.limit {
+            too_large.push(format!(
+                "{}: {sum} octets of code and constants, {} allowed",
+                image.binary, image.limit
+            ));
+        }
+        if image.lists_panics {
+            panics.push((image.config, panic_sites(&path)?));
+        }
+        if arguments.json {
+            println!("{}", json(image.config, sections, socket));
+        } else {
+            let Sections { code, rodata, ram } = sections;
+            let (config, limit) = (image.config, image.limit);
+            println!("{config:<58} {code:>6} {rodata:>6} {sum:>6} {limit:>6} {ram:>6} {socket:>6}");
+            print_functions(&path, arguments.functions)?;
+            if arguments.sources {
+                print_sources(&path)?;
+            }
+        }
+    }
+    if !arguments.json {
+        print_types(&types);
+        print_panics(&panics);
+    }
+    ensure!(too_large.is_empty(), "{}", too_large.join("; "));
+    Ok(())
+}
+
+/// One image as a line. The names hold nothing that JSON would have to escape.
+fn json(config: &str, sections: Sections, socket: u32) -> String {
+    let Sections { code, rodata, ram } = sections;
+    format!(
+        "{{\"config\":\"{config}\",\"stack\":\"goldcrest\",\"code\":{code},\"rodata\":{rodata},\"ram\":{ram},\
+         \"socket\":{socket}}}"
+    )
+}
+
+/// Prints the largest functions of an image, largest first.
+fn print_functions(image: &Path, count: usize) -> Result<()> {
+    let data = std::fs::read(image)?;
+    let file = object::File::parse(&*data)?;
+    let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+    let mut functions: Vec<(u64, &str)> =
+        functions.filter_map(|symbol| Some((symbol.size(), symbol.name().ok()?))).collect();
+    functions.sort_by_key(|&(size, name)| (std::cmp::Reverse(size), name));
+    for (size, name) in functions.into_iter().take(count) {
+        println!("    {size:>6} {}", demangle(name));
+    }
+    Ok(())
+}
+
+/// Prints the octets of code by the source file they come from: the innermost inlined line that is ours.
+fn print_sources(image: &Path) -> Result<()> {
+    let data = std::fs::read(image)?;
+    let file = object::File::parse(&*data)?;
+    let text = file.section_by_name(".text").context("an image without code")?;
+    let addresses: Vec<u64> = (text.address()..text.address() + text.size()).step_by(2).collect();
+    let mut octets = BTreeMap::<String, u64>::new();
+    // In portions, since a command line has an end.
+    for portion in addresses.chunks(2_000) {
+        let mut command = Command::new("arm-none-eabi-addr2line");
+        command.arg("-aie").arg(image).args(portion.iter().map(|address| format!("{address:#x}")));
+        for lines in run_tool(&mut command)?.split("0x").skip(1) {
+            let lines: Vec<&str> = lines.lines().skip(1).collect();
+            let ours = lines.iter().find(|line| !line.contains("/library/") && line.contains("/src/"));
+            let name =
+                ours.and_then(|line| line.rsplit_once("/src/")).map_or("core and start-up", |(_, name)| name);
+            let name = name.split(':').next().unwrap_or(name);
+            *octets.entry(name.to_string()).or_default() += 2;
+        }
+    }
+    let mut octets: Vec<(u64, String)> = octets.into_iter().map(|(name, octets)| (octets, name)).collect();
+    octets.sort_by(|a, b| b.cmp(a));
+    for (octets, name) in octets {
+        println!("    {octets:>6} {name}");
+    }
+    Ok(())
+}
+
+fn print_types(types: &BTreeMap<String, u32>) {
+    println!("\nsize_of on 32 bit ({TYPES_FEATURES}), octets");
+    for (name, size) in types {
+        println!("{name:<58} {size:>6}");
+    }
+}
+
+fn print_panics(panics: &[(&str, Vec<String>)]) {
+    for (config, sites) in panics {
+        println!("\npanic call sites left in {config}: {}", sites.len());
+        for site in sites {
+            println!("    {site}");
+        }
+    }
+}
+
+fn build(binary: &str, features: &str) -> Result<PathBuf> {
+    firmware::build("size", binary, features, TARGET)
+}
+
+/// The numbers that firmware/size/src/bin/types.rs left in the image.
+fn sizes_of_types(image: &Path) -> Result<BTreeMap<String, u32>> {
+    let data = std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    let file = object::File::parse(&*data)?;
+    let mut types = BTreeMap::new();
+    for symbol in file.symbols() {
+        let Some(name) = symbol.name()?.strip_prefix("size_of ") else { continue };
+        let section = symbol.section_index().context("a size without a section")?;
+        let octets = file.section_by_index(section)?.data_range(symbol.address(), 4)?;
+        let octets = octets.and_then(|octets| octets.first_chunk()).context("a size without octets")?;
+        types.insert(name.to_string(), u32::from_le_bytes(*octets));
+    }
+    ensure!(!types.is_empty(), "the image with the sizes has none");
+    Ok(types)
+}
+
+/// Functions of `core` that end in a panic, by parts of their names.
+const PANICS: &[&str] = &[
+    "panic_fmt",
+    "panic_bounds_check",
+    "panic_const",
+    "panic_nounwind",
+    "panic_misaligned",
+    "core::panicking::panic",
+    "unwrap_failed",
+    "expect_failed",
+    "slice_index_fail",
+    "slice_start_index_len_fail",
+    "slice_end_index_len_fail",
+    "slice_index_order_fail",
+    "slice_error_fail",
+    "len_mismatch_fail",
+    "panic_already_borrowed",
+    "panic_already_mutably_borrowed",
+    "panic_display",
+    "assert_failed",
+    "rust_begin_unwind",
+];
+
+fn is_panic(function: &str) -> bool {
+    PANICS.iter().any(|part| function.contains(part))
+}
+
+/// Where an image branches to a panic: the calling function, and the line in the sources.
+fn panic_sites(image: &Path) -> Result<Vec<String>> {
+    let listing =
+        run_tool(Command::new("arm-none-eabi-objdump").args(["-d", "--no-show-raw-insn"]).arg(image))?;
+    let mut sites = Vec::new();
+    for (caller, address, callee) in panic_branches(&listing) {
+        let line = run_tool(Command::new("arm-none-eabi-addr2line").arg("-ie").arg(image).arg(&address))?;
+        // The innermost inlined line stands first; the first of ours says more than one of `core`.
+        let ours = line.lines().find(|line| line.contains("/src/") && !line.contains("/library/"));
+        let place = ours.or(line.lines().next()).unwrap_or_default();
+        let place = place.split_once(" (").map_or(place, |(place, _)| place);
+        let root = crate::root();
+        let place = place.strip_prefix(&format!("{}/", root.display())).unwrap_or(place);
+        sites.push(format!("{caller}, {place}: {callee}"));
+    }
+    sites.sort();
+    Ok(sites)
+}
+
+/// The branches to panics in a disassembly: caller, address, callee. A panic's own are left out.
+fn panic_branches(listing: &str) -> Vec<(String, String, String)> {
+    let mut branches = Vec::new();
+    let mut caller = String::new();
+    for line in listing.lines() {
+        if let Some((_, name)) = line.strip_suffix(">:").and_then(|line| line.split_once(" <")) {
+            caller = demangle(name);
+            continue;
+        }
+        let Some((address, instruction)) = line.split_once(":\t") else { continue };
+        let Some(target) = instruction.split_once('<').and_then(|(_, rest)| rest.split_once('>')) else {
+            continue;
+        };
+        // A jump within the function has an offset after its name.
+        if !instruction.starts_with('b') || target.0.contains("+0x") {
+            continue;
+        }
+        let callee = demangle(target.0);
+        if is_panic(&callee) && !is_panic(&caller) {
+            branches.push((caller.clone(), address.trim().to_string(), callee));
+        }
+    }
+    branches
+}
+
+fn demangle(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+fn run_tool(command: &mut Command) -> Result<String> {
+    let output =
+        command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        command.get_program().display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_to_panics_are_found_and_jumps_and_their_own_are_not() {
+        let listing = "\
+08000400 <parse>:
+ 8000400:\tpush\t{r7, lr}
+ 8000402:\tbl\t8000500 <_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE>
+ 8000406:\tbne.n\t8000400 <parse>
+ 8000408:\tb.w\t8000520 <_ZN4core6option13unwrap_failed17h0123456789abcdefE>
+ 800040c:\tbeq.n\t8000502 <_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE+0x2>
+
+08000500 <_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE>:
+ 8000500:\tbl\t8000530 <_ZN4core9panicking9panic_fmt17h0123456789abcdefE>
+";
+        let branches = panic_branches(listing);
+        let found: Vec<(&str, &str, &str)> = branches.iter().map(|(a, b, c)| (&**a, &**b, &**c)).collect();
+        let expected = [
+            ("parse", "8000402", "core::panicking::panic_bounds_check"),
+            ("parse", "8000408", "core::option::unwrap_failed"),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_line_of_json_has_the_agreed_fields() {
+        let sections = Sections { code: 1, rodata: 2, ram: 3 };
+        let line = r#"{"config":"a","stack":"goldcrest","code":1,"rodata":2,"ram":3,"socket":4}"#;
+        assert_eq!(json("a", sections, 4), line);
+    }
+}

@@ -1,0 +1,230 @@
+//! A list of commands that are run one after the other, timed and summed up.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// One command of a list.
+pub(crate) struct Step {
+    name: String,
+    /// `Err` names what is missing on this machine.
+    command: Result<Command, String>,
+    shows_output: bool,
+}
+
+impl Step {
+    /// A step that runs `command`.
+    pub(crate) fn new(name: impl Into<String>, command: Command) -> Step {
+        Step { name: name.into(), command: Ok(command), shows_output: false }
+    }
+
+    /// A step that runs `cargo` with the words of `arguments` in the workspace's folder.
+    pub(crate) fn cargo(name: impl Into<String>, arguments: &str) -> Step {
+        let mut command = Command::new("cargo");
+        command.args(arguments.split_whitespace()).current_dir(crate::root());
+        Step::new(name, command)
+    }
+
+    /// A step that runs a task of this program.
+    pub(crate) fn xtask(name: impl Into<String>, arguments: &str) -> Step {
+        let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "xtask".into()));
+        command.args(arguments.split_whitespace()).current_dir(crate::root());
+        Step::new(name, command)
+    }
+
+    /// A step that a missing tool may prevent.
+    pub(crate) fn possible(name: impl Into<String>, command: Result<Command, String>) -> Step {
+        Step { name: name.into(), command, shows_output: false }
+    }
+
+    /// Programs without which the step cannot run.
+    pub(crate) fn needs(mut self, programs: &[&str]) -> Step {
+        let missing: Vec<&str> = programs.iter().copied().filter(|p| !is_installed(p)).collect();
+        if self.command.is_ok() && !missing.is_empty() {
+            self.command = Err(format!("not installed: {}", missing.join(", ")));
+        }
+        self
+    }
+
+    /// The output is worth reading when all is well, too.
+    pub(crate) fn shows_output(mut self) -> Step {
+        self.shows_output = true;
+        self
+    }
+}
+
+/// Whether a program can be found.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain([Path::new("/usr/sbin").into()]).any(|dir| dir.join(program).is_file())
+}
+
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    failed_steps: Vec<String>,
+    skipped_steps: Vec<String>,
+}
+
+/// Runs the steps, goes on after one that fails, and ends with a line `N passed, N failed`.
+///
+/// A step counts for as many tests as it reports, or for one. A step whose tools are missing is skipped
+/// by name; with CI=true it fails.
+pub(crate) fn run(steps: Vec<Step>) -> Result<()> {
+    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    for step in steps {
+        let Step { name, command, shows_output } = step;
+        let started = Instant::now();
+        print!("{name:.<50} ");
+        let _ = std::io::stdout().flush();
+        match command {
+            Err(missing) if is_ci => {
+                println!("FAILED ({missing})");
+                tally.failed += 1;
+                tally.failed_steps.push(name);
+            }
+            Err(missing) => {
+                println!("skipped ({missing})");
+                tally.skipped_steps.push(format!("{name} ({missing})"));
+            }
+            Ok(command) => {
+                let outcome = execute(command)?;
+                println!(
+                    "{} {}",
+                    minutes(started.elapsed()),
+                    if outcome.succeeded { "ok" } else { "FAILED" }
+                );
+                outcome.report(&name, shows_output);
+                outcome.count(&name, &mut tally);
+            }
+        }
+    }
+    println!("\nin all {} (minutes:seconds)", minutes(started.elapsed()));
+    for skipped in &tally.skipped_steps {
+        println!("skipped: {skipped}");
+    }
+    for failed in &tally.failed_steps {
+        println!("failed: {failed}");
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.failed > 0 {
+        bail!("{} of the steps failed", tally.failed_steps.len());
+    }
+    Ok(())
+}
+
+struct Outcome {
+    succeeded: bool,
+    output: Vec<String>,
+}
+
+impl Outcome {
+    /// Prints all that the step said if it failed, its test results if not.
+    fn report(&self, name: &str, shows_output: bool) {
+        if !self.succeeded {
+            println!("---- what `{name}` said ----");
+        }
+        for line in &self.output {
+            if !self.succeeded || shows_output || is_test_result(line) {
+                println!("    {line}");
+            }
+        }
+        if !self.succeeded {
+            println!("---- end of `{name}` ----");
+        }
+    }
+
+    fn count(&self, name: &str, tally: &mut Tally) {
+        let results = self.output.iter().filter(|line| is_test_result(line));
+        let (mut passed, mut failed) = (0, 0);
+        for line in results {
+            passed += number_before(line, " passed");
+            failed += number_before(line, " failed");
+        }
+        if self.succeeded {
+            // A filter that matches nothing is still a step that ran.
+            tally.passed += passed.max(1);
+        } else {
+            tally.passed += passed;
+            tally.failed += failed.max(1);
+            tally.failed_steps.push(name.into());
+        }
+    }
+}
+
+fn is_test_result(line: &str) -> bool {
+    line.starts_with("test result:")
+}
+
+/// The number that stands before `word`, 0 if there is none.
+fn number_before(line: &str, word: &str) -> usize {
+    let before = line.split(word).next().unwrap_or_default();
+    if before.len() == line.len() {
+        return 0;
+    }
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// Runs a command and collects its output and its errors in the order they came.
+fn execute(mut command: Command) -> Result<Outcome> {
+    let (reader, writer) = std::io::pipe()?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let child = command.spawn();
+    // The command holds the pipe's other end; without this the reader would never see its end.
+    drop(command);
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => return Ok(Outcome { succeeded: false, output: vec![error.to_string()] }),
+    };
+    let mut output = Vec::new();
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        output.push(String::from_utf8_lossy(&line).trim_end().to_string());
+        line.clear();
+    }
+    Ok(Outcome { succeeded: child.wait()?.success(), output })
+}
+
+fn minutes(time: Duration) -> String {
+    format!("{}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_results_are_counted() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured";
+        assert_eq!((number_before(line, " passed"), number_before(line, " failed")), (12, 3));
+        assert_eq!(number_before("nothing here", " passed"), 0);
+    }
+
+    #[test]
+    fn a_step_counts_its_tests_and_a_failed_one_at_least_one_failure() {
+        let lines = ["test result: ok. 4 passed; 0 failed", "test result: FAILED. 5 passed; 2 failed"];
+        let mut tally = Tally::default();
+        let output: Vec<String> = lines.map(String::from).to_vec();
+        Outcome { succeeded: false, output }.count("a", &mut tally);
+        Outcome { succeeded: false, output: Vec::new() }.count("b", &mut tally);
+        Outcome { succeeded: true, output: Vec::new() }.count("c", &mut tally);
+        assert_eq!((tally.passed, tally.failed), (10, 3));
+        assert_eq!(tally.failed_steps, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_command_that_fails_is_reported_with_both_its_outputs() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo out; echo err >&2; exit 3"]);
+        let outcome = execute(command).unwrap();
+        assert!(!outcome.succeeded);
+        assert_eq!(outcome.output, ["out", "err"]);
+    }
+}

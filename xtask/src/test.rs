@@ -1,0 +1,24 @@
+//! All that CI runs.
+
+use anyhow::Result;
+
+use crate::check;
+use crate::steps::{self, Step};
+
+/// Runs the check and everything beyond it.
+pub(crate) fn run() -> Result<()> {
+    let mut steps = check::steps();
+    // One line a step, in the order of their cost.
+    steps.extend([
+        Step::cargo("examples in the documentation", "test --package goldcrest --doc --features phy-lan9118"),
+        Step::cargo("tests in tests/ (fuzz corpus among them)", "test --workspace --test *"),
+        Step::xtask("firmware mps2 mirror", "firmware mps2 mirror --run")
+            .needs(&["qemu-system-arm", "ip"])
+            .shows_output(),
+        Step::xtask("size", "size").needs(&["arm-none-eabi-objdump"]).shows_output(),
+        Step::xtask("firmware mps2 echo", "firmware mps2 echo --run")
+            .needs(&["qemu-system-arm", "ip", "ping", "socat"])
+            .shows_output(),
+    ]);
+    steps::run(steps)
+}
