@@ -116,7 +116,8 @@ fn a_megabyte_goes_each_way_and_both_ends_close() {
     assert!(got[0] == data && got[1] == data);
     assert_eq!((pair.a.state(client), pair.b.state(server)), (State::Closed, State::Closed));
     assert_eq!(pair.a.tcp(client).recv_slice(&mut [0]), Err(RecvError::Finished));
-    assert_eq!(pair.a.sockets.time_wait_count() + pair.b.sockets.time_wait_count(), 1);
+    let records = pair.a.sockets.time_wait_count() + pair.b.sockets.time_wait_count();
+    assert!((1..=2).contains(&records), "one, or two after a simultaneous close");
 }
 
 #[test]
