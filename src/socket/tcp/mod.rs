@@ -357,20 +357,6 @@ impl Socket<'_> {
         }
     }
 
-    /// The local address has gone: nothing can be sent any more.
-    #[cold]
-    pub(crate) fn on_address_lost(&mut self) -> Events {
-        if let Phase::Connection(connection) = &mut self.phase
-            && connection.state != State::Closed
-        {
-            connection.abort();
-            connection.marks -= Marks::RESET;
-            self.side.error = Some(Error::AddressLost);
-            return Events::CLOSED | Events::ERROR;
-        }
-        Events::empty()
-    }
-
     /// A segment for a listening socket.
     #[inline(never)]
     pub(crate) fn accept_syn(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Outcome {
