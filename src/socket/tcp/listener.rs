@@ -193,7 +193,7 @@ impl<'a> Listener<'a> {
 
     /// Where it listens.
     pub fn listen_endpoint(&self) -> Option<IpListenEndpoint> {
-        self.endpoint.map(|key| super::from_listen_key(key))
+        self.endpoint.map(super::from_listen_key)
     }
 
     /// How many connections may be complete and not yet accepted; more wait half-open.

@@ -63,7 +63,7 @@ fn to_endpoint(addr: Addr, port: u16) -> IpEndpoint {
 }
 
 fn from_listen_key((addr, port): (Option<Addr>, u16)) -> IpListenEndpoint {
-    IpListenEndpoint { addr: addr.map(|addr| IpAddress::from(addr)), port }
+    IpListenEndpoint { addr: addr.map(IpAddress::from), port }
 }
 
 /// What the application has set. Times are in ticks; 0 is none.

@@ -1,5 +1,6 @@
 //! The receive side: what is expected, reassembly, and which window is announced.
 
+use super::input::InPlace;
 use crate::storage::{Assembler, SocketBuffer};
 use crate::wire::tcp::SeqNum;
 
@@ -114,7 +115,7 @@ impl Recv {
         rx: &mut SocketBuffer<'_>,
         offset: u32,
         payload: &[u8],
-        in_place: Option<&mut dyn FnMut(&[u8]) -> usize>,
+        in_place: Option<InPlace<'_>>,
     ) -> Taken {
         if offset > 0 || !self.assembler.is_empty() {
             return self.take_ahead(rx, offset, payload);
