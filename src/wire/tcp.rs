@@ -134,9 +134,6 @@ pub const HEADER_LEN: usize = 20;
 pub const MAX_HEADER_LEN: usize = 60;
 const _: () = assert!(field::URGENT.end == HEADER_LEN);
 
-/// Where the checksum stands in the header.
-pub(crate) const CHECKSUM_OFFSET: usize = field::CHECKSUM.start;
-
 const OPT_END: u8 = 0;
 const OPT_NOP: u8 = 1;
 const OPT_MSS: u8 = 2;

@@ -86,6 +86,7 @@ pub(super) struct Connection {
 const CHALLENGE_INTERVAL: u32 = ticks_of_ms(config::TCP_CHALLENGE_INTERVAL);
 
 impl Connection {
+    #[inline(never)]
     fn new(cx: &Context<'_>, tuple: Tuple, state: State, iss: SeqNum, side: &Side<'_>) -> Connection {
         let mut connection = Connection {
             tuple,
@@ -298,6 +299,12 @@ impl Connection {
     pub(super) fn arm_rtx(&mut self, now: Ticks, side: &Side<'_>) {
         let rto = self.rtt.rto();
         let mut span = (rto << self.persist.min(9)).min(ticks_of_ms(config::TCP_MAX_RTO));
+        if self.state.is_opening() {
+            // Up to half as long again, by chance: clients that were turned away together do not all
+            // come back in the same millisecond. Nobody else knows our initial number.
+            let chance = self.snd.una.0.rotate_right(u32::from(self.tries) * 5) & 0xff;
+            span += (span * chance) >> 9;
+        }
         if let Some(left) = self.timeout_left(now, side) {
             span = span.min(left);
         }

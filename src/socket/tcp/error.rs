@@ -76,7 +76,5 @@ errors! {
         AddressInUse: "address and port in use",
         /// The peer's link-local address does not say behind which interface: give the endpoint a zone.
         ZoneNeeded: "link-local address without a zone",
-        /// The local address has gone.
-        AddressLost: "local address lost",
     }
 }

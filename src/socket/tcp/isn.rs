@@ -8,6 +8,7 @@ use crate::wire::tcp::SeqNum;
 /// The initial sequence number of a new connection.
 ///
 /// Two connections of one tuple differ by the clock, so that the later has the higher number.
+#[inline(never)]
 pub(super) fn isn(keys: &Keys, tuple: &Tuple, now: Instant) -> SeqNum {
     let [a, b, c, d] = tuple.local.words();
     let [e, f, g, h] = tuple.remote.words();

@@ -193,7 +193,7 @@ impl<'a> Listener<'a> {
 
     /// Where it listens.
     pub fn listen_endpoint(&self) -> Option<IpListenEndpoint> {
-        self.endpoint.map(|key| super::from_listen_key(key))
+        self.endpoint.map(super::from_listen_key)
     }
 
     /// How many connections may be complete and not yet accepted; more wait half-open.
@@ -294,32 +294,26 @@ impl<'a> Listener<'a> {
         let Some(i) = known.or_else(|| self.place(cx.ticks)) else {
             return Outcome::dropped(DropReason::BacklogFull);
         };
-        let record = self.new_record(cx, tuple, seg);
-        let reply = Some(self.syn_ack(cx, &record, false));
-        if let Some(place) = self.half_open.get_mut(i) {
-            *place = record;
-        }
-        self.due_by(record.again_at);
-        Outcome { reply, ..Outcome::NONE }
-    }
-
-    fn new_record(&self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> HalfOpen {
-        let our_shift = recv::shift_for(self.window as usize);
-        let mut record = HalfOpen {
-            tuple: *tuple,
-            iss: isn::isn(cx.keys, tuple, cx.now),
-            irs: seg.seq,
-            created_at: cx.ticks,
-            window: seg.window,
-            mss: seg.options.mss,
-            stage: Stage::Answered,
-            ..HalfOpen::EMPTY
+        let Some(record) = self.half_open.get_mut(i) else {
+            return Outcome::dropped(DropReason::BacklogFull);
         };
-        if seg.options.window_scale != 0xff {
-            record.shifts = our_shift << 4 | seg.options.window_scale;
-        }
-        record.again_at = cx.ticks.after(record.timeout());
-        record
+        record.tuple = *tuple;
+        record.iss = isn::isn(cx.keys, tuple, cx.now);
+        record.irs = seg.seq;
+        record.created_at = cx.ticks;
+        record.window = seg.window;
+        record.mss = seg.options.mss;
+        record.tries = 0;
+        record.stage = Stage::Answered;
+        record.shifts = match seg.options.window_scale {
+            0xff => 0xff,
+            shift => recv::shift_for(self.window as usize) << 4 | shift,
+        };
+        let again_at = cx.ticks.after(record.timeout());
+        record.again_at = again_at;
+        self.due_by(again_at);
+        let reply = self.half_open.get(i).map(|record| self.syn_ack(cx, record, false));
+        Outcome { reply, ..Outcome::NONE }
     }
 
     fn syn_ack(&self, cx: &Context<'_>, record: &HalfOpen, is_again: bool) -> Plan {

@@ -63,7 +63,7 @@ fn to_endpoint(addr: Addr, port: u16) -> IpEndpoint {
 }
 
 fn from_listen_key((addr, port): (Option<Addr>, u16)) -> IpListenEndpoint {
-    IpListenEndpoint { addr: addr.map(|addr| IpAddress::from(addr)), port }
+    IpListenEndpoint { addr: addr.map(IpAddress::from), port }
 }
 
 /// What the application has set. Times are in ticks; 0 is none.
@@ -355,20 +355,6 @@ impl Socket<'_> {
             }
             _ => Events::empty(),
         }
-    }
-
-    /// The local address has gone: nothing can be sent any more.
-    #[cold]
-    pub(crate) fn on_address_lost(&mut self) -> Events {
-        if let Phase::Connection(connection) = &mut self.phase
-            && connection.state != State::Closed
-        {
-            connection.abort();
-            connection.marks -= Marks::RESET;
-            self.side.error = Some(Error::AddressLost);
-            return Events::CLOSED | Events::ERROR;
-        }
-        Events::empty()
     }
 
     /// A segment for a listening socket.

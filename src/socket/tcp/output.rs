@@ -7,104 +7,107 @@ use super::segment::{Kind, Plan};
 use super::state::State;
 use super::timers::Timer;
 use crate::socket::Context;
-use crate::wire::tcp::{Flags, SeqNum};
+use crate::wire::tcp::Flags;
 
 impl Connection {
     /// The segment that should leave now, if any. Changes nothing.
     pub(super) fn decide(&self, cx: &Context<'_>, side: &Side<'_>) -> Option<Plan> {
+        let mut plan = Plan::bare(Kind::Ack, self.snd.ack_seq(), self.rcv.nxt, Flags::ACK);
         if self.state.is_opening() || self.state == State::Closed {
-            return self.decide_opening(cx, side);
+            return self.decide_opening(cx, side, &mut plan).then_some(plan);
         }
-        if self.state.owes_fin() || !side.tx.is_empty() {
-            let plan = self.decide_data(cx, side);
-            if plan.is_some() {
-                return plan;
-            }
-        }
-        let is_update_due =
-            || self.state.takes_data() && self.rcv.is_update_due(&side.rx, u32::from(self.path_mss(cx)));
-        if self.marks.contains(Marks::ACK) || self.dup_acks > 0 || is_update_due() {
-            return Some(self.plan_ack(cx, side));
-        }
-        if self.marks.contains(Marks::KEEP_ALIVE) {
-            // RFC 9293 §3.8.4: what was acknowledged long ago, so that the peer must answer.
-            return Some(self.plan(cx, side, Kind::KeepAlive, self.snd.una - 1));
+        let has_data = self.state.owes_fin() || !side.tx.is_empty();
+        if (has_data && self.decide_data(cx, side, &mut plan)) || self.decide_ack(cx, side, &mut plan) {
+            plan.window = self.window(cx, side);
+            return Some(plan);
         }
         None
     }
 
-    #[inline]
-    fn plan(&self, cx: &Context<'_>, side: &Side<'_>, kind: Kind, seq: SeqNum) -> Plan {
+    /// The window field.
+    fn window(&self, cx: &Context<'_>, side: &Side<'_>) -> u16 {
         let window = self.rcv.window(&side.rx, u32::from(self.path_mss(cx))) >> self.rcv.shift;
-        let mut plan = Plan::bare(kind, seq, self.rcv.nxt, Flags::ACK);
-        plan.window = window.min(0xffff) as u16;
-        plan
+        window.min(0xffff) as u16
     }
 
-    fn plan_ack(&self, cx: &Context<'_>, side: &Side<'_>) -> Plan {
-        let is_asked = self.marks.contains(Marks::ACK) || self.dup_acks > 0;
-        let is_again = self.rcv.nxt == self.rcv.acked && is_asked;
-        let kind = if is_again { Kind::DupAck } else { Kind::Ack };
-        self.plan(cx, side, kind, self.snd.ack_seq())
+    /// An acknowledgment, a window update or a keep-alive.
+    #[inline]
+    fn decide_ack(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
+        if self.marks.contains(Marks::ACK) || self.dup_acks > 0 {
+            if self.rcv.nxt == self.rcv.acked {
+                plan.kind = Kind::DupAck;
+            }
+            return true;
+        }
+        if self.state.takes_data() && self.rcv.is_update_due(&side.rx, u32::from(self.path_mss(cx))) {
+            return true;
+        }
+        // RFC 9293 §3.8.4: what was acknowledged long ago, so that the peer must answer.
+        plan.kind = Kind::KeepAlive;
+        plan.seq = self.snd.una - 1;
+        self.marks.contains(Marks::KEEP_ALIVE)
     }
 
     /// A SYN, a SYN-ACK, or the reset of a connection that was aborted.
     #[cold]
     #[inline(never)]
-    fn decide_opening(&self, cx: &Context<'_>, side: &Side<'_>) -> Option<Plan> {
+    fn decide_opening(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
         if self.state == State::Closed {
-            let reset = Flags::RST.union(Flags::ACK);
-            let is_wanted = self.marks.contains(Marks::RESET);
-            return is_wanted.then(|| Plan::bare(Kind::Reset, self.snd.ack_seq(), self.rcv.nxt, reset));
+            plan.kind = Kind::Reset;
+            plan.flags |= Flags::RST;
+            return self.marks.contains(Marks::RESET);
         }
         let is_active = self.state == State::SynSent;
-        if self.snd.nxt != self.snd.una {
-            let is_wanted = self.marks.contains(Marks::ACK) && !is_active;
-            return is_wanted.then(|| self.plan_ack(cx, side));
-        }
-        let is_again = self.snd.max != self.snd.una;
-        let (flags, kind) = match (is_active, is_again) {
-            (true, false) => (Flags::SYN, Kind::New),
-            (true, true) => (Flags::SYN, Kind::SynRetransmit),
-            (false, false) => (Flags::SYN.union(Flags::ACK), Kind::New),
-            (false, true) => (Flags::SYN.union(Flags::ACK), Kind::SynAckRetransmit),
-        };
-        let mut plan = Plan::bare(kind, self.snd.una, self.rcv.nxt, flags);
-        // RFC 7323 §2.2: the window of a SYN is never scaled.
+        // RFC 7323 §2.2: the window of a SYN is never scaled. An ACK here tells no more than that.
         plan.window = recv::free(&side.rx).min(0xffff) as u16;
+        if self.snd.nxt != self.snd.una {
+            plan.window >>= self.rcv.shift;
+            plan.kind = Kind::DupAck;
+            return self.marks.contains(Marks::ACK) && !is_active;
+        }
+        plan.seq = self.snd.una;
+        plan.flags = if is_active { Flags::SYN } else { Flags::SYN.union(Flags::ACK) };
+        plan.kind = match (is_active, self.snd.max != self.snd.una) {
+            (_, false) => Kind::New,
+            (true, true) => Kind::SynRetransmit,
+            (false, true) => Kind::SynAckRetransmit,
+        };
         // RFC 9293 §3.7.1 (MUST-14): our MSS is what the link takes.
         plan.options.mss = self.path_mss(cx);
-        plan.options.window_scale = if self.marks.contains(Marks::SCALES) { self.rcv.shift } else { 0xff };
-        Some(plan)
+        if self.marks.contains(Marks::SCALES) {
+            plan.options.window_scale = self.rcv.shift;
+        }
+        true
     }
 
     /// Data or a FIN, if the windows, Nagle (RFC 9293 §3.7.4) and the avoidance of silly windows
     /// (§3.8.6.2.1) let it go.
-    fn decide_data(&self, cx: &Context<'_>, side: &Side<'_>) -> Option<Plan> {
+    fn decide_data(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
         let snd = &self.snd;
         let queued = side.tx.len() as u32;
         let mss = self.mss(cx);
         if self.marks.contains(Marks::RETRANSMIT) {
-            return Some(self.plan_first_again(cx, side, queued, mss));
+            self.plan_first_again(queued.min(mss), queued, plan);
+            return true;
         }
         let flight = snd.flight();
         // More in flight than is queued: the FIN is out too.
-        let unsent = queued.checked_sub(flight)?;
+        let Some(unsent) = queued.checked_sub(flight) else { return false };
         let cwnd = self.control.window().max(mss) + self.recovery.limited_transmit() * mss;
         let len = unsent.min(cwnd.min(snd.wnd).saturating_sub(flight));
         let is_again = snd.nxt.lt(snd.max);
-        let len = self.cut(cx, side, len, unsent, is_again);
+        let len = if len == mss { len } else { self.cut(cx, side, len, unsent, is_again) };
         let is_all = len == unsent;
         let is_fin = is_all && self.state.owes_fin() && flight + len < snd.wnd;
         if len == 0 && !is_fin {
-            return self.decide_probe(cx, side, unsent.min(mss));
+            return self.decide_probe(unsent.min(mss), plan);
         }
-        let kind = match (is_again, len) {
+        plan.kind = match (is_again, len) {
             (false, _) => Kind::New,
             (true, 0) => Kind::FinRetransmit,
             (true, _) => Kind::RtoRetransmit,
         };
-        let mut plan = self.plan(cx, side, kind, snd.nxt);
+        plan.seq = snd.nxt;
         plan.offset = flight;
         plan.len = len;
         if is_all && len > 0 {
@@ -113,16 +116,13 @@ impl Connection {
         if is_fin {
             plan.flags |= Flags::FIN;
         }
-        Some(plan)
+        true
     }
 
     /// How much of `len` octets that the windows allow goes into one segment now.
-    #[inline]
+    #[inline(never)]
     fn cut(&self, cx: &Context<'_>, side: &Side<'_>, len: u32, unsent: u32, is_again: bool) -> u32 {
         let mss = self.mss(cx);
-        if len == mss {
-            return len;
-        }
         // RFC 9293 §3.7.4: a short segment goes if it is the last and nothing is unacknowledged.
         let is_urged = side.config.is_nodelay || self.state.owes_fin() || self.snd.flight() == 0;
         let is_tail_free = is_again || (len == unsent && is_urged);
@@ -136,34 +136,36 @@ impl Connection {
             return len;
         }
         let len = len.min(limit);
-        len - len % mss
+        // The MSS is never 0, which the compiler does not know.
+        len - len % mss.max(1)
     }
 
     /// The timer says that something must go, however small the window is.
-    fn decide_probe(&self, cx: &Context<'_>, side: &Side<'_>, most: u32) -> Option<Plan> {
+    #[cold]
+    fn decide_probe(&self, most: u32, plan: &mut Plan) -> bool {
         if !self.marks.contains(Marks::PROBE) || self.snd.flight() > 0 {
-            return None;
+            return false;
         }
-        let mut plan = self.plan(cx, side, Kind::ZeroWindowProbe, self.snd.una);
+        plan.kind = Kind::ZeroWindowProbe;
+        plan.seq = self.snd.una;
         plan.len = most.min(self.snd.wnd.max(1));
         if most == 0 {
             plan.flags |= Flags::FIN;
         }
-        Some(plan)
+        true
     }
 
-    /// Fast retransmit: the first segment again.
+    /// Fast retransmit: the first segment again, of at most `most` octets.
     #[cold]
-    fn plan_first_again(&self, cx: &Context<'_>, side: &Side<'_>, queued: u32, mss: u32) -> Plan {
+    fn plan_first_again(&self, most: u32, queued: u32, plan: &mut Plan) {
         let is_partial = self.marks.contains(Marks::PARTIAL);
-        let kind = if is_partial { Kind::PartialAckRetransmit } else { Kind::FastRetransmit };
-        let mut plan = self.plan(cx, side, kind, self.snd.una);
-        plan.len = queued.min(mss).min(self.snd.outstanding());
+        plan.kind = if is_partial { Kind::PartialAckRetransmit } else { Kind::FastRetransmit };
+        plan.seq = self.snd.una;
+        plan.len = most.min(self.snd.outstanding());
         // Only if the FIN was sent before.
         if plan.len < self.snd.outstanding() && plan.len == queued {
             plan.flags |= Flags::FIN;
         }
-        plan
     }
 
     /// `plan` was sent.

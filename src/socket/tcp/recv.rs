@@ -1,5 +1,6 @@
 //! The receive side: what is expected, reassembly, and which window is announced.
 
+use super::input::InPlace;
 use crate::storage::{Assembler, SocketBuffer};
 use crate::wire::tcp::SeqNum;
 
@@ -114,7 +115,7 @@ impl Recv {
         rx: &mut SocketBuffer<'_>,
         offset: u32,
         payload: &[u8],
-        in_place: Option<&mut dyn FnMut(&[u8]) -> usize>,
+        in_place: Option<InPlace<'_>>,
     ) -> Taken {
         if offset > 0 || !self.assembler.is_empty() {
             return self.take_ahead(rx, offset, payload);
@@ -131,6 +132,7 @@ impl Recv {
     }
 
     #[cold]
+    #[inline(never)]
     fn take_ahead(&mut self, rx: &mut SocketBuffer<'_>, offset: u32, payload: &[u8]) -> Taken {
         let written = rx.write_unallocated(offset as usize, payload) as u32;
         // Too many holes: the octets written ahead are forgotten, and will come again.

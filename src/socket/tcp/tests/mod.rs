@@ -177,10 +177,6 @@ impl Pair {
         });
     }
 
-    fn pass_all(&mut self) {
-        self.script = Box::new(|_| Fate::Pass);
-    }
-
     fn states(&self) -> [State; 2] {
         [self.ends[A].state(), self.ends[B].state()]
     }

@@ -103,7 +103,7 @@ fn a_port_that_cuts_segments_gets_large_ones() {
     pair.run(millis(500));
     assert_eq!(read_all(&mut pair.ends[B]), pattern(100_000, 4));
     for plan in pair.plans(A) {
-        assert!(plan.len as usize % MSS == 0 || plan.flags.contains(Flags::PSH), "{plan:?}");
+        assert!((plan.len as usize).is_multiple_of(MSS) || plan.flags.contains(Flags::PSH), "{plan:?}");
     }
 }
 
