@@ -17,7 +17,7 @@ const FEATURES: &[(&str, &str)] = &[
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,\
-         phy-loopback,phy-sim,phy-tracer",
+         phy-loopback,phy-tracer",
     ),
     (
         "router, no alloc",
@@ -36,7 +36,7 @@ const THUMB: &[(&str, &str, &str)] = &[
         "Cortex-M0+, all that needs no std",
         "thumbv6m-none-eabi",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,phy-loopback,\
-         phy-sim,phy-tracer,phy-lan9118",
+         phy-tracer,phy-lan9118",
     ),
 ];
 
