@@ -12,6 +12,9 @@ pub(crate) enum Domain {
     Isn = 1,
     /// Ephemeral ports (RFC 6056).
     Port = 2,
+    /// SYN cookies (RFC 4987).
+    #[cfg(feature = "tcp-cookies")]
+    Cookie = 3,
 }
 
 /// The stack's secrets.
