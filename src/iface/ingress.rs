@@ -141,10 +141,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return Err(DropReason::Filtered);
         }
         // RFC 4291 §2.7: a group is never a source. `::` is one only while an address is being chosen.
-        if src.is_multicast() || src.is_loopback() || (src.is_v4() && iface.is_broadcast(src)) {
+        let impossible = src.is_multicast() || src.is_loopback() || iface.has_address(src);
+        if impossible || (src.is_v4() && iface.is_broadcast(src)) {
             return Err(DropReason::BadSource);
         }
-        let for_us = iface.has_address(dst) || (iface.any_ip && dst.is_unicast() && !iface.is_broadcast(dst));
+        let for_us = iface.has_address(dst)
+            || (iface.any_ip && dst.is_unicast() && !dst.is_loopback() && !iface.is_broadcast(dst));
         if for_us {
             // RFC 1122 §4.2.3.10 and its kin: what came by link-layer broadcast provokes no answer.
             received.unicast &= !src.is_unspecified();

@@ -351,3 +351,42 @@ fn an_ack_that_brings_back_no_cookie_of_ours_is_reset() {
     pair.b.poll(pair.now);
     assert!(pair.b.sockets.accept(listener).is_some());
 }
+
+/// A dead neighbour holds up its own connection and nobody else's.
+#[test]
+fn a_connection_to_an_unresolved_neighbor_delays_nobody_and_times_out() {
+    let mut net = Net::ethernet();
+    net.meet(PEER_IP);
+    let (dead, live) = (net.sockets.add(socket(100)), net.sockets.add(socket(100)));
+    let Net { now, iface, sockets, .. } = &mut net;
+    iface.connect(*now, sockets, dead, (IpAddress::v4(10, 0, 0, 99), 80), 0).unwrap();
+    iface.connect(*now, sockets, live, (IpAddress::v4(10, 0, 0, 2), 80), 0).unwrap();
+    net.poll();
+    let sent = net.sent();
+    let syns = sent.iter().filter(|frame| frame[12..14] == [8, 0]).count();
+    assert_eq!((sent.len(), syns), (2, 1), "a SYN to the one, a question for the other");
+    net.sockets.remove(live);
+    let mut questions = 0;
+    for _ in 0..100_000 {
+        let Some(at) = net.iface.poll_at(net.now, &mut net.sockets) else { break };
+        net.now = at;
+        net.poll();
+        questions += net.sent().len();
+    }
+    assert_eq!(net.sockets.get::<tcp::Socket>(dead).error(), Some(Error::TimedOut));
+    assert!((3..=30).contains(&questions), "{questions}");
+    assert!(net.now < Instant::from_secs(300));
+}
+
+/// Covers: RFC 1122 §4.2.2.11
+#[test]
+fn a_connection_without_a_route_times_out() {
+    let mut pair = Pair::new();
+    let client = pair.a.sockets.add(socket(100));
+    let Pair { now, a, .. } = &mut pair;
+    let far = (IpAddress::v4(192, 0, 2, 1), 80);
+    assert_eq!(a.iface.connect(*now, &mut a.sockets, client, far, 0), Err(tcp::ConnectError::Unreachable));
+    a.tcp(client).connect(far, 0).unwrap();
+    pair.step();
+    assert_eq!(pair.a.tcp(client).error(), Some(Error::Unreachable));
+}
