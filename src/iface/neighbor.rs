@@ -96,11 +96,13 @@ pub(crate) struct NeighborCache<'a> {
     entries: ManagedSlice<'a, Neighbor>,
     /// Where the last lookup hit: a burst goes to one neighbour.
     last: usize,
+    /// The earliest `due` of the timed entries, so that a poll need not look at them all.
+    due: Option<Ticks>,
 }
 
 impl<'a> NeighborCache<'a> {
     pub(crate) fn new(entries: ManagedSlice<'a, Neighbor>) -> NeighborCache<'a> {
-        NeighborCache { entries, last: 0 }
+        NeighborCache { entries, last: 0, due: None }
     }
 
     fn find(&mut self, addr: &Addr) -> Option<usize> {
@@ -123,7 +125,11 @@ impl<'a> NeighborCache<'a> {
         }
         let expired = entry.state == State::Reachable && entry.due.is_due(now);
         if expired || entry.state == State::Stale {
-            entry.enter(State::Delay, now.after(config::NEIGHBOR_DELAY));
+            let due = now.after(config::NEIGHBOR_DELAY);
+            entry.enter(State::Delay, due);
+            let hardware = entry.hardware;
+            self.due_by(due);
+            return Resolution::Known(hardware);
         }
         Resolution::Known(entry.hardware)
     }
@@ -140,7 +146,14 @@ impl<'a> NeighborCache<'a> {
         let Some(entry) = self.entries.get_mut(index) else { return Resolution::Full };
         *entry = Neighbor { addr: *addr, used: now, ..Neighbor::EMPTY };
         entry.enter(State::Incomplete, now);
+        self.due_by(now);
         Resolution::Pending(index)
+    }
+
+    fn due_by(&mut self, at: Ticks) {
+        if self.due.is_none_or(|due| at.is_before(due)) {
+            self.due = Some(at);
+        }
     }
 
     /// An entry for a new neighbour: a free one, else the stalest that nobody waits for.
@@ -184,6 +197,7 @@ impl<'a> NeighborCache<'a> {
         };
         let entry = self.entries.get_mut(index)?;
         let was_waited_for = entry.state == State::Incomplete;
+        let was_timed = entry.is_timed();
         let changed = entry.hardware != hardware;
         if changed && !was_waited_for && !evidence.override_ {
             // RFC 4861 §7.2.5: a differing address without the override flag only casts doubt.
@@ -198,6 +212,9 @@ impl<'a> NeighborCache<'a> {
         } else if changed || was_waited_for {
             entry.enter(State::Stale, now);
         }
+        if was_timed {
+            self.due = self.earliest();
+        }
         was_waited_for.then_some(index)
     }
 
@@ -206,6 +223,7 @@ impl<'a> NeighborCache<'a> {
         let entry = self.entries.get_mut(index)?;
         *entry = Neighbor { addr: *addr, used: now, ..Neighbor::EMPTY };
         entry.enter(State::Stale, now);
+        self.due = self.earliest();
         Some(index)
     }
 
@@ -219,10 +237,23 @@ impl<'a> NeighborCache<'a> {
         if let Some(entry) = self.entries.get_mut(index) {
             *entry = Neighbor::EMPTY;
         }
+        self.due = self.earliest();
     }
 
     /// The next thing that is due, if anything is.
+    #[inline]
     pub(crate) fn next_action(&mut self, now: Ticks) -> Option<Action> {
+        if self.due?.is_due(now) { self.act(now) } else { None }
+    }
+
+    #[inline(never)]
+    fn act(&mut self, now: Ticks) -> Option<Action> {
+        let action = self.due_action(now);
+        self.due = self.earliest();
+        action
+    }
+
+    fn due_action(&mut self, now: Ticks) -> Option<Action> {
         let is_due = |entry: &Neighbor| entry.is_timed() && entry.due.is_due(now);
         let index = self.entries.iter().position(is_due)?;
         let entry = self.entries.get_mut(index)?;
@@ -240,6 +271,11 @@ impl<'a> NeighborCache<'a> {
 
     /// When [`next_action`](Self::next_action) has something to do.
     pub(crate) fn poll_at(&self) -> Option<Ticks> {
+        self.due
+    }
+
+    #[inline(never)]
+    fn earliest(&self) -> Option<Ticks> {
         let timed = self.entries.iter().filter(|entry| entry.is_timed());
         timed.map(|entry| entry.due).reduce(|a, b| if b.is_before(a) { b } else { a })
     }
@@ -250,6 +286,7 @@ impl<'a> NeighborCache<'a> {
             release(index, &mut entry.waiting);
             *entry = Neighbor::EMPTY;
         }
+        self.due = None;
     }
 
     /// How many neighbours are known or being asked for.
