@@ -202,13 +202,23 @@ impl<'a> Interface<'a> {
     /// Removes an own address and says whether it was there.
     pub fn remove_address(&mut self, addr: impl Into<IpAddress>) -> bool {
         let Ok(addr) = Addr::try_from(addr.into()) else { return false };
-        let hit = |entry: &&mut Option<Address>| entry.is_some_and(|own| own.addr == addr);
-        self.addresses.iter_mut().find(hit).map(Option::take).is_some()
+        let Some(index) = self.own().position(|own| own.addr == addr) else { return false };
+        // The last one fills the gap.
+        let last = self.own().count() - 1;
+        self.addresses.swap(index, last);
+        self.addresses[last] = None;
+        true
+    }
+
+    /// The own addresses, which stand before all free places.
+    #[inline]
+    fn own(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.iter().map_while(Option::as_ref)
     }
 
     /// The own addresses.
     pub fn ip_addrs(&self) -> impl Iterator<Item = IpCidr> + '_ {
-        self.addresses.iter().flatten().filter_map(Address::cidr)
+        self.own().filter_map(Address::cidr)
     }
 
     /// The routes, to read and change.
@@ -269,14 +279,14 @@ impl<'a> Interface<'a> {
     }
 
     pub(crate) fn has_address(&self, addr: &Addr) -> bool {
-        self.addresses.iter().flatten().any(|own| own.addr == *addr)
+        self.own().any(|own| own.addr == *addr)
     }
 
     /// Whether `addr` is the broadcast address of a network on this link (RFC 1122 §3.2.1.3).
     pub(crate) fn is_broadcast(&self, addr: &Addr) -> bool {
         let Some(&octets) = addr.as_v4() else { return false };
         let addr = u32::from_be_bytes(octets);
-        addr == u32::MAX || self.addresses.iter().flatten().any(|own| is_directed_broadcast(own, addr))
+        addr == u32::MAX || self.own().any(|own| is_directed_broadcast(own, addr))
     }
 
     /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
@@ -287,7 +297,7 @@ impl<'a> Interface<'a> {
         let Some(group) = group.as_v6() else { return false };
         let all_nodes = |scope| *group == [0xff, scope, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         let is_mine = |own: &Address| own.addr.as_v6().is_some_and(|o| Addr::solicited_node(o) == *group);
-        all_nodes(1) || all_nodes(2) || self.addresses.iter().flatten().any(is_mine)
+        all_nodes(1) || all_nodes(2) || self.own().any(is_mine)
     }
 
     /// The way to `dst` by this interface, if there is one.
@@ -297,7 +307,7 @@ impl<'a> Interface<'a> {
             let on_link = Match { prefix_len: 0, metric: 1, next_hop: *dst };
             best = best.or(Some(on_link));
         }
-        for own in self.addresses.iter().flatten() {
+        for own in self.own() {
             let on_link = Match { prefix_len: own.prefix_len, metric: 0, next_hop: *dst };
             if dst.is_in(&own.addr, own.prefix_len) && best.is_none_or(|best| on_link.is_better_than(&best)) {
                 best = Some(on_link);
@@ -311,7 +321,7 @@ impl<'a> Interface<'a> {
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
         let rank = |own: &Addr| (own.is_link_local() == dst.is_link_local(), own.common_prefix(dst));
         let mut best: Option<Addr> = None;
-        for own in self.addresses.iter().flatten().map(|own| own.addr) {
+        for own in self.own().map(|own| own.addr) {
             if own.is_v4() == dst.is_v4() && best.is_none_or(|best| rank(&own) > rank(&best)) {
                 best = Some(own);
             }

@@ -115,13 +115,14 @@ impl<'a> NeighborCache<'a> {
         Some(index)
     }
 
-    /// The hardware address of `addr`, which somebody is about to send to; asks for it if need be.
-    pub(crate) fn resolve(&mut self, addr: &Addr, now: Ticks) -> Resolution {
-        let Some(index) = self.find(addr) else { return self.start(addr, now) };
-        let Some(entry) = self.entries.get_mut(index) else { return Resolution::Full };
+    /// What is known of `addr`, which somebody is about to send to; `None` calls for
+    /// [`start`](Self::start).
+    pub(crate) fn lookup(&mut self, addr: &Addr, now: Ticks) -> Option<Resolution> {
+        let index = self.find(addr)?;
+        let entry = self.entries.get_mut(index)?;
         entry.used = now;
         if entry.state == State::Incomplete {
-            return Resolution::Pending(index);
+            return Some(Resolution::Pending(index));
         }
         let expired = entry.state == State::Reachable && entry.due.is_due(now);
         if expired || entry.state == State::Stale {
@@ -129,9 +130,9 @@ impl<'a> NeighborCache<'a> {
             entry.enter(State::Delay, due);
             let hardware = entry.hardware;
             self.due_by(due);
-            return Resolution::Known(hardware);
+            return Some(Resolution::Known(hardware));
         }
-        Resolution::Known(entry.hardware)
+        Some(Resolution::Known(entry.hardware))
     }
 
     /// The hardware address, if it is known, without asking or keeping it alive.
@@ -140,8 +141,9 @@ impl<'a> NeighborCache<'a> {
         (entry.state != State::Incomplete).then_some(entry.hardware)
     }
 
+    /// Begins to ask for an address that is unknown.
     #[inline(never)]
-    fn start(&mut self, addr: &Addr, now: Ticks) -> Resolution {
+    pub(crate) fn start(&mut self, addr: &Addr, now: Ticks) -> Resolution {
         let Some(index) = self.victim(now, true) else { return Resolution::Full };
         let Some(entry) = self.entries.get_mut(index) else { return Resolution::Full };
         *entry = Neighbor { addr: *addr, used: now, ..Neighbor::EMPTY };
@@ -309,6 +311,12 @@ pub(crate) struct Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl NeighborCache<'_> {
+        fn resolve(&mut self, addr: &Addr, now: Ticks) -> Resolution {
+            self.lookup(addr, now).unwrap_or_else(|| self.start(addr, now))
+        }
+    }
 
     const MAC: Hardware = [2, 0, 0, 0, 0, 1];
     const ANSWER: Evidence = Evidence { solicited: true, override_: true, create: false };

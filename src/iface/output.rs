@@ -139,13 +139,18 @@ impl Interface<'_> {
         if !self.is_ethernet() {
             return Resolution::Known([0; 6]);
         }
+        // First where most packets go. The cache holds no groups and no broadcast addresses.
+        let now = Self::ticks(now);
+        if let Some(resolution) = self.neighbors.lookup(next_hop, now) {
+            return resolution;
+        }
         if next_hop.is_multicast() {
             return Resolution::Known(multicast_hardware(next_hop));
         }
         if config::HAS_IPV4 && self.is_broadcast(next_hop) {
             return Resolution::Known([0xff; 6]);
         }
-        self.neighbors.resolve(next_hop, Self::ticks(now))
+        self.neighbors.start(next_hop, now)
     }
 
     fn send_frame(

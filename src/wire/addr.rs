@@ -177,14 +177,15 @@ impl Addr {
 
     /// How many leading bits both have in common; 0 if the families differ.
     pub(crate) fn common_prefix(&self, other: &Addr) -> u8 {
-        if self.is_v4() != other.is_v4() {
-            return 0;
+        if let (Some(a), Some(b)) = (self.as_v4(), other.as_v4()) {
+            return (u32::from_be_bytes(*a) ^ u32::from_be_bytes(*b)).leading_zeros() as u8;
         }
+        let (Some(a), Some(b)) = (self.as_v6(), other.as_v6()) else { return 0 };
         let mut bits = 0;
-        for (a, b) in self.octets().iter().zip(other.octets()) {
-            let same = (a ^ b).leading_zeros() as u8;
+        for (a, b) in a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0) {
+            let same = (u32::from_be_bytes(*a) ^ u32::from_be_bytes(*b)).leading_zeros() as u8;
             bits += same;
-            if same < 8 {
+            if same < 32 {
                 break;
             }
         }
