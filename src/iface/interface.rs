@@ -301,17 +301,13 @@ impl<'a> Interface<'a> {
     }
 
     /// The way to `dst` by this interface, if there is one.
-    pub(crate) fn route(&self, dst: &Addr, now: Instant) -> Option<Match> {
+    pub(crate) fn route<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
         let mut best = self.routes.lookup(dst, now);
         if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
-            let on_link = Match { prefix_len: 0, metric: 1, next_hop: *dst };
-            best = best.or(Some(on_link));
+            best = best.or(Some(Match::new(0, 1, dst)));
         }
-        for own in self.own() {
-            let on_link = Match { prefix_len: own.prefix_len, metric: 0, next_hop: *dst };
-            if dst.is_in(&own.addr, own.prefix_len) && best.is_none_or(|best| on_link.is_better_than(&best)) {
-                best = Some(on_link);
-            }
+        for own in self.own().filter(|own| dst.is_in(&own.addr, own.prefix_len)) {
+            best = Match::or_better(best, Match::new(own.prefix_len, 0, dst));
         }
         best
     }
@@ -320,13 +316,13 @@ impl<'a> Interface<'a> {
     /// common prefix (RFC 6724 §5, rules 2 and 8).
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
         let rank = |own: &Addr| (own.is_link_local() == dst.is_link_local(), own.common_prefix(dst));
-        let mut best: Option<Addr> = None;
-        for own in self.own().map(|own| own.addr) {
-            if own.is_v4() == dst.is_v4() && best.is_none_or(|best| rank(&own) > rank(&best)) {
+        let mut best: Option<&Addr> = None;
+        for own in self.own().map(|own| &own.addr) {
+            if own.is_v4() == dst.is_v4() && best.is_none_or(|best| rank(own) > rank(best)) {
                 best = Some(own);
             }
         }
-        best
+        best.copied()
     }
 
     /// The link has come or gone. What is known of neighbours goes with it.

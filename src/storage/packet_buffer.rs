@@ -167,6 +167,13 @@ impl<'a, H> PacketBuffer<'a, H> {
         Ok((header, self.payload.dequeue_many(metadata.len)))
     }
 
+    /// Drops the oldest packet, if there is one.
+    pub fn drop_front(&mut self) {
+        if let Ok(metadata) = self.metadata.dequeue_one() {
+            self.payload.dequeue_allocated(metadata.padding + metadata.len);
+        }
+    }
+
     /// Shows the oldest packet to `f` and takes it if that succeeds.
     pub fn dequeue_with<R, E>(
         &mut self,
