@@ -11,6 +11,8 @@ pub(crate) const HAS_IPV4: bool = cfg!(feature = "proto-ipv4");
 pub(crate) const HAS_IPV6: bool = cfg!(feature = "proto-ipv6");
 /// Whether Ethernet is built in.
 pub(crate) const HAS_ETHERNET: bool = cfg!(feature = "medium-ethernet");
+/// Whether packets can wait for a neighbour or for the device.
+pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
 /// Hop limit of packets that no socket sets one for (RFC 1700).
 pub const DEFAULT_HOP_LIMIT: u8 = 64;

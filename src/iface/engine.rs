@@ -8,7 +8,7 @@
 use core::ops::AddAssign;
 
 use super::egress;
-use super::handler::Handler;
+use super::handler::{Handler, Hooks};
 use super::ingress::Ingress;
 use super::interface::Interface;
 use super::links::Links;
@@ -106,7 +106,7 @@ pub(crate) fn ingress(
     meta: RxMeta,
     frame: &[u8],
 ) {
-    Ingress { links, sockets, handler, meta }.frame(frame);
+    Ingress { links, sockets, handler: Hooks::new(handler), meta }.frame(frame);
 }
 
 /// Acts on what is due, and lets everybody send who has something.

@@ -7,7 +7,7 @@
 //! What has to be answered at once is sent while the frame is borrowed. A frame that goes no further
 //! names its [`DropReason`].
 
-use super::handler::{Handler, Hook, Verdict};
+use super::handler::{Hook, Hooks, Verdict};
 use super::links::Links;
 use super::socket_set::SocketSet;
 use super::{arp, icmpv4, icmpv6};
@@ -20,7 +20,7 @@ use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
 pub(crate) struct Ingress<'i, 'l, 'p, 'a, 's> {
     pub(crate) links: &'i mut Links<'l, 'p, 'a>,
     pub(crate) sockets: &'i mut SocketSet<'s>,
-    pub(crate) handler: &'i mut dyn Handler,
+    pub(crate) handler: Hooks<'i>,
     pub(crate) meta: RxMeta,
 }
 

@@ -83,6 +83,8 @@ impl Interface<'_> {
         match self.send(now, slot, packet, next_hop, fill) {
             Sent::Yes => true,
             Sent::Never(reason) => self.drop_output(reason),
+            Sent::NoRoom if !config::HAS_QUEUE => self.drop_output(DropReason::DeviceBusy),
+            Sent::Unresolved(_) if !config::HAS_QUEUE => self.drop_output(DropReason::QueueFull),
             Sent::NoRoom => match self.hardware_of(next_hop, now) {
                 Resolution::Known(hardware) => {
                     let quota = self.packets.free_count();

@@ -71,7 +71,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return Err(DropReason::NoSocket);
         };
         let cx = context_of(keys, self.links.now, self.links.iface);
-        let handler = &mut *self.handler;
+        let handler = &mut self.handler;
         let outcome = socket.process(&cx, segment, Some(&mut |data| handler.payload(handle, data)));
         // While it is established its key stays.
         let may_move = socket.state() != tcp::State::Established;
