@@ -47,7 +47,7 @@ pub(crate) fn send_error(
     max_len: usize,
 ) {
     let iface = &mut *ingress.links.iface;
-    if !iface.errors_limit.take(crate::time::Ticks::from_instant(ingress.links.now)) {
+    if !iface.errors_limit.take(ingress.links.out.now) {
         iface.stats.on_drop(DropReason::RateLimited);
         return;
     }
@@ -58,7 +58,7 @@ pub(crate) fn send_error(
 
 /// The zone of an address that a packet came from by the current port.
 pub(crate) fn zone_of(ingress: &Ingress<'_, '_, '_, '_, '_>, addr: &Addr) -> u8 {
-    if !addr.is_v4() && addr.is_link_local() { (ingress.links.port as u8).saturating_add(1) } else { 0 }
+    if !addr.is_v4() && addr.is_link_local() { (ingress.links.port() as u8).saturating_add(1) } else { 0 }
 }
 
 fn send(
@@ -80,11 +80,10 @@ fn send(
         len: HEADER_LEN + data.len(),
         segment_len: 0,
     };
-    let now = ingress.links.now;
-    let sent = ingress.links.with_port(route.port, |iface, slot| {
+    let sent = ingress.links.with_port(route.port, |iface, out| {
         iface.stats.on_icmp_sent();
-        iface.send_or_queue(now, slot, &packet, &route.next_hop, Class::Control, &mut |out, sum| {
-            emit(out, message, data, sum)
+        iface.send_or_queue(out, &packet, &route.next_hop, Class::Control, &mut |payload, sum| {
+            emit(payload, message, data, sum)
         })
     });
     sent == Some(true)

@@ -144,7 +144,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if src.is_multicast() || src.is_loopback() || (src.is_v4() && iface.is_broadcast(src)) {
             return Err(DropReason::BadSource);
         }
-        let for_us = iface.has_address(dst) || (iface.any_ip && dst.is_unicast() && !iface.is_broadcast(dst));
+        let for_us = iface.has_address(dst) || (iface.any_ip && iface.is_host(dst));
         if for_us {
             // RFC 1122 §4.2.3.10 and its kin: what came by link-layer broadcast provokes no answer.
             received.unicast &= !src.is_unspecified();

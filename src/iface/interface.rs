@@ -11,7 +11,7 @@ use crate::config;
 use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, TxChecksum};
 use crate::stats::Stats;
 use crate::storage::{List, PacketPool};
-use crate::time::{Instant, Ticks};
+use crate::time::Instant;
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
 /// One of an interface's own addresses, with the prefix of its link.
@@ -268,13 +268,18 @@ impl<'a> Interface<'a> {
         self.capabilities.tx_checksum.contains(checksum)
     }
 
+    /// Whether `addr` can be that of a host on this link: no group and no broadcast address.
+    pub(crate) fn is_host(&self, addr: &Addr) -> bool {
+        addr.is_unicast() && !self.is_broadcast(addr)
+    }
+
     pub(crate) fn has_address(&self, addr: &Addr) -> bool {
         self.addresses.iter().flatten().any(|own| own.addr == *addr)
     }
 
     /// Whether `addr` is the broadcast address of a network on this link (RFC 1122 §3.2.1.3).
     pub(crate) fn is_broadcast(&self, addr: &Addr) -> bool {
-        let Some(&octets) = addr.as_v4() else { return false };
+        let Some(octets) = addr.as_v4() else { return false };
         let addr = u32::from_be_bytes(octets);
         addr == u32::MAX || self.addresses.iter().flatten().any(|own| is_directed_broadcast(own, addr))
     }
@@ -282,7 +287,7 @@ impl<'a> Interface<'a> {
     /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
     pub(crate) fn is_in_group(&self, group: &Addr) -> bool {
         if let Some(octets) = group.as_v4() {
-            return *octets == [224, 0, 0, 1];
+            return octets == [224, 0, 0, 1];
         }
         let Some(group) = group.as_v6() else { return false };
         let all_nodes = |scope| *group == [0xff, scope, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -294,13 +299,11 @@ impl<'a> Interface<'a> {
     pub(crate) fn route(&self, dst: &Addr, now: Instant) -> Option<Match> {
         let mut best = self.routes.lookup(dst, now);
         if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
-            let on_link = Match { prefix_len: 0, metric: 1, next_hop: *dst };
-            best = best.or(Some(on_link));
+            best = best.or(Some(Match::new(0, 1, *dst)));
         }
         for own in self.addresses.iter().flatten() {
-            let on_link = Match { prefix_len: own.prefix_len, metric: 0, next_hop: *dst };
-            if dst.is_in(&own.addr, own.prefix_len) && best.is_none_or(|best| on_link.is_better_than(&best)) {
-                best = Some(on_link);
+            if dst.is_in(&own.addr, own.prefix_len) {
+                best = Match::new(own.prefix_len, 0, *dst).or_better(best);
             }
         }
         best
@@ -333,14 +336,10 @@ impl<'a> Interface<'a> {
     pub(crate) fn is_blocked(&self) -> bool {
         !self.blocked.is_empty() || self.packets.peek(super::output::EGRESS).is_some()
     }
-
-    pub(crate) fn ticks(now: Instant) -> Ticks {
-        Ticks::from_instant(now)
-    }
 }
 
 fn is_directed_broadcast(own: &Address, addr: u32) -> bool {
-    let Some(&octets) = own.addr.as_v4() else { return false };
+    let Some(octets) = own.addr.as_v4() else { return false };
     // RFC 3021: a prefix of 31 bits has no broadcast address, one of 32 has nobody to reach.
     own.prefix_len < 31 && u32::from_be_bytes(octets) | (u32::MAX >> own.prefix_len) == addr
 }

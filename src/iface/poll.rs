@@ -163,6 +163,6 @@ impl Interface<'_> {
 
 impl<'a> Interface<'a> {
     fn links<'l>(&'l mut self, now: Instant, slot: &'l mut dyn crate::phy::TxSlot) -> Links<'l, 'l, 'a> {
-        Links { now, port: 0, iface: self, slot, others: Others::none() }
+        Links::new(now, self, slot, Others::none())
     }
 }

@@ -3,6 +3,8 @@
 //! A route belongs to the interface it leaves by and goes with it. Among all that match, over all
 //! interfaces, the longest prefix wins, then the smallest metric.
 
+use core::num::NonZeroU32;
+
 use managed::ManagedSlice;
 
 use crate::time::Instant;
@@ -51,15 +53,24 @@ impl Route {
 /// How well an interface can reach a destination, and through whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Match {
-    pub(crate) prefix_len: u8,
-    pub(crate) metric: u16,
+    /// The longer the prefix the better, then the smaller the metric.
+    rank: NonZeroU32,
     pub(crate) next_hop: Addr,
 }
 
 impl Match {
+    pub(crate) fn new(prefix_len: u8, metric: u16, next_hop: Addr) -> Match {
+        let rank = (u32::from(prefix_len) << 16 | u32::from(u16::MAX - metric)) + 1;
+        Match { rank: NonZeroU32::new(rank).unwrap_or(NonZeroU32::MIN), next_hop }
+    }
+
     pub(crate) fn is_better_than(&self, other: &Match) -> bool {
-        let rank = |m: &Match| (m.prefix_len, u16::MAX - m.metric);
-        rank(self) > rank(other)
+        self.rank > other.rank
+    }
+
+    /// This one, unless there is one that is as good.
+    pub(crate) fn or_better(self, best: Option<Match>) -> Option<Match> {
+        best.filter(|best| !self.is_better_than(best)).or(Some(self))
     }
 }
 
@@ -133,10 +144,7 @@ impl<'a> Routes<'a> {
                 continue;
             }
             let next_hop = route.gateway.unwrap_or(*dst);
-            let found = Match { prefix_len: route.prefix_len, metric: route.metric, next_hop };
-            if best.is_none_or(|best| found.is_better_than(&best)) {
-                best = Some(found);
-            }
+            best = Match::new(route.prefix_len, route.metric, next_hop).or_better(best);
         }
         best
     }

@@ -183,8 +183,7 @@ fn send(
         links.iface.drop_output(DropReason::NoRoute);
         return None;
     };
-    let now = links.now;
-    let sent = links.with_port(route.port, |iface, slot| {
+    let sent = links.with_port(route.port, |iface, out| {
         let Some(src) = peer.local.or_else(|| iface.source_for(&peer.remote)) else {
             iface.drop_output(DropReason::NoSource);
             return Sent::Yes;
@@ -193,16 +192,12 @@ fn send(
         let (dst, protocol) = (peer.remote, IpProtocol::UDP);
         let packet = Packet { src, dst, protocol, hop_limit, len, segment_len: 0 };
         let mut fill = |out: &mut [u8], sum: bool| emit(out, src_port, peer.remote_port, data, sum);
-        let sent = iface.send(now, slot, &packet, &route.next_hop, &mut fill);
+        let sent = iface.send(out, &packet, &route.next_hop, &mut fill);
         match sent {
-            Sent::NoRoom => return sent,
+            Sent::NoRoom | Sent::Never => return sent,
             Sent::Yes => {}
-            Sent::Never(reason) => {
-                iface.drop_output(reason);
-                return sent;
-            }
             Sent::Unresolved(_) => {
-                iface.send_or_queue(now, slot, &packet, &route.next_hop, Class::Data, &mut fill);
+                iface.send_or_queue(out, &packet, &route.next_hop, Class::Data, &mut fill);
             }
         }
         let out_datagrams = &mut iface.stats.udp_out_datagrams;

@@ -129,7 +129,8 @@ impl<'a, T> Slots<'a, T> {
     pub(crate) fn new(slots: impl Into<ManagedSlice<'a, Slot<T>>>) -> Slots<'a, T> {
         let mut slots = slots.into();
         let mut free = NIL;
-        for (ix, slot) in slots.iter_mut().take(INDEX_MASK as usize + 1).enumerate().rev() {
+        for ix in (0..slots.len().min(INDEX_MASK as usize + 1)).rev() {
+            let Some(slot) = slots.get_mut(ix) else { continue };
             // Handles from an earlier use of the memory stay stale.
             if slot.item.take().is_some() {
                 slot.links.renew();
@@ -233,13 +234,15 @@ impl<'a, T> Slots<'a, T> {
     }
 
     /// The item in the slot `ix`.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn get(&self, ix: u32) -> Option<&T> {
         self.slots.get(ix as usize)?.item.as_ref()
     }
 
     /// The item in the slot `ix`.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn get_mut(&mut self, ix: u32) -> Option<&mut T> {
         self.slots.get_mut(ix as usize)?.item.as_mut()
     }
@@ -254,13 +257,15 @@ impl<'a, T> Slots<'a, T> {
     }
 
     /// The links of the slot `ix`, be it vacant or not.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn links(&self, ix: u32) -> Option<&Links> {
         self.slots.get(ix as usize).map(|slot| &slot.links)
     }
 
     /// The links of the slot `ix`, be it vacant or not.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn links_mut(&mut self, ix: u32) -> Option<&mut Links> {
         self.slots.get_mut(ix as usize).map(|slot| &mut slot.links)
     }

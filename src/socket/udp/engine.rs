@@ -54,7 +54,7 @@ impl Socket<'_> {
     /// The next datagram has gone, one way or another.
     pub(crate) fn on_sent(&mut self) -> Events {
         let was_full = self.tx.is_full();
-        let _ = self.tx.dequeue();
+        self.tx.drop_front();
         if was_full { Events::WRITABLE } else { Events::empty() }
     }
 
