@@ -234,15 +234,13 @@ impl<'a, T> Slots<'a, T> {
     }
 
     /// The item in the slot `ix`.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[inline]
     pub(crate) fn get(&self, ix: u32) -> Option<&T> {
         self.slots.get(ix as usize)?.item.as_ref()
     }
 
     /// The item in the slot `ix`.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[inline]
     pub(crate) fn get_mut(&mut self, ix: u32) -> Option<&mut T> {
         self.slots.get_mut(ix as usize)?.item.as_mut()
     }
@@ -257,15 +255,13 @@ impl<'a, T> Slots<'a, T> {
     }
 
     /// The links of the slot `ix`, be it vacant or not.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[inline]
     pub(crate) fn links(&self, ix: u32) -> Option<&Links> {
         self.slots.get(ix as usize).map(|slot| &slot.links)
     }
 
     /// The links of the slot `ix`, be it vacant or not.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[inline]
     pub(crate) fn links_mut(&mut self, ix: u32) -> Option<&mut Links> {
         self.slots.get_mut(ix as usize).map(|slot| &mut slot.links)
     }
