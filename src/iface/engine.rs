@@ -99,6 +99,7 @@ pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<
 }
 
 /// Takes one frame in.
+#[inline(never)]
 pub(crate) fn ingress(
     links: &mut Links<'_, '_, '_>,
     sockets: &mut SocketSet<'_>,
