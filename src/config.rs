@@ -11,6 +11,9 @@ pub(crate) const HAS_IPV4: bool = cfg!(feature = "proto-ipv4");
 pub(crate) const HAS_IPV6: bool = cfg!(feature = "proto-ipv6");
 /// Whether Ethernet is built in.
 pub(crate) const HAS_ETHERNET: bool = cfg!(feature = "medium-ethernet");
+/// Whether the usual case has code of its own beside that for any case; small machines rather save the
+/// space.
+pub(crate) const HAS_FAST_PATHS: bool = cfg!(target_pointer_width = "64");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 

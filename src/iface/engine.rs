@@ -157,12 +157,12 @@ pub(crate) fn context_of<'k>(
 pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) -> Option<Instant> {
     let (now, ticks) = (links.now, links.out.now);
     let mut at = touched_poll_at(sockets, now, links.iface.ip_mtu());
-    at = earlier(at, sockets.timer_bound());
+    at = Ticks::earlier(at, sockets.timer_bound());
     for port in 0..links.count() {
         let Some(iface) = links.iface(port) else { continue };
-        at = earlier(at, iface.neighbors.poll_at());
+        at = Ticks::earlier(at, iface.neighbors.poll_at());
         if iface.is_blocked() {
-            at = earlier(at, Some(ticks.after(config::PORT_RETRY)));
+            at = Ticks::earlier(at, Some(ticks.after(config::PORT_RETRY)));
         }
     }
     // The start of a tick that has begun lies before `now`.
@@ -179,16 +179,8 @@ fn touched_poll_at(sockets: &SocketSet<'_>, now: Instant, ip_mtu: usize) -> Opti
         if entry.socket.has_work(&cx) || entry.flags.contains(Flags::ORPHAN) {
             return Some(cx.ticks);
         }
-        at = earlier(at, entry.socket.deadline(cx.ticks));
+        at = Ticks::earlier(at, entry.socket.deadline(cx.ticks));
         next = sockets.touched.next(&sockets.slots, ix);
     }
     at
-}
-
-/// The earlier of two times, if there is any.
-fn earlier(a: Option<Ticks>, b: Option<Ticks>) -> Option<Ticks> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(if b.is_before(a) { b } else { a }),
-        (a, b) => a.or(b),
-    }
 }

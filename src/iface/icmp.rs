@@ -1,11 +1,11 @@
 //! What ICMP has in common in both families: a type, a code, a word and data.
 
 use super::ingress::{Ingress, Received, Taken};
-use super::output::Packet;
+use super::output::{Packet, header_and_data};
 use crate::config;
 use crate::stats::DropReason;
 use crate::storage::Class;
-use crate::wire::checksum::{self, Sum};
+use crate::wire::checksum::Sum;
 use crate::wire::{Addr, IpProtocol};
 
 /// Octets of the header.
@@ -18,6 +18,14 @@ pub(crate) struct Message {
     pub(crate) code: u8,
     /// What type and code say: identifier and sequence, a pointer, an MTU; in network order.
     pub(crate) word: u32,
+}
+
+impl Message {
+    /// Fills in the message and `data`.
+    pub(crate) fn followed_by(&self, data: &[u8]) -> impl FnMut(&mut [u8], bool) -> Sum {
+        let [a, b, c, d] = self.word.to_be_bytes();
+        header_and_data([self.kind, self.code, 0, 0, a, b, c, d], data)
+    }
 }
 
 pub(crate) fn split(payload: &[u8]) -> Result<(Message, &[u8]), DropReason> {
@@ -82,21 +90,7 @@ fn send(
     };
     let sent = ingress.links.with_port(route.port, |iface, out| {
         iface.stats.on_icmp_sent();
-        iface.send_or_queue(out, &packet, &route.next_hop, Class::Control, &mut |payload, sum| {
-            emit(payload, message, data, sum)
-        })
+        iface.send_or_queue(out, &packet, &route.next_hop, Class::Control, &mut message.followed_by(data))
     });
     sent == Some(true)
-}
-
-/// Writes a message with a checksum of zero, and sums it.
-pub(crate) fn emit(out: &mut [u8], message: &Message, data: &[u8], sum: bool) -> Sum {
-    let Some((header, rest)) = out.split_first_chunk_mut::<HEADER_LEN>() else { return Sum::ZERO };
-    let [a, b, c, d] = message.word.to_be_bytes();
-    *header = [message.kind, message.code, 0, 0, a, b, c, d];
-    if !sum {
-        rest.copy_from_slice(data);
-        return Sum::ZERO;
-    }
-    checksum::sum_header(header).add(checksum::copy_and_sum(rest, data))
 }

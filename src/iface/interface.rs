@@ -312,11 +312,15 @@ impl<'a> Interface<'a> {
     /// The own address to send to `dst` from: of its scope if there is one, then with the longest
     /// common prefix (RFC 6724 §5, rules 2 and 8).
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
-        let rank = |own: &Addr| (own.is_link_local() == dst.is_link_local(), own.common_prefix(dst));
-        let mut best: Option<Addr> = None;
-        for own in self.addresses.iter().flatten().map(|own| own.addr) {
-            if own.is_v4() == dst.is_v4() && best.is_none_or(|best| rank(&own) > rank(&best)) {
-                best = Some(own);
+        let mut best = None;
+        let mut best_rank = 0;
+        for own in
+            self.addresses.iter().flatten().map(|own| own.addr).filter(|own| own.is_v4() == dst.is_v4())
+        {
+            let same_scope = u16::from(own.is_link_local() == dst.is_link_local());
+            let rank = (same_scope << 8 | u16::from(own.common_prefix(dst))) + 1;
+            if rank > best_rank {
+                (best, best_rank) = (Some(own), rank);
             }
         }
         best

@@ -157,8 +157,6 @@ mod on_ethernet {
         let protocol = IpProtocol::ICMPV6;
         let packet = Packet { src, dst, protocol, hop_limit: HOP_LIMIT, len, segment_len: 0 };
         iface.stats.on_icmp_sent();
-        iface.send_or_queue(out, &packet, &dst, Class::Control, &mut |payload, sum| {
-            icmp::emit(payload, message, body, sum)
-        })
+        iface.send_or_queue(out, &packet, &dst, Class::Control, &mut message.followed_by(body))
     }
 }

@@ -157,17 +157,18 @@ impl<'a> NeighborCache<'a> {
         let mut best = None;
         let mut best_age = -1;
         for (index, entry) in self.entries.iter().enumerate() {
-            let age = match entry.state {
+            let is_idle = match entry.state {
                 State::Free => return Some(index),
-                State::Incomplete => continue,
-                State::Stale => now.since(entry.used),
-                _ if entry.state == State::Reachable && entry.due.is_due(now) => now.since(entry.used),
-                _ if for_unresolved => continue,
-                _ => 0,
+                State::Stale => true,
+                State::Reachable => entry.due.is_due(now),
+                _ => false,
             };
+            if !is_idle && (for_unresolved || entry.state == State::Incomplete) {
+                continue;
+            }
+            let age = if is_idle { now.since(entry.used) } else { 0 };
             if age > best_age {
-                best = Some(index);
-                best_age = age;
+                (best, best_age) = (Some(index), age);
             }
         }
         best
@@ -239,7 +240,7 @@ impl<'a> NeighborCache<'a> {
     /// When [`next_action`](Self::next_action) has something to do.
     pub(crate) fn poll_at(&self) -> Option<Ticks> {
         let timed = self.entries.iter().filter(|entry| entry.is_timed());
-        timed.map(|entry| entry.due).reduce(|a, b| if b.is_before(a) { b } else { a })
+        timed.fold(None, |at, entry| Ticks::earlier(at, Some(entry.due)))
     }
 
     /// Forgets everything, as when the link went down; the waiters of each entry go to `release`.

@@ -29,6 +29,19 @@ pub(crate) struct Packet {
 /// Writes a packet's payload, and sums it if asked to.
 pub(crate) type Fill<'f> = dyn FnMut(&mut [u8], bool) -> Sum + 'f;
 
+/// Fills in a header of 8 octets whose checksum is zero yet, as ICMP and UDP have one, and data.
+pub(crate) fn header_and_data(header: [u8; 8], data: &[u8]) -> impl FnMut(&mut [u8], bool) -> Sum {
+    move |out, sum| {
+        let Some((place, rest)) = out.split_first_chunk_mut() else { return Sum::ZERO };
+        *place = header;
+        if !sum {
+            rest.copy_from_slice(data);
+            return Sum::ZERO;
+        }
+        checksum::sum_header(&header).add(checksum::copy_and_sum(rest, data))
+    }
+}
+
 /// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -177,8 +190,7 @@ impl Interface<'_> {
         let sum_ip = !self.offloads(TxChecksum::IPV4);
         let (source, ident, is_ethernet) = (self.hardware, self.ident, self.is_ethernet());
         let sent = slot.send(link_len + ip_len, meta, &mut |frame| {
-            let ip =
-                if is_ethernet { write_ethernet(frame, &source, hardware, packet) } else { Some(frame) };
+            let ip = if is_ethernet { write_ethernet(frame, &source, hardware, packet) } else { Some(frame) };
             let Some(payload) = ip.and_then(|ip| write_ip(ip, packet, ident, sum_ip)) else { return };
             let sum = fill(payload, !offloaded);
             write_checksum(payload, packet, &checksum, sum, offloaded);

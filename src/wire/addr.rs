@@ -130,7 +130,11 @@ impl Addr {
     }
 
     pub(crate) fn is_unspecified(&self) -> bool {
-        self.words() == [0; 4]
+        match (self.as_v4(), self.as_v6()) {
+            (Some(o), _) => o == [0; 4],
+            (_, Some(o)) => *o == [0; 16],
+            _ => false,
+        }
     }
 
     /// 224.0.0.0/4 or ff00::/8.
