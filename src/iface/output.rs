@@ -96,7 +96,6 @@ impl Interface<'_> {
             Sent::Yes => true,
             Sent::Never => false,
             Sent::NoRoom if !config::HAS_QUEUE => self.drop_output(DropReason::DeviceBusy),
-            Sent::Unresolved(_) if !config::HAS_QUEUE => self.drop_output(DropReason::QueueFull),
             Sent::NoRoom => {
                 let mut hardware = [0; 6];
                 if self.hardware_of(next_hop, out.now, &mut hardware) != Resolution::Known {
@@ -105,11 +104,23 @@ impl Interface<'_> {
                 let quota = self.packets.free_count();
                 self.queue(EGRESS, quota, packet, &hardware, class, fill, DropReason::DeviceBusy)
             }
-            Sent::Unresolved(index) => {
-                let quota = config::NEIGHBOR_QUEUE_LEN;
-                self.queue(tag_of(index), quota, packet, &[0; 6], class, fill, DropReason::QueueFull)
-            }
+            Sent::Unresolved(index) => self.wait_for(index, packet, class, fill),
         }
+    }
+
+    /// Keeps a packet until its neighbour has answered, or drops it.
+    pub(crate) fn wait_for(
+        &mut self,
+        neighbor: usize,
+        packet: &Packet,
+        class: Class,
+        fill: &mut Fill<'_>,
+    ) -> bool {
+        if !config::HAS_QUEUE {
+            return self.drop_output(DropReason::QueueFull);
+        }
+        let quota = config::NEIGHBOR_QUEUE_LEN;
+        self.queue(tag_of(neighbor), quota, packet, &[0; 6], class, fill, DropReason::QueueFull)
     }
 
     #[inline(never)]
@@ -184,16 +195,17 @@ impl Interface<'_> {
         {
             return self.never(DropReason::TooBig);
         }
-        let checksum = checksum_field(packet.protocol);
-        let offloaded = checksum.offload.is_some_and(|offload| self.offloads(offload));
-        let meta = self.tx_meta(packet, link_len + ip_len - packet.len, &checksum, offloaded);
-        let sum_ip = !self.offloads(TxChecksum::IPV4);
-        let (source, ident, is_ethernet) = (self.hardware, self.ident, self.is_ethernet());
+        let (checksum_at, offload) = checksum_of(packet.protocol);
+        let offloaded = self.capabilities.tx_checksum.intersects(offload);
+        let mut meta = TxMeta { segment_len: packet.segment_len, ..TxMeta::default() };
+        if offloaded {
+            meta.checksum_start = (link_len + ip_len - packet.len) as u16;
+            meta.checksum_offset = checksum_at as u16;
+        }
         let sent = slot.send(link_len + ip_len, meta, &mut |frame| {
-            let ip = if is_ethernet { write_ethernet(frame, &source, hardware, packet) } else { Some(frame) };
-            let Some(payload) = ip.and_then(|ip| write_ip(ip, packet, ident, sum_ip)) else { return };
+            let Some(payload) = self.write_headers(frame, packet, hardware) else { return };
             let sum = fill(payload, !offloaded);
-            write_checksum(payload, packet, &checksum, sum, offloaded);
+            write_checksum(payload, packet, checksum_at, sum, offloaded);
         });
         if !sent {
             return Sent::NoRoom;
@@ -203,13 +215,19 @@ impl Interface<'_> {
         Sent::Yes
     }
 
-    fn tx_meta(&self, packet: &Packet, start: usize, checksum: &ChecksumField, offloaded: bool) -> TxMeta {
-        let mut meta = TxMeta { segment_len: packet.segment_len, ..TxMeta::default() };
-        if offloaded {
-            meta.checksum_start = start as u16;
-            meta.checksum_offset = checksum.offset as u16;
+    /// Writes all before the IP payload, and returns the place for that.
+    #[inline]
+    fn write_headers<'f>(
+        &self,
+        frame: &'f mut [u8],
+        packet: &Packet,
+        hardware: &Hardware,
+    ) -> Option<&'f mut [u8]> {
+        let mut ip = frame;
+        if self.is_ethernet() {
+            ip = write_ethernet(ip, &self.hardware, hardware, packet)?;
         }
-        meta
+        write_ip(ip, packet, self.ident, !self.offloads(TxChecksum::IPV4))
     }
 
     /// Hands the frames that wait for room to the device, oldest first, and says whether all are gone.
@@ -235,21 +253,13 @@ impl Interface<'_> {
     }
 }
 
-/// Where a protocol's checksum stands, and who else could compute it.
-struct ChecksumField {
-    offset: usize,
-    pseudo_header: bool,
-    offload: Option<TxChecksum>,
-}
-
-fn checksum_field(protocol: IpProtocol) -> ChecksumField {
-    let (offset, pseudo_header, offload) = match protocol {
-        IpProtocol::TCP => (16, true, Some(TxChecksum::TCP)),
-        IpProtocol::UDP => (6, true, Some(TxChecksum::UDP)),
-        IpProtocol::ICMP => (2, false, None),
-        _ => (2, true, None),
-    };
-    ChecksumField { offset, pseudo_header, offload }
+/// Where a protocol's checksum stands, and which offload could compute it.
+fn checksum_of(protocol: IpProtocol) -> (usize, TxChecksum) {
+    match protocol {
+        IpProtocol::TCP => (16, TxChecksum::TCP),
+        IpProtocol::UDP => (6, TxChecksum::UDP),
+        _ => (2, TxChecksum::empty()),
+    }
 }
 
 #[inline]
@@ -284,9 +294,9 @@ fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Opt
 }
 
 #[inline]
-fn write_checksum(payload: &mut [u8], packet: &Packet, field: &ChecksumField, sum: Sum, offloaded: bool) {
+fn write_checksum(payload: &mut [u8], packet: &Packet, at: usize, sum: Sum, offloaded: bool) {
     let mut total = sum;
-    if field.pseudo_header {
+    if packet.protocol != IpProtocol::ICMP {
         let len = payload.len() as u32;
         total = total.add(checksum::pseudo_header(&packet.src, &packet.dst, packet.protocol.0, len));
     }
@@ -295,7 +305,7 @@ fn write_checksum(payload: &mut [u8], packet: &Packet, field: &ChecksumField, su
         (false, IpProtocol::UDP) => total.finish_udp(),
         (false, _) => total.finish(),
     };
-    if let Some(octets) = payload.get_mut(field.offset..field.offset + 2) {
+    if let Some(octets) = payload.get_mut(at..at + 2) {
         octets.copy_from_slice(&value);
     }
 }

@@ -61,13 +61,12 @@ impl Interface<'_> {
         }
         self.poll_settle(now, sockets);
         let mut progress = Progress::default();
-        while !progress.has_used(budget) {
-            if !self.receive(now, device, sockets, handler, &mut progress) {
-                progress += self.poll_egress(now, device, sockets, budget);
-                return progress;
+        loop {
+            progress.more = progress.has_used(budget);
+            if progress.more || !self.receive(now, device, sockets, handler, &mut progress) {
+                break;
             }
         }
-        progress.more = true;
         progress += self.poll_egress(now, device, sockets, budget);
         progress
     }

@@ -201,8 +201,8 @@ fn send(
         match sent {
             Sent::NoRoom | Sent::Never => return sent,
             Sent::Yes => {}
-            Sent::Unresolved(_) => {
-                iface.send_or_queue(out, &packet, &route.next_hop, Class::Data, &mut fill);
+            Sent::Unresolved(neighbor) => {
+                iface.wait_for(neighbor, &packet, Class::Data, &mut fill);
             }
         }
         let out_datagrams = &mut iface.stats.udp_out_datagrams;

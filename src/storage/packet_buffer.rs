@@ -136,7 +136,7 @@ impl<'a, H> PacketBuffer<'a, H> {
     pub fn enqueue(&mut self, len: usize, header: H) -> Result<&mut [u8], EnqueueError> {
         let (start, used) = self.place_for(len)?;
         self.append(PacketMetadata { start, len, used, header: Some(header) });
-        Ok(self.payload.get_mut(start..start + len).unwrap_or_default())
+        Ok(piece(&mut self.payload, start, len))
     }
 
     fn append(&mut self, packet: PacketMetadata<H>) {
@@ -163,7 +163,7 @@ impl<'a, H> PacketBuffer<'a, H> {
         f: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<usize, EnqueueError> {
         let (start, used) = self.place_for(max_len)?;
-        let len = f(self.payload.get_mut(start..start + max_len).unwrap_or_default()).min(max_len);
+        let len = f(piece(&mut self.payload, start, max_len)).min(max_len);
         self.append(PacketMetadata { start, len, used: used - (max_len - len), header: Some(header) });
         Ok(len)
     }
@@ -174,8 +174,8 @@ impl<'a, H> PacketBuffer<'a, H> {
             return Err(Empty);
         }
         let packet = self.metadata.get(self.oldest).ok_or(Empty)?;
-        let octets = self.payload.get(packet.start..packet.start + packet.len).unwrap_or_default();
-        Ok((packet.header.as_ref().ok_or(Empty)?, octets))
+        let octets = self.payload.get(packet.start..).and_then(|rest| rest.get(..packet.len));
+        Ok((packet.header.as_ref().ok_or(Empty)?, octets.unwrap_or_default()))
     }
 
     /// Drops the oldest packet, and says whether there was one.
@@ -200,7 +200,7 @@ impl<'a, H> PacketBuffer<'a, H> {
             return Err(Empty);
         }
         let packet = self.metadata.get_mut(oldest).ok_or(Empty)?;
-        let octets = self.payload.get_mut(packet.start..packet.start + packet.len).unwrap_or_default();
+        let octets = piece(&mut self.payload, packet.start, packet.len);
         Ok((packet.header.take().ok_or(Empty)?, octets))
     }
 
@@ -213,13 +213,18 @@ impl<'a, H> PacketBuffer<'a, H> {
             return Err(Empty);
         }
         let packet = self.metadata.get_mut(self.oldest).ok_or(Empty)?;
-        let octets = self.payload.get_mut(packet.start..packet.start + packet.len).unwrap_or_default();
+        let octets = piece(&mut self.payload, packet.start, packet.len);
         let result = f(packet.header.as_mut().ok_or(Empty)?, octets);
         if result.is_ok() {
             self.drop_front();
         }
         Ok(result)
     }
+}
+
+/// `len` octets from `start`; both are within.
+fn piece(octets: &mut [u8], start: usize, len: usize) -> &mut [u8] {
+    octets.get_mut(start..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
 }
 
 #[cfg(test)]
