@@ -12,12 +12,9 @@ pub(crate) enum Domain {
     Isn = 1,
     /// Ephemeral ports (RFC 6056).
     Port = 2,
-    /// IPv4 identification (RFC 6864).
-    Ident = 3,
-    /// The demultiplexing hash.
-    Demux = 4,
-    /// Jitter of timers.
-    Jitter = 5,
+    /// SYN cookies (RFC 4987).
+    #[cfg(feature = "tcp-cookies")]
+    Cookie = 3,
 }
 
 /// The stack's secrets.

@@ -68,8 +68,7 @@ mod on_ethernet {
         let Links { iface, out, .. } = links;
         // RFC 5227 §1.1: a probe has no sender address; it is answered, but teaches nothing.
         let is_probe = sender.is_unspecified();
-        let possible = is_probe || iface.is_host(&sender);
-        if header.source_hardware()[0] & 1 != 0 || !possible || iface.has_address(&sender) {
+        if header.source_hardware()[0] & 1 != 0 || !iface.can_come_from(&sender) {
             return Err(DropReason::BadNeighborMessage);
         }
         let is_request = header.operation() == Operation::REQUEST;

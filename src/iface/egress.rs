@@ -67,6 +67,7 @@ fn take_turn(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32
     }
 }
 
+#[cfg_attr(not(any(feature = "socket-udp", feature = "socket-tcp")), allow(unused_variables))]
 fn dispatch(
     links: &mut Links<'_, '_, '_>,
     sockets: &mut SocketSet<'_>,

@@ -93,7 +93,7 @@ pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<
         Socket::TcpListener(_) => {
             let _ = sockets.settle_listener(ix);
         }
-        Socket::Vacant => {}
+        Socket::Vacant(_) => {}
     }
     sockets.update_timer(ix, links.out.now);
 }

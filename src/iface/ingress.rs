@@ -141,7 +141,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return Err(DropReason::Filtered);
         }
         // RFC 4291 §2.7: a group is never a source. `::` is one only while an address is being chosen.
-        if src.is_multicast() || src.is_loopback() || (src.is_v4() && iface.is_broadcast(src)) {
+        if !iface.can_come_from(src) {
             return Err(DropReason::BadSource);
         }
         let for_us = iface.has_address(dst) || (iface.any_ip && iface.is_host(dst));

@@ -202,13 +202,23 @@ impl<'a> Interface<'a> {
     /// Removes an own address and says whether it was there.
     pub fn remove_address(&mut self, addr: impl Into<IpAddress>) -> bool {
         let Ok(addr) = Addr::try_from(addr.into()) else { return false };
-        let hit = |entry: &&mut Option<Address>| entry.is_some_and(|own| own.addr == addr);
-        self.addresses.iter_mut().find(hit).map(Option::take).is_some()
+        let Some(index) = self.own().position(|own| own.addr == addr) else { return false };
+        // The last one fills the gap.
+        let last = self.own().count() - 1;
+        self.addresses.swap(index, last);
+        self.addresses[last] = None;
+        true
+    }
+
+    /// The own addresses, which stand before all free places.
+    #[inline]
+    fn own(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.iter().map_while(Option::as_ref)
     }
 
     /// The own addresses.
     pub fn ip_addrs(&self) -> impl Iterator<Item = IpCidr> + '_ {
-        self.addresses.iter().flatten().filter_map(Address::cidr)
+        self.own().filter_map(Address::cidr)
     }
 
     /// The routes, to read and change.
@@ -268,20 +278,26 @@ impl<'a> Interface<'a> {
         self.capabilities.tx_checksum.contains(checksum)
     }
 
-    /// Whether `addr` can be that of a host on this link: no group and no broadcast address.
+    /// Whether `addr` can be that of a host on this link: no group, no broadcast address, no loopback.
+    #[inline(never)]
     pub(crate) fn is_host(&self, addr: &Addr) -> bool {
-        addr.is_unicast() && !self.is_broadcast(addr)
+        addr.is_unicast() && !addr.is_loopback() && !self.is_broadcast(addr)
+    }
+
+    /// Whether packets can come from `addr`: from another host, or from one that has no address yet.
+    pub(crate) fn can_come_from(&self, addr: &Addr) -> bool {
+        !self.has_address(addr) && (addr.is_unspecified() || self.is_host(addr))
     }
 
     pub(crate) fn has_address(&self, addr: &Addr) -> bool {
-        self.addresses.iter().flatten().any(|own| own.addr == *addr)
+        self.own().any(|own| own.addr == *addr)
     }
 
     /// Whether `addr` is the broadcast address of a network on this link (RFC 1122 §3.2.1.3).
     pub(crate) fn is_broadcast(&self, addr: &Addr) -> bool {
         let Some(octets) = addr.as_v4() else { return false };
         let addr = u32::from_be_bytes(octets);
-        addr == u32::MAX || self.addresses.iter().flatten().any(|own| is_directed_broadcast(own, addr))
+        addr == u32::MAX || self.own().any(|own| is_directed_broadcast(own, addr))
     }
 
     /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
@@ -292,7 +308,7 @@ impl<'a> Interface<'a> {
         let Some(group) = group.as_v6() else { return false };
         let all_nodes = |scope| *group == [0xff, scope, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         let is_mine = |own: &Address| own.addr.as_v6().is_some_and(|o| Addr::solicited_node(o) == *group);
-        all_nodes(1) || all_nodes(2) || self.addresses.iter().flatten().any(is_mine)
+        all_nodes(1) || all_nodes(2) || self.own().any(is_mine)
     }
 
     /// The way to `dst` by this interface, if there is one.
@@ -301,7 +317,7 @@ impl<'a> Interface<'a> {
         if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
             best = best.or(Some(Match::new(0, 1, *dst)));
         }
-        for own in self.addresses.iter().flatten() {
+        for own in self.own() {
             if dst.is_in(&own.addr, own.prefix_len) {
                 best = Match::new(own.prefix_len, 0, *dst).or_better(best);
             }
@@ -314,9 +330,7 @@ impl<'a> Interface<'a> {
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
         let mut best = None;
         let mut best_rank = 0;
-        for own in
-            self.addresses.iter().flatten().map(|own| own.addr).filter(|own| own.is_v4() == dst.is_v4())
-        {
+        for own in self.own().map(|own| own.addr).filter(|own| own.is_v4() == dst.is_v4()) {
             let same_scope = u16::from(own.is_link_local() == dst.is_link_local());
             let rank = (same_scope << 8 | u16::from(own.common_prefix(dst))) + 1;
             if rank > best_rank {

@@ -42,6 +42,7 @@ mod tcp_set;
     feature = "medium-ethernet",
     feature = "medium-ip",
     feature = "socket-udp",
+    feature = "socket-tcp",
     feature = "iface-router",
     feature = "iface-queue",
     feature = "iface-hooks",

@@ -97,11 +97,13 @@ pub(crate) struct NeighborCache<'a> {
     entries: ManagedSlice<'a, Neighbor>,
     /// Where the last lookup hit: a burst goes to one neighbour.
     last: usize,
+    /// The earliest `due` of the timed entries, so that a poll need not look at them all.
+    due: Option<Ticks>,
 }
 
 impl<'a> NeighborCache<'a> {
     pub(crate) fn new(entries: ManagedSlice<'a, Neighbor>) -> NeighborCache<'a> {
-        NeighborCache { entries, last: 0 }
+        NeighborCache { entries, last: 0, due: None }
     }
 
     fn find(&mut self, addr: &Addr) -> Option<usize> {
@@ -114,28 +116,34 @@ impl<'a> NeighborCache<'a> {
         Some(index)
     }
 
-    /// Fills in the hardware address of `addr`, which somebody is about to send to; asks for it if need be.
-    pub(crate) fn resolve(&mut self, addr: &Addr, now: Ticks, hardware: &mut Hardware) -> Resolution {
-        let Some(index) = self.find(addr) else {
-            return self.claim(addr, now, State::Incomplete).map_or(Resolution::Full, Resolution::Pending);
-        };
-        let Some(entry) = self.entries.get_mut(index) else { return Resolution::Full };
+    /// What is known of `addr`, which somebody is about to send to, its hardware address included; `None`
+    /// calls for [`start`](Self::start).
+    pub(crate) fn lookup(&mut self, addr: &Addr, now: Ticks, hardware: &mut Hardware) -> Option<Resolution> {
+        let index = self.find(addr)?;
+        let entry = self.entries.get_mut(index)?;
         entry.used = now;
         if entry.state == State::Incomplete {
-            return Resolution::Pending(index);
-        }
-        let expired = entry.state == State::Reachable && entry.due.is_due(now);
-        if expired || entry.state == State::Stale {
-            entry.enter(State::Delay, now.after(config::NEIGHBOR_DELAY));
+            return Some(Resolution::Pending(index));
         }
         *hardware = entry.hardware;
-        Resolution::Known
+        let expired = entry.state == State::Reachable && entry.due.is_due(now);
+        if expired || entry.state == State::Stale {
+            let due = now.after(config::NEIGHBOR_DELAY);
+            entry.enter(State::Delay, due);
+            self.due_by(due);
+        }
+        Some(Resolution::Known)
     }
 
     /// The hardware address, if it is known, without asking or keeping it alive.
     pub(crate) fn known(&self, addr: &Addr) -> Option<Hardware> {
         let entry = self.entries.iter().find(|e| e.addr == *addr && e.state != State::Free)?;
         (entry.state != State::Incomplete).then_some(entry.hardware)
+    }
+
+    /// Begins to ask for an address that is unknown.
+    pub(crate) fn start(&mut self, addr: &Addr, now: Ticks) -> Resolution {
+        self.claim(addr, now, State::Incomplete).map_or(Resolution::Full, Resolution::Pending)
     }
 
     /// Gives a new neighbour an entry.
@@ -146,7 +154,14 @@ impl<'a> NeighborCache<'a> {
         entry.addr = *addr;
         entry.used = now;
         entry.enter(state, now);
+        self.due = self.earliest();
         Some(index)
+    }
+
+    fn due_by(&mut self, at: Ticks) {
+        if self.due.is_none_or(|due| at.is_before(due)) {
+            self.due = Some(at);
+        }
     }
 
     /// An entry for a new neighbour: a free one, else the stalest that nobody waits for.
@@ -191,6 +206,7 @@ impl<'a> NeighborCache<'a> {
         };
         let entry = self.entries.get_mut(index)?;
         let was_waited_for = entry.state == State::Incomplete;
+        let was_timed = entry.is_timed();
         let changed = entry.hardware != *hardware;
         if changed && !was_waited_for && !evidence.override_ {
             // RFC 4861 §7.2.5: a differing address without the override flag only casts doubt.
@@ -205,6 +221,9 @@ impl<'a> NeighborCache<'a> {
         } else if changed || was_waited_for {
             entry.enter(State::Stale, now);
         }
+        if was_timed {
+            self.due = self.earliest();
+        }
         was_waited_for.then_some(index)
     }
 
@@ -218,10 +237,23 @@ impl<'a> NeighborCache<'a> {
         if let Some(entry) = self.entries.get_mut(index) {
             entry.state = State::Free;
         }
+        self.due = self.earliest();
     }
 
     /// The next thing that is due, if anything is.
+    #[inline]
     pub(crate) fn next_action(&mut self, now: Ticks) -> Option<Action> {
+        if self.due?.is_due(now) { self.act(now) } else { None }
+    }
+
+    #[inline(never)]
+    fn act(&mut self, now: Ticks) -> Option<Action> {
+        let action = self.due_action(now);
+        self.due = self.earliest();
+        action
+    }
+
+    fn due_action(&mut self, now: Ticks) -> Option<Action> {
         let is_due = |entry: &Neighbor| entry.is_timed() && entry.due.is_due(now);
         let index = self.entries.iter().position(is_due)?;
         let entry = self.entries.get_mut(index)?;
@@ -239,6 +271,11 @@ impl<'a> NeighborCache<'a> {
 
     /// When [`next_action`](Self::next_action) has something to do.
     pub(crate) fn poll_at(&self) -> Option<Ticks> {
+        self.due
+    }
+
+    #[inline(never)]
+    fn earliest(&self) -> Option<Ticks> {
         let timed = self.entries.iter().filter(|entry| entry.is_timed());
         timed.fold(None, |at, entry| Ticks::earlier(at, Some(entry.due)))
     }
@@ -249,6 +286,7 @@ impl<'a> NeighborCache<'a> {
             release(index, &mut entry.waiting);
             entry.state = State::Free;
         }
+        self.due = None;
     }
 
     /// How many neighbours are known or being asked for.
@@ -287,7 +325,8 @@ mod tests {
     /// What the cache says, and the hardware address if there is one.
     fn resolve(cache: &mut NeighborCache<'_>, addr: &Addr, now: Ticks) -> (Resolution, Hardware) {
         let mut hardware = [0; 6];
-        (cache.resolve(addr, now, &mut hardware), hardware)
+        let known = cache.lookup(addr, now, &mut hardware);
+        (known.unwrap_or_else(|| cache.start(addr, now)), hardware)
     }
 
     fn with_cache(count: usize, test: impl FnOnce(&mut NeighborCache<'_>)) {

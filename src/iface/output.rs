@@ -170,6 +170,10 @@ impl Interface<'_> {
         if !self.is_ethernet() {
             return Resolution::Known;
         }
+        // First where most packets go. The cache holds no groups and no broadcast addresses.
+        if let Some(resolution) = self.neighbors.lookup(next_hop, now, hardware) {
+            return resolution;
+        }
         if next_hop.is_multicast() {
             *hardware = multicast_hardware(next_hop);
             return Resolution::Known;
@@ -178,7 +182,7 @@ impl Interface<'_> {
             *hardware = [0xff; 6];
             return Resolution::Known;
         }
-        self.neighbors.resolve(next_hop, now, hardware)
+        self.neighbors.start(next_hop, now)
     }
 
     fn send_frame(

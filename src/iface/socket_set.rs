@@ -5,6 +5,7 @@
 //! deadlines lie in a lazy heap.
 
 use core::fmt;
+use core::marker::PhantomData;
 
 use managed::ManagedSlice;
 
@@ -273,7 +274,7 @@ impl<'a> SocketSet<'a> {
         // The list is a neighbour's or a port's, which is out of reach here; it lets go of the slot later.
         let entry = self.entry_mut(ix)?;
         entry.flags = Flags::REMOVED;
-        Some(core::mem::replace(&mut entry.socket, Socket::Vacant))
+        Some(core::mem::replace(&mut entry.socket, Socket::Vacant(PhantomData)))
     }
 
     #[cfg(not(feature = "socket-tcp"))]

@@ -7,10 +7,10 @@
 //! The engine itself is compiled once: it sends through the object-safe [`AnswerSlot`] and sees the ports
 //! of a router through [`DynDevice`], which every `Device` is.
 
-use core::fmt;
 use core::task::Waker;
 
 use crate::time::Instant;
+pub use crate::wire::Medium;
 
 /// The methods of [`Device`] but those that move frames, passed on to the device `$inner`.
 macro_rules! pass_on {
@@ -98,30 +98,6 @@ bitflags::bitflags! {
         const TCP = 2;
         /// UDP over either family. The engine leaves the pseudo-header's sum in the field.
         const UDP = 4;
-    }
-}
-
-/// What kind of frames a device carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Medium {
-    /// Ethernet II frames without preamble and FCS.
-    #[cfg(feature = "medium-ethernet")]
-    Ethernet,
-    /// Bare IPv4 and IPv6 packets.
-    #[cfg(feature = "medium-ip")]
-    Ip,
-}
-
-impl Medium {
-    /// Octets of the link header: 14 for Ethernet, without a tag.
-    pub const fn header_len(self) -> usize {
-        match self {
-            #[cfg(feature = "medium-ethernet")]
-            Medium::Ethernet => 14,
-            #[cfg(feature = "medium-ip")]
-            Medium::Ip => 0,
-        }
     }
 }
 
@@ -379,17 +355,6 @@ impl<D: Device> DynDevice for D {
 
     fn status(&mut self, now: Instant) -> PortStatus {
         PortStatus { capabilities: self.capabilities(), link: self.link(), poll_at: self.poll_at(now) }
-    }
-}
-
-impl fmt::Display for Medium {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            #[cfg(feature = "medium-ethernet")]
-            Medium::Ethernet => "Ethernet",
-            #[cfg(feature = "medium-ip")]
-            Medium::Ip => "IP",
-        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! A socket of any kind, as the set keeps it.
 
+use core::marker::PhantomData;
+
 use super::{Context, Events};
 use crate::time::Ticks;
 
@@ -22,7 +24,7 @@ pub enum Socket<'a> {
     TcpListener(tcp::Listener<'a>),
     /// None: it was removed, and its slot is about to be free.
     #[doc(hidden)]
-    Vacant,
+    Vacant(PhantomData<&'a ()>),
 }
 
 /// A kind of socket that a set can hold.
@@ -60,6 +62,7 @@ any_socket!(tcp::Socket<'a>, Tcp);
 #[cfg(feature = "socket-tcp")]
 any_socket!(tcp::Listener<'a>, TcpListener);
 
+#[cfg_attr(not(feature = "socket-tcp"), allow(unused_variables))]
 impl Socket<'_> {
     /// When the socket wants to be told the time.
     pub(crate) fn deadline(&self, now: Ticks) -> Option<Ticks> {
@@ -90,7 +93,7 @@ impl Socket<'_> {
             Socket::Tcp(socket) => socket.wish().is_some() || socket.decide(cx).is_some(),
             #[cfg(feature = "socket-tcp")]
             Socket::TcpListener(listener) => listener.deadline().is_some_and(|at| at.is_due(cx.ticks)),
-            Socket::Vacant => false,
+            Socket::Vacant(_) => false,
         }
     }
 }

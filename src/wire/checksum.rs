@@ -11,17 +11,11 @@ use super::{Addr, IpAddress};
 
 /// A ones-complement sum of octets in native order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sum(u32);
+pub struct Sum(u32);
 
 impl Sum {
     /// The sum of nothing.
-    pub(crate) const ZERO: Sum = Sum(0);
-
-    /// A 16-bit field with this value.
-    #[inline]
-    pub(crate) const fn of_u16(value: u16) -> Sum {
-        Sum(value.to_be() as u32)
-    }
+    pub const ZERO: Sum = Sum(0);
 
     /// A 32-bit field with this value, at an even offset.
     #[inline]
@@ -36,7 +30,7 @@ impl Sum {
 
     /// The sum of both.
     #[inline]
-    pub(crate) const fn add(self, other: Sum) -> Sum {
+    pub const fn add(self, other: Sum) -> Sum {
         let (sum, carry) = self.0.overflowing_add(other.0);
         // The carry can't carry again: after an overflow the sum is at most 2^32 - 2.
         Sum(sum.wrapping_add(carry as u32))
@@ -44,7 +38,7 @@ impl Sum {
 
     /// The sum of both, where `other` begins at an odd offset of the whole.
     #[inline]
-    pub(crate) const fn add_at_odd(self, other: Sum) -> Sum {
+    pub const fn add_at_odd(self, other: Sum) -> Sum {
         // One octet on is a factor of 2^8, and 2^32 counts as 1.
         self.add(Sum(other.0.rotate_left(8)))
     }
@@ -57,13 +51,13 @@ impl Sum {
 
     /// The checksum to put into the packet.
     #[inline]
-    pub(crate) const fn finish(self) -> [u8; 2] {
+    pub const fn finish(self) -> [u8; 2] {
         (!self.fold()).to_ne_bytes()
     }
 
     /// The checksum for UDP, where zero means none was computed (RFC 768).
     #[inline]
-    pub(crate) const fn finish_udp(self) -> [u8; 2] {
+    pub const fn finish_udp(self) -> [u8; 2] {
         match self.finish() {
             [0, 0] => [0xff, 0xff],
             checksum => checksum,
@@ -72,13 +66,13 @@ impl Sum {
 
     /// The bare sum, not inverted, for a device that adds the rest itself.
     #[inline]
-    pub(crate) const fn partial(self) -> [u8; 2] {
+    pub const fn partial(self) -> [u8; 2] {
         self.fold().to_ne_bytes()
     }
 
     /// Whether the octets summed, checksum field and pseudo-header among them, were received intact.
     #[inline]
-    pub(crate) const fn is_valid(self) -> bool {
+    pub const fn is_valid(self) -> bool {
         self.fold() == 0xffff
     }
 }
@@ -115,7 +109,7 @@ pub(crate) fn sum_header<const N: usize>(header: &[u8; N]) -> Sum {
 /// The checksum after a 16-bit field went from `old` to `new` (RFC 1624 §3, equation 3).
 ///
 /// Both are in host order; a 32-bit field is two of them.
-pub(crate) const fn update_word(checksum: [u8; 2], old: u16, new: u16) -> [u8; 2] {
+pub const fn update_word(checksum: [u8; 2], old: u16, new: u16) -> [u8; 2] {
     let sum = !u16::from_be_bytes(checksum) as u32 + !old as u32 + new as u32;
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
@@ -141,9 +135,9 @@ fn sum_tail(mut data: &[u8]) -> Sum {
 }
 
 #[cfg(not(target_pointer_width = "64"))]
-pub(crate) use narrow::{copy_and_sum, sum};
+pub use narrow::{copy_and_sum, sum};
 #[cfg(target_pointer_width = "64")]
-pub(crate) use wide::{copy_and_sum, sum};
+pub use wide::{copy_and_sum, sum};
 
 /// Eight octets at a time, for 64-bit machines.
 #[cfg(any(test, target_pointer_width = "64"))]
@@ -176,7 +170,8 @@ mod wide {
     }
 
     /// The sum of `data`, which begins at an even offset.
-    pub(crate) fn sum(data: &[u8]) -> Sum {
+    #[allow(unreachable_pub)] // both pairs exist in tests, one is re-exported
+    pub fn sum(data: &[u8]) -> Sum {
         let (words, tail) = data.as_chunks::<8>();
         let (blocks, words) = words.as_chunks::<8>();
         let (pairs, block) = blocks.as_chunks::<2>();
@@ -195,7 +190,8 @@ mod wide {
     }
 
     /// Copies `src` to `dst` and sums it. Both are of one length; if not, the shorter one counts.
-    pub(crate) fn copy_and_sum(dst: &mut [u8], src: &[u8]) -> Sum {
+    #[allow(unreachable_pub)]
+    pub fn copy_and_sum(dst: &mut [u8], src: &[u8]) -> Sum {
         debug_assert_eq!(dst.len(), src.len());
         let len = dst.len().min(src.len());
         let (Some(dst), Some(src)) = (dst.get_mut(..len), src.get(..len)) else { return Sum::ZERO };
@@ -231,7 +227,8 @@ mod narrow {
     }
 
     /// The sum of `data`, which begins at an even offset.
-    pub(crate) fn sum(data: &[u8]) -> Sum {
+    #[allow(unreachable_pub)] // both pairs exist in tests, one is re-exported
+    pub fn sum(data: &[u8]) -> Sum {
         let (words, tail) = data.as_chunks::<4>();
         let (blocks, words) = words.as_chunks::<4>();
         let mut sum = 0;
@@ -243,7 +240,8 @@ mod narrow {
     }
 
     /// Copies `src` to `dst` and sums it. Both are of one length; if not, the shorter one counts.
-    pub(crate) fn copy_and_sum(dst: &mut [u8], src: &[u8]) -> Sum {
+    #[allow(unreachable_pub)]
+    pub fn copy_and_sum(dst: &mut [u8], src: &[u8]) -> Sum {
         debug_assert_eq!(dst.len(), src.len());
         let len = dst.len().min(src.len());
         let (Some(dst), Some(src)) = (dst.get_mut(..len), src.get(..len)) else { return Sum::ZERO };
@@ -329,7 +327,6 @@ mod tests {
     fn headers_and_fields_are_summed_as_octets_are() {
         let header: [u8; 20] = core::array::from_fn(|i| (i * 37 + 200) as u8);
         assert_eq!(sum_header(&header).finish(), reference(&header).to_be_bytes());
-        assert_eq!(Sum::of_u16(0x1234).finish(), reference(&[0x12, 0x34]).to_be_bytes());
         let octets = [0x12, 0x34, 0xff, 0xfe];
         assert_eq!(Sum::of_u32(0x1234_fffe).finish(), reference(&octets).to_be_bytes());
         assert_eq!(Sum::of_u32(0x1234_fffe).partial(), (!reference(&octets)).to_be_bytes());

@@ -7,7 +7,7 @@ mod packet;
 
 mod addr;
 pub mod arp;
-pub(crate) mod checksum;
+pub mod checksum;
 pub mod ethernet;
 mod field;
 #[cfg(test)]
@@ -19,6 +19,7 @@ mod ip;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ipv6ext;
+mod medium;
 pub mod ndisc;
 mod pretty;
 pub mod tcp;
@@ -39,6 +40,7 @@ pub use ip::{
 };
 pub use ipv4::{HEADER_LEN as IPV4_HEADER_LEN, Packet as Ipv4Packet, Repr as Ipv4Repr};
 pub use ipv6::{HEADER_LEN as IPV6_HEADER_LEN, Packet as Ipv6Packet, Repr as Ipv6Repr};
+pub use medium::Medium;
 pub use ndisc::{Message as NdiscRepr, NdOption};
 pub use pretty::PrettyPrinter;
 pub use tcp::{Flags as TcpFlags, Packet as TcpPacket, Repr as TcpRepr, SeqNum as TcpSeqNumber};

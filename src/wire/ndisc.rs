@@ -15,7 +15,6 @@
 
 use core::fmt;
 
-use super::checksum::{Sum, sum};
 use super::field::{octets, u32_at};
 use super::icmpv6::msg_type;
 use super::{Error, EthernetAddress, Ipv6Address, Result};
@@ -525,52 +524,6 @@ impl fmt::Display for Message<'_> {
     }
 }
 
-/// Writes a solicitation, with the sender's Ethernet address unless it is a probe.
-///
-/// `message` has [`NEIGHBOR_WITH_LINK_LEN`] octets, or [`NEIGHBOR_LEN`] without the address.
-pub(crate) fn emit_neighbor_solicit(
-    message: &mut [u8],
-    target: &[u8; 16],
-    lladdr: Option<&[u8; 6]>,
-    pseudo: Sum,
-) {
-    let link = lladdr.map(|addr| (option::SOURCE_LINK_ADDR, addr));
-    emit_neighbor(message, [msg_type::NEIGHBOR_SOLICIT, 0], target, link, pseudo);
-}
-
-/// Writes an advertisement with the target's Ethernet address, in [`NEIGHBOR_WITH_LINK_LEN`] octets.
-pub(crate) fn emit_neighbor_advert(
-    message: &mut [u8],
-    flags: NeighborFlags,
-    target: &[u8; 16],
-    lladdr: &[u8; 6],
-    pseudo: Sum,
-) {
-    let link = Some((option::TARGET_LINK_ADDR, lladdr));
-    emit_neighbor(message, [msg_type::NEIGHBOR_ADVERT, flags.bits()], target, link, pseudo);
-}
-
-fn emit_neighbor(
-    message: &mut [u8],
-    [msg_type, flags]: [u8; 2],
-    target: &[u8; 16],
-    link: Option<(u8, &[u8; 6])>,
-    pseudo: Sum,
-) {
-    debug_assert_eq!(message.len(), if link.is_some() { NEIGHBOR_WITH_LINK_LEN } else { NEIGHBOR_LEN });
-    let Some((fixed, rest)) = message.split_first_chunk_mut() else { return };
-    let Some((place, rest)) = rest.split_first_chunk_mut() else { return };
-    *fixed = [msg_type, 0, 0, 0, flags, 0, 0, 0];
-    *place = *target;
-    if let (Some((kind, &[a, b, c, d, e, f])), Some(place)) = (link, rest.first_chunk_mut()) {
-        *place = [kind, 1, a, b, c, d, e, f];
-    }
-    let checksum = sum(message).add(pseudo).finish();
-    if let Some([_, _, high, low, ..]) = message.first_chunk_mut::<8>() {
-        [*high, *low] = checksum;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -723,29 +676,5 @@ mod tests {
         let mut options = Options::parse(&prefix).unwrap();
         assert!(matches!(options.next(), Some(NdOption::Unknown(3, _))));
         assert_eq!(options.next(), None);
-    }
-
-    #[test]
-    #[cfg(feature = "proto-ipv6")]
-    fn the_engine_writes_what_linux_writes() {
-        use crate::wire::Addr;
-        use crate::wire::checksum::pseudo_header;
-        for frame in [frames::SOLICIT, frames::ADVERT] {
-            let data = hex(frame);
-            let header = crate::wire::ipv6::Header::split(&data[14..]).unwrap().0;
-            let (src, dst) = (Addr::v6(*header.src()), Addr::v6(*header.dst()));
-            let pseudo = pseudo_header(&src, &dst, 58, 32);
-            let mut written = [0xff; NEIGHBOR_WITH_LINK_LEN];
-            match Message::parse(header.src(), header.dst(), &data[54..]).unwrap() {
-                Message::NeighborSolicit { target, lladdr } => {
-                    emit_neighbor_solicit(&mut written, target, lladdr, pseudo);
-                }
-                Message::NeighborAdvert { flags, target, lladdr } => {
-                    emit_neighbor_advert(&mut written, flags, target, lladdr.unwrap(), pseudo);
-                }
-                _ => panic!(),
-            }
-            assert_eq!(written, data[54..]);
-        }
     }
 }

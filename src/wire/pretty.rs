@@ -13,7 +13,7 @@ use super::{
     Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, IpVersion, Ipv4Packet,
     Ipv6Packet, Ipv6Repr, TcpPacket, TcpRepr, UdpPacket,
 };
-use crate::phy::Medium;
+use crate::wire::Medium;
 
 /// A frame that prints itself, one line a layer, each behind a prefix.
 #[derive(Debug, Clone, Copy)]

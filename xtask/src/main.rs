@@ -3,6 +3,7 @@
 mod check;
 mod firmware;
 mod fuzz;
+mod instructions;
 mod network;
 mod size;
 mod steps;
@@ -32,6 +33,8 @@ enum Task {
     Firmware(firmware::Arguments),
     /// What whole images weigh on a Cortex-M, and where they can still panic
     Size(size::Arguments),
+    /// Instructions per TCP segment, UDP packet and poll_at, beside idle connections
+    Instructions(instructions::Arguments),
     /// Fuzzes a target with cargo-fuzz
     Fuzz(fuzz::Arguments),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Firmware(arguments) => firmware::run(&arguments),
         Task::Size(arguments) => size::run(&arguments),
+        Task::Instructions(arguments) => instructions::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match done {

@@ -2,14 +2,18 @@
 
 use super::net::*;
 use crate::iface::{
-    Budget, Config, Handler, Hook, Interface, NoHandler, Port, Router, SocketHandle, SocketSet, Verdict,
+    Budget, Config, Handler, Hook, Interface, InterfaceStorage, Neighbor, NoHandler, Port, Router,
+    SocketHandle, SocketSet, SocketSlot, Verdict,
 };
-use crate::phy::{HardwareAddress, Medium, RxMeta};
+use crate::phy::{Device, HardwareAddress, LinkState, Medium, RxMeta};
 use crate::rand::Keys;
+use crate::socket::tcp::ConnectError;
 use crate::socket::udp;
 use crate::stats::DropReason;
+use crate::storage::{PacketPool, SocketBuffer};
 use crate::time::Instant;
-use crate::wire::{IpAddress, IpCidr, Ipv4Address};
+use crate::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address};
+use managed::ManagedSlice;
 
 fn socket() -> udp::Socket<'static> {
     let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 64], vec![0; 4_096]);
@@ -239,4 +243,103 @@ fn any_octets_are_survived() {
             assert!(counted > 0 || is_arp, "neither delivered nor counted: {frame:02x?}");
         }
     }
+}
+
+#[test]
+fn a_frame_above_the_mtu_never_reaches_the_device() {
+    let mut net = Net::ip();
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 10_000]);
+    let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
+    net.sockets.bind(handle, 9_000).unwrap();
+    let socket = net.sockets.get_mut::<udp::Socket>(handle);
+    socket.send_slice(&[0; 1_472], (IpAddress::v4(10, 0, 0, 2), 9)).unwrap();
+    socket.send_slice(&[0; 1_473], (IpAddress::v4(10, 0, 0, 2), 9)).unwrap();
+    net.poll();
+    let lens: Vec<_> = net.sent().iter().map(Vec::len).collect();
+    assert_eq!(lens, [1_500]);
+    assert_eq!(net.iface.stats().drops(DropReason::TooBig), 1);
+}
+
+#[test]
+fn a_link_local_address_needs_a_zone_where_there_are_several_ports() {
+    let now = Instant::from_secs(1);
+    let (mut a, mut b) = (Wire::new(Medium::Ip), Wire::new(Medium::Ip));
+    let mut first = Interface::new(Config::new(HardwareAddress::Ip), &mut a, now);
+    let mut second = Interface::new(Config::new(HardwareAddress::Ip), &mut b, now);
+    first.add_address(IpCidr::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 1), 64)).unwrap();
+    second.add_address(IpCidr::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 2), 64)).unwrap();
+    let mut sockets = SocketSet::with_capacity(4, Keys::new([1; 32]));
+    let handle = sockets.add(socket());
+    sockets.bind(handle, 9_000).unwrap();
+    let peer = IpEndpoint::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 9), 53);
+    let tcp = sockets
+        .add(crate::socket::tcp::Socket::new(SocketBuffer::new(vec![0; 9]), SocketBuffer::new(vec![0; 9])));
+    {
+        let mut router = Router::new(vec![Port::new(&mut first, &mut a), Port::new(&mut second, &mut b)]);
+        let socket = sockets.get_mut::<udp::Socket>(handle);
+        socket.send_slice(b"nowhere", peer).unwrap();
+        socket.send_slice(b"second", peer.with_zone(1)).unwrap();
+        router.poll(now, &mut sockets);
+        assert_eq!(router.connect(now, &mut sockets, tcp, peer, 0), Err(ConnectError::ZoneNeeded));
+        router.connect(now, &mut sockets, tcp, peer.with_zone(0), 0).unwrap();
+        router.poll(now, &mut sockets);
+    }
+    assert_eq!((a.from_stack.len(), b.from_stack.len()), (1, 1));
+    assert_eq!(b.from_stack[0][48..], *b"second");
+    assert_eq!(a.from_stack[0][6], 6, "the SYN goes to the zone that was named");
+    assert_eq!(first.stats().drops(DropReason::NoRoute), 1);
+}
+
+#[test]
+fn a_packet_for_another_ports_address_is_not_taken() {
+    // RFC 1122 §3.3.4.2: the strong host model.
+    let now = Instant::from_secs(1);
+    let (mut a, mut b) = (Wire::new(Medium::Ip), Wire::new(Medium::Ip));
+    let mut first = Interface::new(Config::new(HardwareAddress::Ip), &mut a, now);
+    let mut second = Interface::new(Config::new(HardwareAddress::Ip), &mut b, now);
+    first.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 1), 24)).unwrap();
+    second.add_address(IpCidr::new(IpAddress::v4(10, 9, 0, 1), 24)).unwrap();
+    a.to_stack.push_back(icmp4(PEER_IP, [10, 9, 0, 1], vec![8, 0, 0, 0, 0, 1, 0, 1]));
+    let mut sockets = SocketSet::with_capacity(4, Keys::new([1; 32]));
+    Router::new(vec![Port::new(&mut first, &mut a), Port::new(&mut second, &mut b)]).poll(now, &mut sockets);
+    assert_eq!((a.from_stack.len(), b.from_stack.len()), (0, 0));
+    assert_eq!(first.stats().drops(DropReason::NotOurAddress), 1);
+}
+
+#[test]
+fn without_storage_for_waiting_packets_they_are_dropped_and_counted() {
+    let mut wire = Wire::new(Medium::Ethernet);
+    let (mut addresses, mut neighbors) = ([None; 1], [const { Neighbor::EMPTY }; 1]);
+    let storage = InterfaceStorage {
+        addresses: (&mut addresses[..]).into(),
+        routes: ManagedSlice::Borrowed(&mut []),
+        neighbors: (&mut neighbors[..]).into(),
+        packets: PacketPool::new(&mut [][..], &mut [][..], 0),
+    };
+    let config = Config::new(HardwareAddress::Ethernet(OUR_MAC));
+    let mut iface = Interface::with_storage(config, wire.capabilities(), storage);
+    iface.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 1), 24)).unwrap();
+    let mut slots = [const { SocketSlot::EMPTY }; 1];
+    let mut sockets = SocketSet::new(&mut slots[..], Keys::new([1; 32]));
+    let handle = sockets.add(socket());
+    assert!(sockets.try_add(socket()).is_err(), "lent slots do not grow");
+    sockets.bind(handle, 9_000).unwrap();
+    sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", (IpAddress::v4(10, 0, 0, 2), 9)).unwrap();
+    iface.poll(Instant::ZERO, &mut wire, &mut sockets);
+    assert_eq!(wire.from_stack.len(), 1, "the neighbour is asked for");
+    assert_eq!(iface.stats().drops(DropReason::QueueFull), 1);
+}
+
+#[test]
+fn when_the_link_goes_neighbors_are_forgotten_and_nothing_is_sent() {
+    let mut net = Net::ethernet();
+    net.meet(PEER_IP);
+    net.wire.link = LinkState::DOWN;
+    let handle = net.sockets.add(socket());
+    net.sockets.bind(handle, 9_000).unwrap();
+    net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", (IpAddress::v4(10, 0, 0, 2), 9)).unwrap();
+    net.poll();
+    assert_eq!(net.iface.neighbor_count(), 0);
+    assert!(net.sent().is_empty());
+    assert_eq!(net.iface.stats().drops(DropReason::LinkDown), 1);
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use crate::iface::{Config, Interface, SocketSet};
-use crate::phy::{Device, DeviceCapabilities, HardwareAddress, Medium, RxToken, TxToken};
+use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxToken, TxToken};
 use crate::rand::Keys;
 use crate::time::{Duration, Instant};
 use crate::wire::IpCidr;
@@ -22,11 +22,18 @@ pub(super) struct Wire {
     pub(super) to_stack: VecDeque<Vec<u8>>,
     pub(super) from_stack: VecDeque<Vec<u8>>,
     pub(super) room: usize,
+    pub(super) link: LinkState,
 }
 
 impl Wire {
     pub(super) fn new(medium: Medium) -> Wire {
-        Wire { medium, to_stack: VecDeque::new(), from_stack: VecDeque::new(), room: usize::MAX }
+        Wire {
+            medium,
+            to_stack: VecDeque::new(),
+            from_stack: VecDeque::new(),
+            room: usize::MAX,
+            link: LinkState::UP,
+        }
     }
 }
 
@@ -65,6 +72,10 @@ impl Device for Wire {
     fn capabilities(&self) -> DeviceCapabilities {
         let header_len = if self.medium == Medium::Ethernet { 14 } else { 0 };
         DeviceCapabilities::new(self.medium, 1_500 + header_len)
+    }
+
+    fn link(&self) -> LinkState {
+        self.link
     }
 }
 

@@ -290,3 +290,103 @@ fn a_released_socket_sends_what_it_has_and_ends_in_order() {
     pair.run(200);
     assert_eq!((pair.a.sockets.len(), pair.b.sockets.len()), (0, 1));
 }
+
+/// All at the same instant, again and again: the table is full for nearly all of them.
+#[test]
+#[cfg(feature = "tcp-cookies")]
+fn a_full_table_answers_with_cookies() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(1);
+    let clients: Vec<_> = (0..100).map(|_| pair.connect(80)).collect();
+    pair.run(20);
+    let mut servers = Vec::new();
+    while let Some(server) = pair.b.sockets.accept(listener) {
+        servers.push(server);
+    }
+    assert_eq!(servers.len(), 100, "in one round trip, with one record");
+    for &client in &clients {
+        pair.a.tcp(client).send_slice(b"request").unwrap();
+    }
+    pair.run(20);
+    for server in servers {
+        let mut data = [0; 16];
+        assert_eq!(pair.b.tcp(server).recv_slice(&mut data), Ok(7));
+    }
+}
+
+#[test]
+#[cfg(feature = "tcp-cookies")]
+fn an_ack_that_brings_back_no_cookie_of_ours_is_reset() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(0);
+    let client = pair.connect(80);
+    pair.a.poll(pair.now);
+    let syn = pair.a.wire.from_stack.pop_front().unwrap();
+    pair.b.wire.to_stack.push_back(syn.clone());
+    pair.b.poll(pair.now);
+    let syn_ack = pair.b.wire.from_stack.pop_front().unwrap();
+    assert_eq!(pair.a.state(client), State::SynSent);
+    pair.a.wire.to_stack.push_back(syn_ack);
+    pair.a.poll(pair.now);
+    let ack = pair.a.wire.from_stack.pop_front().unwrap();
+    for bit in 0..32 {
+        let mut forged = ack.clone();
+        forged[28 + bit / 8] ^= 1 << (bit % 8);
+        let sum = |packet: &[u8]| {
+            let len = (packet.len() - 20) as u32;
+            let addr = |i: usize| crate::wire::Addr::v4(packet[i..i + 4].try_into().unwrap());
+            let pseudo = crate::wire::checksum::pseudo_header(&addr(12), &addr(16), 6, len);
+            pseudo.add(crate::wire::checksum::sum(&packet[20..])).finish()
+        };
+        forged[36..38].fill(0);
+        let checksum = sum(&forged);
+        forged[36..38].copy_from_slice(&checksum);
+        pair.b.wire.to_stack.push_back(forged);
+        pair.b.poll(pair.now);
+        let answer = pair.b.wire.from_stack.pop_front().unwrap();
+        assert_eq!(answer[33] & 4, 4, "bit {bit} is answered by a reset");
+        assert_eq!(pair.b.sockets.accept(listener), None);
+    }
+    pair.b.wire.to_stack.push_back(ack);
+    pair.b.poll(pair.now);
+    assert!(pair.b.sockets.accept(listener).is_some());
+}
+
+/// A dead neighbour holds up its own connection and nobody else's.
+#[test]
+fn a_connection_to_an_unresolved_neighbor_delays_nobody_and_times_out() {
+    let mut net = Net::ethernet();
+    net.meet(PEER_IP);
+    let (dead, live) = (net.sockets.add(socket(100)), net.sockets.add(socket(100)));
+    let Net { now, iface, sockets, .. } = &mut net;
+    iface.connect(*now, sockets, dead, (IpAddress::v4(10, 0, 0, 99), 80), 0).unwrap();
+    iface.connect(*now, sockets, live, (IpAddress::v4(10, 0, 0, 2), 80), 0).unwrap();
+    net.poll();
+    let sent = net.sent();
+    let syns = sent.iter().filter(|frame| frame[12..14] == [8, 0]).count();
+    assert_eq!((sent.len(), syns), (2, 1), "a SYN to the one, a question for the other");
+    net.sockets.remove(live);
+    let mut questions = 0;
+    for _ in 0..100_000 {
+        let Some(at) = net.iface.poll_at(net.now, &mut net.sockets) else { break };
+        net.now = at;
+        net.poll();
+        questions += net.sent().len();
+    }
+    assert_eq!(net.sockets.get::<tcp::Socket>(dead).error(), Some(Error::TimedOut));
+    assert!((3..=30).contains(&questions), "{questions}");
+    assert!(net.now < Instant::from_secs(300));
+}
+
+/// Covers: RFC 1122 §4.2.2.11
+#[test]
+fn a_connection_without_a_route_times_out() {
+    let mut pair = Pair::new();
+    let client = pair.a.sockets.add(socket(100));
+    let Pair { now, a, .. } = &mut pair;
+    let far = (IpAddress::v4(192, 0, 2, 1), 80);
+    assert_eq!(a.iface.connect(*now, &mut a.sockets, client, far, 0), Err(tcp::ConnectError::Unreachable));
+    a.tcp(client).connect(far, 0).unwrap();
+    pair.step();
+    assert_eq!(pair.a.tcp(client).error(), Some(Error::Unreachable));
+}

@@ -233,9 +233,10 @@ impl Connection {
     }
 
     /// Nothing more is sent or taken.
+    #[inline(never)]
     fn end(&mut self) {
         self.state = State::Closed;
-        self.timers = Timers::NONE;
+        self.timers.clear_all();
         self.marks &= Marks::FINISHED;
     }
 
@@ -246,7 +247,7 @@ impl Connection {
         // RFC 9293 §3.10.7.4: a listening socket survives a request that came to nothing.
         if self.state == State::SynReceived && self.marks.contains(Marks::PASSIVE) {
             self.state = State::Listen;
-            self.timers = Timers::NONE;
+            self.timers.clear_all();
             return Events::empty();
         }
         match error {

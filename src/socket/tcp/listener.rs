@@ -8,6 +8,7 @@
 
 use managed::ManagedSlice;
 
+use super::cookie::Cookies;
 use super::error::ListenError;
 use super::segment::{Kind, Outcome, Plan, Segment};
 use super::{isn, recv, ticks_of_ms, to_addr};
@@ -125,6 +126,9 @@ impl Ends {
 #[derive(Debug)]
 pub struct Listener<'a> {
     half_open: ManagedSlice<'a, HalfOpen>,
+    cookies: Cookies,
+    /// The connection whose cookie has come back, for the time of one segment.
+    returned: HalfOpen,
     endpoint: Option<(Option<Addr>, u16)>,
     /// The earliest time at which a SYN-ACK goes again; may be too early.
     due: Option<Ticks>,
@@ -158,6 +162,8 @@ impl<'a> Listener<'a> {
     pub fn new(half_open: impl Into<ManagedSlice<'a, HalfOpen>>) -> Listener<'a> {
         Listener {
             half_open: half_open.into(),
+            cookies: Cookies::NONE,
+            returned: HalfOpen::EMPTY,
             endpoint: None,
             due: None,
             window: 0xffff,
@@ -233,7 +239,8 @@ impl<'a> Listener<'a> {
 
     /// The record at `index`.
     pub(crate) fn half_open(&self, index: usize) -> Option<&HalfOpen> {
-        self.half_open.get(index).filter(|record| record.stage != Stage::Free)
+        let record = self.half_open.get(index).unwrap_or(&self.returned);
+        Some(record).filter(|record| record.stage != Stage::Free)
     }
 
     /// The connection at `index` has a socket now, or is given up.
@@ -291,11 +298,9 @@ impl<'a> Listener<'a> {
             let reply = Some(self.syn_ack(cx, record, true));
             return Outcome { reply, ..Outcome::NONE };
         }
-        let Some(i) = known.or_else(|| self.place(cx.ticks)) else {
-            return Outcome::dropped(DropReason::BacklogFull);
-        };
-        let Some(record) = self.half_open.get_mut(i) else {
-            return Outcome::dropped(DropReason::BacklogFull);
+        let place = known.or_else(|| self.place(cx.ticks));
+        let Some((i, record)) = place.and_then(|i| Some((i, self.half_open.get_mut(i)?))) else {
+            return self.answer_by_cookie(cx, tuple, seg);
         };
         record.tuple = *tuple;
         record.iss = isn::isn(cx.keys, tuple, cx.now);
@@ -314,6 +319,38 @@ impl<'a> Listener<'a> {
         self.due_by(again_at);
         let reply = self.half_open.get(i).map(|record| self.syn_ack(cx, record, false));
         Outcome { reply, ..Outcome::NONE }
+    }
+
+    /// There is no room for a record.
+    #[cold]
+    fn answer_by_cookie(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Outcome {
+        let Some(iss) = self.cookies.bake(cx, tuple, seg, self.backlog.saturating_sub(self.accepted_count))
+        else {
+            return Outcome::dropped(DropReason::BacklogFull);
+        };
+        let record = HalfOpen { tuple: *tuple, iss, irs: seg.seq, ..HalfOpen::EMPTY };
+        Outcome { reply: Some(self.syn_ack(cx, &record, false)), ..Outcome::NONE }
+    }
+
+    /// A segment of a connection without a record: does it bring a cookie back? It completes the
+    /// connection if there is a socket for it; else it is ignored, and the client repeats it.
+    #[cold]
+    fn on_cookie(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> ListenerVerdict {
+        let Some(mss) = self.cookies.read(cx, tuple, seg) else { return ListenerVerdict::NotMine };
+        self.returned = HalfOpen {
+            tuple: *tuple,
+            iss: seg.ack - 1,
+            irs: seg.seq - 1,
+            created_at: cx.ticks,
+            // Not scaled, so this is all that the peer can have said.
+            window: seg.window,
+            mss,
+            // The round trip is not known.
+            tries: 1,
+            stage: Stage::Acked,
+            ..HalfOpen::EMPTY
+        };
+        ListenerVerdict::Complete(self.half_open.len())
     }
 
     fn syn_ack(&self, cx: &Context<'_>, record: &HalfOpen, is_again: bool) -> Plan {
@@ -337,7 +374,7 @@ impl<'a> Listener<'a> {
         seg: &Segment<'_>,
     ) -> ListenerVerdict {
         let Some(i) = self.half_open.iter().position(|record| record.is_for(tuple)) else {
-            return ListenerVerdict::NotMine;
+            return self.on_cookie(cx, tuple, seg);
         };
         let Some(record) = self.half_open.get(i) else { return ListenerVerdict::NotMine };
         let offset = seg.seq.since(record.irs + 1);

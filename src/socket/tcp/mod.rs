@@ -11,6 +11,8 @@
 mod api;
 mod congestion;
 mod connection;
+#[cfg_attr(not(feature = "tcp-cookies"), path = "no_cookie.rs")]
+mod cookie;
 mod error;
 mod input;
 mod isn;

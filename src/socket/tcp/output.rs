@@ -96,7 +96,8 @@ impl Connection {
         let cwnd = self.control.window().max(mss) + self.recovery.limited_transmit() * mss;
         let len = unsent.min(cwnd.min(snd.wnd).saturating_sub(flight));
         let is_again = snd.nxt.lt(snd.max);
-        let len = if len == mss { len } else { self.cut(cx, side, len, unsent, is_again) };
+        let is_full = len >= mss && cx.segmentation_len <= mss;
+        let len = if is_full { mss } else { self.cut(cx, side, len, unsent, is_again) };
         let is_all = len == unsent;
         let is_fin = is_all && self.state.owes_fin() && flight + len < snd.wnd;
         if len == 0 && !is_fin {

@@ -119,6 +119,8 @@ impl Outcome {
     pub(super) const NONE: Outcome =
         Outcome { reply: None, events: Events::empty(), drop: None, is_reopening: false };
 
+    #[cold]
+    #[inline(never)]
     pub(super) const fn dropped(reason: DropReason) -> Outcome {
         Outcome { drop: Some(reason), ..Outcome::NONE }
     }

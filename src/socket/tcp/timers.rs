@@ -34,6 +34,10 @@ impl Timers {
         self.armed &= !(1 << timer as u8);
     }
 
+    pub(super) fn clear_all(&mut self) {
+        self.armed = 0;
+    }
+
     #[inline]
     pub(super) fn is_set(&self, timer: Timer) -> bool {
         self.armed & (1 << timer as u8) != 0

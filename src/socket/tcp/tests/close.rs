@@ -134,6 +134,21 @@ fn an_orphan_is_finished_without_its_owner() {
     assert_eq!(pair.ends[B].error(), Some(Error::Reset));
 }
 
+#[test]
+fn an_orphan_of_the_handshake_has_its_deadline_too() {
+    let mut pair = Pair::new(5_000, 5_000);
+    pair.open();
+    pair.run(millis(15));
+    assert_eq!(pair.states()[B], State::SynReceived);
+    let cx = context!(pair.keys, pair.now, MTU);
+    pair.ends[B].orphan(&cx);
+    pair.run(millis(20));
+    assert_eq!(pair.states()[B], State::FinWait1);
+    pair.script(|_, _| Fate::Drop);
+    pair.run(Duration::from_secs(61));
+    assert_eq!(pair.states()[B], State::Closed);
+}
+
 /// Covers: RFC 1122 §4.2.2.13
 #[test]
 fn data_for_an_orphan_is_reset() {

@@ -41,6 +41,22 @@ fn after_a_timeout_the_window_is_one_segment() {
     assert!(sent.iter().all(|plan| plan.kind == Kind::New && plan.seq.ge(peer.ack)), "{sent:?}");
 }
 
+#[test]
+fn progress_however_slow_keeps_a_connection_alive() {
+    let mut peer = Peer::plain(100, 100_000);
+    peer.socket.send_slice(&[0; 90_000]).unwrap();
+    peer.sent();
+    for _ in 0..3 * u32::from(config::TCP_DATA_RETRIES) {
+        // Two are sent after each ACK, and the second is always lost.
+        peer.sleep_to_deadline();
+        peer.sent();
+        peer.ack = peer.ack + MSS as u32;
+        peer.give_ack();
+        peer.sent();
+    }
+    assert_eq!(peer.socket.state(), State::Established);
+}
+
 /// Covers: RFC 5681 §3.2, RFC 3042
 #[test]
 fn three_duplicates_repeat_the_first_segment() {

@@ -1,0 +1,203 @@
+//! What is counted: a TCP transfer, UDP datagrams, `poll_at`; each twice, so that the difference has no
+//! set-up in it.
+
+use std::hint::black_box;
+
+use goldcrest::iface::SocketHandle;
+use goldcrest::socket::tcp::State;
+use goldcrest::time::{Duration, Instant};
+use goldcrest::wire::IpEndpoint;
+
+use crate::idle;
+use crate::marks::Parts;
+use crate::stack::{BUFFER_LEN, Stack, address};
+use crate::wire::{End, Queue};
+
+const SEGMENT_LEN: usize = 1_460;
+const DATAGRAM_LEN: usize = 64;
+const TCP_PORT: u16 = 5_001;
+const UDP_PORT: u16 = 5_002;
+/// Datagrams that are queued before either stack is polled.
+const BURST: usize = 32;
+/// Virtual time between two rounds, so that timers are set anew and pass.
+const ROUND: Duration = Duration::from_millis(1);
+
+/// Two stacks on a wire. Stack 1 sends, stack 2 receives.
+struct Pair {
+    now: Instant,
+    stacks: [Stack; 2],
+    wire: [Queue; 2],
+    tcp: [SocketHandle; 2],
+    udp: [SocketHandle; 2],
+    data: Vec<u8>,
+    received: Vec<u8>,
+    /// How often one of them was polled.
+    polls: usize,
+}
+
+/// Does it all beside `idle` established connections in each of the stacks.
+pub(crate) fn run(idle: usize) {
+    let mut pair = Pair::new(idle);
+    pair.connect();
+    pair.now = pair.now.max(idle::establish(&mut pair.stacks[0], idle, pair.now));
+    pair.now = pair.now.max(idle::establish(&mut pair.stacks[1], idle, pair.now));
+    for _ in 0..4 {
+        pair.round();
+    }
+    // The congestion window is as large as it gets, and everything has been touched once.
+    pair.transfer(2_000, false);
+    pair.exchange(BURST, BURST);
+
+    let mut parts = Parts::default();
+    for count in [1_000, 11_000] {
+        parts.measure("tcp", count, || pair.transfer(count, false));
+    }
+    for count in [1_000, 11_000] {
+        parts.measure("tcp_paced", count, || pair.transfer_paced(count));
+    }
+    for count in [320, 10_240] {
+        parts.measure("udp", count, || pair.exchange(count, BURST));
+    }
+    for count in [100, 5_100] {
+        parts.measure("udp_single", count, || pair.exchange(count, 1));
+    }
+    for count in [100, 10_100] {
+        parts.measure("poll_at", count, || pair.poll_at(count));
+    }
+    // The same transfer with and without a call after each poll; the units are the calls.
+    let before = pair.polls;
+    parts.measure("poll_at_transfer", 0, || pair.transfer(10_000, false));
+    let polls = pair.polls - before;
+    parts.measure("poll_at_transfer", polls, || pair.transfer(10_000, true));
+    parts.print();
+    pair.print_frames();
+}
+
+impl Pair {
+    fn new(idle: usize) -> Pair {
+        let mut stacks = [Stack::new(1, idle + 8), Stack::new(2, idle + 8)];
+        let tcp = [stacks[0].add_tcp(), stacks[1].add_tcp()];
+        let udp = [stacks[0].add_udp(UDP_PORT), stacks[1].add_udp(UDP_PORT)];
+        let wire = [Queue::new(), Queue::new()];
+        let data = (0..BUFFER_LEN).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let received = vec![0; BUFFER_LEN];
+        Pair { now: Instant::from_secs(1), stacks, wire, tcp, udp, data, received, polls: 0 }
+    }
+
+    /// Polls one of the stacks, hears what it has to tell and, if told to, asks when to poll next.
+    fn poll(&mut self, index: usize, ask: bool) {
+        let [first, second] = &mut self.wire;
+        let (from, to) = if index == 0 { (second, first) } else { (first, second) };
+        let Stack { iface, sockets, .. } = &mut self.stacks[index];
+        iface.poll(self.now, &mut End { from, to }, sockets);
+        while let Some(ready) = sockets.next_ready() {
+            black_box(ready);
+        }
+        if ask {
+            black_box(iface.poll_at(self.now, sockets));
+        }
+        self.polls += 1;
+    }
+
+    fn round(&mut self) {
+        self.now += ROUND;
+        self.poll(0, false);
+        self.poll(1, false);
+    }
+
+    fn connect(&mut self) {
+        self.stacks[1].tcp(self.tcp[1]).listen(TCP_PORT).expect("the port is free");
+        self.round();
+        let peer = IpEndpoint::new(address(2).into(), TCP_PORT);
+        self.stacks[0].tcp(self.tcp[0]).connect(peer, 0).expect("the socket is closed");
+        for _ in 0..8 {
+            self.round();
+        }
+        for (stack, handle) in self.stacks.iter_mut().zip(self.tcp) {
+            assert_eq!(stack.tcp(handle).state(), State::Established);
+            // So that there is a timer when nothing goes on, idle connections or not.
+            stack.tcp(handle).set_keep_alive(Some(idle::KEEP_ALIVE));
+        }
+    }
+
+    /// Sends `segments` full segments, as many at once as buffers and wire hold.
+    fn transfer(&mut self, segments: usize, ask: bool) {
+        self.send(segments, BUFFER_LEN, ask);
+    }
+
+    /// Sends `segments` full segments, two at a time, so that every second one is acknowledged.
+    fn transfer_paced(&mut self, segments: usize) {
+        self.send(segments, 2 * SEGMENT_LEN, false);
+    }
+
+    /// Sends octets, `most` of them a round, and compares the last of them in the end.
+    fn send(&mut self, segments: usize, most: usize, ask: bool) {
+        let total = segments * SEGMENT_LEN;
+        let (mut sent, mut received) = (0, 0);
+        self.received.fill(0);
+        while received < total {
+            self.now += ROUND;
+            let Pair { stacks: [sender, _], data, .. } = self;
+            let socket = sender.tcp(self.tcp[0]);
+            let end = total.min(sent + most);
+            while sent < end {
+                let from = sent % BUFFER_LEN;
+                let to = BUFFER_LEN.min(from + end - sent);
+                match socket.send_slice(&data[from..to]).expect("the connection is open") {
+                    0 => break,
+                    count => sent += count,
+                }
+            }
+            self.poll(0, ask);
+            self.poll(1, ask);
+            received += self.receive(received);
+            // The window has opened, which the peer is told.
+            self.poll(1, ask);
+        }
+        assert!(self.received == self.data, "the data is not what was sent");
+    }
+
+    /// Reads all that has come.
+    fn receive(&mut self, at: usize) -> usize {
+        let mut count = 0;
+        let socket = self.stacks[1].tcp(self.tcp[1]);
+        while socket.can_recv() {
+            let from = (at + count) % BUFFER_LEN;
+            count += socket.recv_slice(&mut self.received[from..]).expect("the connection is open");
+        }
+        count
+    }
+
+    /// Sends `count` datagrams, `burst` at a time, and reads them.
+    fn exchange(&mut self, count: usize, burst: usize) {
+        let peer = IpEndpoint::new(address(2).into(), UDP_PORT);
+        for _ in 0..count / burst {
+            self.now += Duration::from_micros(10);
+            for _ in 0..burst {
+                let sender = self.stacks[0].udp(self.udp[0]);
+                sender.send_slice(&self.data[..DATAGRAM_LEN], peer).expect("there is room");
+            }
+            self.poll(0, false);
+            self.poll(1, false);
+            for _ in 0..burst {
+                let receiver = self.stacks[1].udp(self.udp[1]);
+                let (len, _) = receiver.recv_slice(&mut self.received).expect("a datagram");
+                assert_eq!(len, DATAGRAM_LEN);
+            }
+        }
+        assert!(self.received[..DATAGRAM_LEN] == self.data[..DATAGRAM_LEN], "not what was sent");
+    }
+
+    /// Asks both stacks when to poll next, in turns.
+    fn poll_at(&mut self, count: usize) {
+        for asked in 0..count {
+            let Stack { iface, sockets, .. } = &mut self.stacks[asked % 2];
+            black_box(iface.poll_at(self.now, sockets));
+        }
+    }
+
+    fn print_frames(&self) {
+        let [there, back] = &self.wire;
+        println!("frames {} {}", there.sent, back.sent);
+    }
+}
