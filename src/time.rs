@@ -200,6 +200,14 @@ impl Ticks {
         other.since(self) > 0
     }
 
+    /// The earlier of two times, if there is any.
+    pub(crate) fn earlier(a: Option<Ticks>, b: Option<Ticks>) -> Option<Ticks> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(if b.is_before(a) { b } else { a }),
+            (a, b) => a.or(b),
+        }
+    }
+
     /// Whether a deadline here has come at `now`.
     pub(crate) const fn is_due(self, now: Ticks) -> bool {
         now.since(self) >= 0

@@ -11,7 +11,7 @@ use crate::config;
 use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, TxChecksum};
 use crate::stats::Stats;
 use crate::storage::{List, PacketPool};
-use crate::time::{Instant, Ticks};
+use crate::time::Instant;
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
 /// One of an interface's own addresses, with the prefix of its link.
@@ -278,13 +278,24 @@ impl<'a> Interface<'a> {
         self.capabilities.tx_checksum.contains(checksum)
     }
 
+    /// Whether `addr` can be that of a host on this link: no group, no broadcast address, no loopback.
+    #[inline(never)]
+    pub(crate) fn is_host(&self, addr: &Addr) -> bool {
+        addr.is_unicast() && !addr.is_loopback() && !self.is_broadcast(addr)
+    }
+
+    /// Whether packets can come from `addr`: from another host, or from one that has no address yet.
+    pub(crate) fn can_come_from(&self, addr: &Addr) -> bool {
+        !self.has_address(addr) && (addr.is_unspecified() || self.is_host(addr))
+    }
+
     pub(crate) fn has_address(&self, addr: &Addr) -> bool {
         self.own().any(|own| own.addr == *addr)
     }
 
     /// Whether `addr` is the broadcast address of a network on this link (RFC 1122 §3.2.1.3).
     pub(crate) fn is_broadcast(&self, addr: &Addr) -> bool {
-        let Some(&octets) = addr.as_v4() else { return false };
+        let Some(octets) = addr.as_v4() else { return false };
         let addr = u32::from_be_bytes(octets);
         addr == u32::MAX || self.own().any(|own| is_directed_broadcast(own, addr))
     }
@@ -292,7 +303,7 @@ impl<'a> Interface<'a> {
     /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
     pub(crate) fn is_in_group(&self, group: &Addr) -> bool {
         if let Some(octets) = group.as_v4() {
-            return *octets == [224, 0, 0, 1];
+            return octets == [224, 0, 0, 1];
         }
         let Some(group) = group.as_v6() else { return false };
         let all_nodes = |scope| *group == [0xff, scope, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -315,11 +326,13 @@ impl<'a> Interface<'a> {
     /// The own address to send to `dst` from: of its scope if there is one, then with the longest
     /// common prefix (RFC 6724 §5, rules 2 and 8).
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
-        let rank = |own: &Addr| (own.is_link_local() == dst.is_link_local(), own.common_prefix(dst));
-        let mut best: Option<&Addr> = None;
-        for own in self.own().map(|own| &own.addr) {
-            if own.is_v4() == dst.is_v4() && best.is_none_or(|best| rank(own) > rank(best)) {
-                best = Some(own);
+        let mut best = None;
+        let mut best_rank = 0;
+        for own in self.own().map(|own| &own.addr).filter(|own| own.is_v4() == dst.is_v4()) {
+            let same_scope = u16::from(own.is_link_local() == dst.is_link_local());
+            let rank = (same_scope << 8 | u16::from(own.common_prefix(dst))) + 1;
+            if rank > best_rank {
+                (best, best_rank) = (Some(own), rank);
             }
         }
         best.copied()
@@ -339,14 +352,10 @@ impl<'a> Interface<'a> {
     pub(crate) fn is_blocked(&self) -> bool {
         !self.blocked.is_empty() || self.packets.peek(super::output::EGRESS).is_some()
     }
-
-    pub(crate) fn ticks(now: Instant) -> Ticks {
-        Ticks::from_instant(now)
-    }
 }
 
 fn is_directed_broadcast(own: &Address, addr: u32) -> bool {
-    let Some(&octets) = own.addr.as_v4() else { return false };
+    let Some(octets) = own.addr.as_v4() else { return false };
     // RFC 3021: a prefix of 31 bits has no broadcast address, one of 32 has nobody to reach.
     own.prefix_len < 31 && u32::from_be_bytes(octets) | (u32::MAX >> own.prefix_len) == addr
 }

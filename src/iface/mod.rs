@@ -43,7 +43,11 @@ mod tcp_set;
     feature = "medium-ip",
     feature = "socket-udp",
     feature = "socket-tcp",
-    feature = "iface-router"
+    feature = "iface-router",
+    feature = "iface-queue",
+    feature = "iface-hooks",
+    feature = "iface-demux",
+    feature = "iface-ephemeral"
 ))]
 mod tests;
 #[cfg(feature = "socket-tcp")]

@@ -5,23 +5,41 @@
 #![allow(dead_code, unused_imports, reason = "not all of it has a user in every combination of features")]
 
 mod assembler;
-pub(crate) mod hash;
+#[cfg(any(test, feature = "iface-demux"))]
+mod hash;
 pub(crate) mod lists;
+#[cfg(not(feature = "iface-demux"))]
+mod no_hash;
+#[cfg(not(feature = "iface-queue"))]
+mod no_pool;
+#[cfg(not(feature = "socket-tcp"))]
+mod no_timers;
 mod packet_buffer;
 mod pool;
 mod ring_buffer;
 pub(crate) mod slots;
-pub(crate) mod timers;
+#[cfg(any(test, feature = "socket-tcp"))]
+mod timers;
 
 pub(crate) use assembler::{Assembler, TooManyHoles};
+#[cfg(feature = "iface-demux")]
 pub(crate) use hash::Table;
 pub(crate) use lists::{List, ReadyList, list_of};
+#[cfg(not(feature = "iface-demux"))]
+pub(crate) use no_hash::Table;
+#[cfg(not(feature = "iface-queue"))]
+pub use no_pool::PacketPool;
+#[cfg(not(feature = "socket-tcp"))]
+pub(crate) use no_timers::Timers;
 pub use packet_buffer::{EnqueueError, PacketBuffer, PacketMetadata};
+pub use pool::PacketCell;
+#[cfg(feature = "iface-queue")]
+pub use pool::PacketPool;
 pub(crate) use pool::{Class, PoolError};
-pub use pool::{PacketCell, PacketPool};
 pub use ring_buffer::{Empty, Full, GrowError, RingBuffer};
 pub use slots::{Handle as SocketHandle, Slot};
 pub(crate) use slots::{NIL, Slots, SlotsFull};
+#[cfg(feature = "socket-tcp")]
 pub(crate) use timers::Timers;
 
 /// The octets that a stream socket has received or is to send.

@@ -3,9 +3,8 @@
 //! A handle names a slot and one of the 2^40 lives that a slot can have: 32 bits of generation and 8 of
 //! epoch. When they are used up the slot is retired, so a stale handle never means another item.
 //!
-//! The links stand beside the item: 44 octets. What goes through them ([`List`](super::lists::List),
-//! [`Timers`](super::timers::Timers), [`Table`](super::hash::Table)) is separate and gets the slots as an
-//! argument. Before an item is removed its owner takes it off all of them; the ready list alone skips
+//! The links stand beside the item: 44 octets. What goes through them (`List`, `Timers`, `Table`) is
+//! separate and gets the slots as an argument. Before an item is removed its owner takes it off all of them; the ready list alone skips
 //! what is gone.
 
 use managed::ManagedSlice;
@@ -130,7 +129,8 @@ impl<'a, T> Slots<'a, T> {
     pub(crate) fn new(slots: impl Into<ManagedSlice<'a, Slot<T>>>) -> Slots<'a, T> {
         let mut slots = slots.into();
         let mut free = NIL;
-        for (ix, slot) in slots.iter_mut().take(INDEX_MASK as usize + 1).enumerate().rev() {
+        for ix in (0..slots.len().min(INDEX_MASK as usize + 1)).rev() {
+            let Some(slot) = slots.get_mut(ix) else { continue };
             // Handles from an earlier use of the memory stay stale.
             if slot.item.take().is_some() {
                 slot.links.renew();

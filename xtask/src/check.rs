@@ -13,11 +13,16 @@ const FEATURES: &[(&str, &str)] = &[
     ("bare IPv4, UDP", "medium-ip,proto-ipv4,socket-udp"),
     ("IPv4, UDP", "medium-ethernet,proto-ipv4,socket-udp"),
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
+    ("IPv4, each mechanism", "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks"),
+    (
+        "IPv4, alloc, big tables",
+        "alloc,medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-demux,iface-ephemeral",
+    ),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,\
-         phy-loopback,phy-tracer",
+         iface-queue,iface-hooks,iface-demux,iface-ephemeral,phy-loopback,phy-tracer",
     ),
     (
         "router, no alloc",
