@@ -238,9 +238,9 @@ impl Device for RawSocket {
         self.hardware_address
     }
 
-    /// Whether the interface is up and has a carrier, as of at most 100 ms ago.
+    /// Whether the interface is up and has a carrier. That it has gone shows 100 ms later at most.
     fn link(&self) -> LinkState {
-        self.link.state
+        self.link.state()
     }
 }
 
