@@ -342,6 +342,23 @@ fn a_raw_socket_vouches_for_checksums_that_the_kernel_left_undone() {
     });
 }
 
+/// What a peer may send at once into a window of 256 KiB, before we have looked.
+#[test]
+fn a_raw_socket_keeps_a_burst_until_it_is_read() {
+    in_own_network(|| {
+        let (_kernel, mut device) = veth();
+        let socket = kernel_socket(KERNEL_V4);
+        // Nobody has to be asked for the address of everybody.
+        socket.set_broadcast(true).unwrap();
+        for number in 0..150 {
+            socket.send_to(&[number; 1_472], (Ipv4Addr::new(192, 168, 69, 255), 9)).unwrap();
+        }
+        for number in 0..150 {
+            receive(&mut device, |_, frame| (frame.get(42) == Some(&number)).then_some(()));
+        }
+    });
+}
+
 #[test]
 fn a_raw_socket_sends_to_the_kernel_and_does_not_hear_itself() {
     in_own_network(|| {
