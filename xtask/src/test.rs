@@ -17,6 +17,7 @@ pub(crate) fn run() -> Result<()> {
             .needs(&["qemu-system-arm", "ip"])
             .shows_output(),
         Step::xtask("size", "size").needs(&["arm-none-eabi-objdump"]).shows_output(),
+        Step::xtask("instructions", "instructions --quick").needs(&["valgrind"]).shows_output(),
         Step::xtask("firmware mps2 echo", "firmware mps2 echo --run")
             .needs(&["qemu-system-arm", "ip", "ping", "socat"])
             .shows_output(),
