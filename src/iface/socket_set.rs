@@ -125,7 +125,7 @@ impl<'a> SocketSet<'a> {
     ///
     /// # Panics
     /// If there are sockets in the set already.
-    #[cfg(feature = "iface-demux")]
+    #[cfg(feature = "iface-scale")]
     pub fn with_table(mut self, table: impl Into<ManagedSlice<'a, u32>>) -> SocketSet<'a> {
         assert!(self.slots.is_empty(), "lend the table before adding sockets");
         self.table = Table::new(table.into(), self.keys.demux());
@@ -365,7 +365,7 @@ impl SocketSet<'static> {
         use alloc::vec::Vec;
         let buckets = expected.next_power_of_two();
         let set = SocketSet::new(Vec::with_capacity(expected), keys);
-        #[cfg(feature = "iface-demux")]
+        #[cfg(feature = "iface-scale")]
         let set = set.with_table(vec![NIL; buckets]);
         #[cfg(feature = "socket-tcp")]
         let set = set.with_time_wait(vec![crate::socket::tcp::TimeWait::EMPTY; buckets]);
