@@ -105,6 +105,7 @@ impl core::error::Error for AddressError {}
 /// [`Router`](super::Router).
 pub struct Interface<'a> {
     pub(crate) capabilities: DeviceCapabilities,
+    ip_mtu: usize,
     pub(crate) hardware: [u8; 6],
     pub(crate) link: LinkState,
     pub(crate) any_ip: bool,
@@ -147,8 +148,10 @@ impl<'a> Interface<'a> {
             (HardwareAddress::Ip, Medium::Ip) => [0; 6],
             _ => panic!("the hardware address does not fit the medium"),
         };
+        let ip_mtu = capabilities.max_transmission_unit.saturating_sub(capabilities.medium.header_len());
         Interface {
             capabilities,
+            ip_mtu,
             hardware,
             link: LinkState::UP,
             any_ip: false,
@@ -257,7 +260,7 @@ impl<'a> Interface<'a> {
 
     /// Octets of the largest IP packet that the link carries.
     pub fn ip_mtu(&self) -> usize {
-        self.capabilities.max_transmission_unit.saturating_sub(self.link_header_len())
+        self.ip_mtu
     }
 
     pub(crate) fn is_ethernet(&self) -> bool {

@@ -284,7 +284,8 @@ impl<'a> SocketSet<'a> {
     pub(crate) fn end_turn(&mut self, _ix: u32, _now: Ticks) {}
 
     /// Notes that the socket has something to do, unless it waits for something that will wake it.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn touch(&mut self, ix: u32) {
         self.touched.push_back(&mut self.slots, ix);
     }
