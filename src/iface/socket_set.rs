@@ -266,10 +266,9 @@ impl<'a> SocketSet<'a> {
         self.timers.remove(&mut self.slots, ix);
         self.ready.unmark(&mut self.slots, ix);
         self.detach(ix);
-        let handle = self.slots.handle_at(ix)?;
         if !matches!(list_of(&self.slots, ix), lists::NEIGHBOR | lists::PORT) {
             self.touched.remove(&mut self.slots, ix);
-            return self.slots.remove(handle).map(|entry| entry.0.socket);
+            return self.slots.vacate(ix).map(|entry| entry.0.socket);
         }
         // The list is a neighbour's or a port's, which is out of reach here; it lets go of the slot later.
         let entry = self.entry_mut(ix)?;
@@ -300,9 +299,7 @@ impl<'a> SocketSet<'a> {
     /// A socket that was just taken off a list has something to do; a removed one is let go.
     pub(crate) fn wake(&mut self, ix: u32) {
         if self.entry(ix).is_some_and(|entry| entry.flags.contains(Flags::REMOVED)) {
-            if let Some(handle) = self.slots.handle_at(ix) {
-                self.slots.remove(handle);
-            }
+            self.slots.vacate(ix);
         } else {
             self.touch(ix);
         }
