@@ -15,6 +15,8 @@ mod no_pool;
 #[cfg(not(feature = "socket-tcp"))]
 mod no_timers;
 mod packet_buffer;
+mod packet_cell;
+#[cfg(feature = "iface-queue")]
 mod pool;
 mod ring_buffer;
 #[cfg(any(test, all(feature = "socket-tcp", not(feature = "iface-scale"))))]
@@ -34,10 +36,10 @@ pub use no_pool::PacketPool;
 #[cfg(not(feature = "socket-tcp"))]
 pub(crate) use no_timers::Timers;
 pub use packet_buffer::{EnqueueError, PacketBuffer, PacketMetadata};
-pub use pool::PacketCell;
+pub use packet_cell::PacketCell;
+pub(crate) use packet_cell::{Class, PoolError};
 #[cfg(feature = "iface-queue")]
 pub use pool::PacketPool;
-pub(crate) use pool::{Class, PoolError};
 pub use ring_buffer::{Empty, Full, GrowError, RingBuffer};
 #[cfg(all(feature = "socket-tcp", not(feature = "iface-scale")))]
 pub(crate) use scan_timers::Timers;
