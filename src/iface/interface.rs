@@ -317,15 +317,13 @@ impl<'a> Interface<'a> {
     }
 
     /// The way to `dst` by this interface, if there is one.
-    pub(crate) fn route(&self, dst: &Addr, now: Instant) -> Option<Match> {
+    pub(crate) fn route<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
         let mut best = self.routes.lookup(dst, now);
         if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
-            best = best.or(Some(Match::new(0, 1, *dst)));
+            best = best.or(Some(Match::new(0, 1, dst)));
         }
-        for own in self.own() {
-            if dst.is_in(&own.addr, own.prefix_len) {
-                best = Match::new(own.prefix_len, 0, *dst).or_better(best);
-            }
+        for own in self.own().filter(|own| dst.is_in(&own.addr, own.prefix_len)) {
+            best = Match::or_better(best, Match::new(own.prefix_len, 0, dst));
         }
         best
     }
@@ -335,14 +333,14 @@ impl<'a> Interface<'a> {
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
         let mut best = None;
         let mut best_rank = 0;
-        for own in self.own().map(|own| own.addr).filter(|own| own.is_v4() == dst.is_v4()) {
+        for own in self.own().map(|own| &own.addr).filter(|own| own.is_v4() == dst.is_v4()) {
             let same_scope = u16::from(own.is_link_local() == dst.is_link_local());
             let rank = (same_scope << 8 | u16::from(own.common_prefix(dst))) + 1;
             if rank > best_rank {
                 (best, best_rank) = (Some(own), rank);
             }
         }
-        best
+        best.copied()
     }
 
     /// The link has come or gone. What is known of neighbours goes with it.

@@ -52,19 +52,21 @@ impl<'l, 'p, 'a> Links<'l, 'p, 'a> {
     /// current port. A zone, which is a port's number plus one, leaves no choice.
     pub(crate) fn route(&self, dst: &Addr, zone: u8) -> Option<Route> {
         let allowed = |port: usize| zone == 0 || usize::from(zone) == port + 1;
-        let mut best: Option<(usize, Match)> = None;
+        let mut best: Option<(u32, Route)> = None;
+        let as_route =
+            |port: usize, found: Match<'_>| (found.rank, Route { port, next_hop: *found.next_hop });
         if allowed(self.port()) {
-            best = self.iface.route(dst, self.now).map(|found| (self.port(), found));
+            best = self.iface.route(dst, self.now).map(|found| as_route(self.port(), found));
         }
         self.others.for_each(&mut |port, iface| {
             let found = iface.route(dst, self.now).filter(|_| allowed(port));
             if let Some(found) = found
-                && best.is_none_or(|(_, best)| found.is_better_than(&best))
+                && best.is_none_or(|(rank, _)| found.rank > rank)
             {
-                best = Some((port, found));
+                best = Some(as_route(port, found));
             }
         });
-        best.map(|(port, found)| Route { port, next_hop: found.next_hop })
+        best.map(|(_, route)| route)
     }
 
     /// Calls `f` with a port's interface and where its frames go.

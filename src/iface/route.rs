@@ -3,8 +3,6 @@
 //! A route belongs to the interface it leaves by and goes with it. Among all that match, over all
 //! interfaces, the longest prefix wins, then the smallest metric.
 
-use core::num::NonZeroU32;
-
 use managed::ManagedSlice;
 
 use crate::time::Instant;
@@ -51,26 +49,21 @@ impl Route {
 }
 
 /// How well an interface can reach a destination, and through whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Match {
-    /// The longer the prefix the better, then the smaller the metric.
-    rank: NonZeroU32,
-    pub(crate) next_hop: Addr,
+#[derive(Clone, Copy)]
+pub(crate) struct Match<'m> {
+    /// The longer the prefix, then the smaller the metric, the higher.
+    pub(crate) rank: u32,
+    pub(crate) next_hop: &'m Addr,
 }
 
-impl Match {
-    pub(crate) fn new(prefix_len: u8, metric: u16, next_hop: Addr) -> Match {
-        let rank = (u32::from(prefix_len) << 16 | u32::from(u16::MAX - metric)) + 1;
-        Match { rank: NonZeroU32::new(rank).unwrap_or(NonZeroU32::MIN), next_hop }
+impl<'m> Match<'m> {
+    pub(crate) fn new(prefix_len: u8, metric: u16, next_hop: &'m Addr) -> Match<'m> {
+        Match { rank: u32::from(prefix_len) << 16 | u32::from(!metric), next_hop }
     }
 
-    pub(crate) fn is_better_than(&self, other: &Match) -> bool {
-        self.rank > other.rank
-    }
-
-    /// This one, unless there is one that is as good.
-    pub(crate) fn or_better(self, best: Option<Match>) -> Option<Match> {
-        best.filter(|best| !self.is_better_than(best)).or(Some(self))
+    /// The better of two, the first if they are equal.
+    pub(crate) fn or_better(best: Option<Match<'m>>, other: Match<'m>) -> Option<Match<'m>> {
+        best.filter(|best| best.rank >= other.rank).or(Some(other))
     }
 }
 
@@ -137,14 +130,14 @@ impl<'a> Routes<'a> {
         count
     }
 
-    pub(crate) fn lookup(&self, dst: &Addr, now: Instant) -> Option<Match> {
-        let mut best: Option<Match> = None;
+    pub(crate) fn lookup<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
+        let mut best = None;
         for route in self.entries.iter().flatten() {
             if !dst.is_in(&route.network, route.prefix_len) || route.expires_at.is_some_and(|at| at <= now) {
                 continue;
             }
-            let next_hop = route.gateway.unwrap_or(*dst);
-            best = Match::new(route.prefix_len, route.metric, next_hop).or_better(best);
+            let next_hop = route.gateway.as_ref().unwrap_or(dst);
+            best = Match::or_better(best, Match::new(route.prefix_len, route.metric, next_hop));
         }
         best
     }

@@ -175,16 +175,10 @@ impl Addr {
         if let (Some(a), Some(b)) = (self.as_v4(), other.as_v4()) {
             return (u32::from_be_bytes(a) ^ u32::from_be_bytes(b)).leading_zeros() as u8;
         }
-        let (Some(a), Some(b)) = (self.as_v6(), other.as_v6()) else { return 0 };
-        let mut bits = 0;
-        for (a, b) in a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0) {
-            let same = (u32::from_be_bytes(*a) ^ u32::from_be_bytes(*b)).leading_zeros() as u8;
-            bits += same;
-            if same < 32 {
-                break;
-            }
+        match (self.as_v6(), other.as_v6()) {
+            (Some(a), Some(b)) => common_prefix_v6(a, b),
+            _ => 0,
         }
-        bits
     }
 
     /// Whether both are of one family and share the first `prefix_len` bits.
@@ -197,6 +191,20 @@ impl Addr {
         let [.., a, b, c] = *octets;
         [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]
     }
+}
+
+/// Out of line, so that it does not weigh on paths that are mostly IPv4's.
+#[inline(never)]
+fn common_prefix_v6(a: &[u8; 16], b: &[u8; 16]) -> u8 {
+    let mut bits = 0;
+    for (a, b) in a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0) {
+        let same = (u32::from_be_bytes(*a) ^ u32::from_be_bytes(*b)).leading_zeros() as u8;
+        bits += same;
+        if same < 32 {
+            break;
+        }
+    }
+    bits
 }
 
 impl From<Addr> for IpAddress {

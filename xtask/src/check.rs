@@ -63,7 +63,7 @@ pub(crate) fn steps() -> Vec<Step> {
     for (name, features) in FEATURES {
         // What a reduced build has no use for, the linker drops; the full build finds what nobody uses.
         let flags = "--no-default-features --features";
-        let lints = "-- -D warnings -A dead_code -A unused_imports -A unused_macros";
+        let lints = "-- -D warnings -A dead_code -A unused_imports -A unused_macros -A unreachable_pub";
         steps.push(Step::cargo(
             format!("features: {name}"),
             &format!("clippy --package goldcrest --lib {flags} {features} {lints}"),

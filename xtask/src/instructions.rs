@@ -146,12 +146,12 @@ fn faults(columns: &[(usize, Counts)]) -> Vec<String> {
         for (idle, counts) in columns {
             let count = counts.get(*name).copied().unwrap_or(f64::NAN);
             let percent = (count - alone).abs() / alone * 100.0;
-            // Said so that what is no number is a fault.
-            if !(percent <= SPREAD) {
+            // What was not counted is a fault too.
+            if percent.is_nan() || percent > SPREAD {
                 faults.push(format!("{title}: {count:.0} beside {idle} connections, {alone:.0} without"));
             }
             if let Some(limit) = limit
-                && !(count <= *limit)
+                && (count.is_nan() || count > *limit)
             {
                 faults.push(format!("{title}: {count:.0} instructions, more than {limit:.0}"));
             }

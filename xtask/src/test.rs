@@ -12,6 +12,7 @@ pub(crate) fn run() -> Result<()> {
     steps.extend([
         Step::cargo("examples in the documentation", "test --package goldcrest --doc --features phy-lan9118"),
         Step::cargo("tests in tests/ (fuzz corpus among them)", "test --workspace --test *"),
+        Step::cargo("quickstart, by root and by a user", "test --release --test quickstart"),
         Step::xtask("firmware mps2 mirror", "firmware mps2 mirror --run")
             .needs(&["qemu-system-arm", "ip"])
             .shows_output(),
