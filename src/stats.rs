@@ -99,6 +99,7 @@ impl DropReason {
 /// All wrap at 2^32, as SNMP's Counter32 does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(C)]
 pub struct Stats {
     /// RFC 2863 `ifInUcastPkts` and its kin together: frames received.
     pub in_frames: u32,

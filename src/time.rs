@@ -201,6 +201,7 @@ impl Ticks {
     }
 
     /// The earlier of two times, if there is any.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn earlier(a: Option<Ticks>, b: Option<Ticks>) -> Option<Ticks> {
         match (a, b) {
             (Some(a), Some(b)) => Some(if b.is_before(a) { b } else { a }),

@@ -30,7 +30,7 @@ pub(crate) fn solicit(
     _iface: &mut Interface<'_>,
     _slot: &mut dyn TxSlot,
     _target: &[u8; 4],
-    _to: Option<Hardware>,
+    _to: &Hardware,
 ) -> bool {
     false
 }
@@ -97,13 +97,12 @@ mod on_ethernet {
         iface: &mut Interface<'_>,
         slot: &mut dyn TxSlot,
         target: &[u8; 4],
-        to: Option<Hardware>,
+        to: &Hardware,
     ) -> bool {
         let Some(source) = iface.source_for(&Addr::v4(*target)) else { return false };
         let Some(source) = source.as_v4() else { return false };
         let ours = (&iface.hardware, &source);
-        let destination = to.unwrap_or([0xff; 6]);
-        let sent = send(slot, Operation::REQUEST, &destination, ours, (&[0; 6], target));
+        let sent = send(slot, Operation::REQUEST, to, ours, (&[0; 6], target));
         if sent {
             iface.stats.on_link_frame_sent(FRAME_LEN);
         }

@@ -93,8 +93,8 @@ fn ask_neighbors(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, por
         match action {
             Action::Solicit { addr, to } => {
                 links.with_port(port, |iface, out| match (addr.as_v4(), addr.as_v6()) {
-                    (Some(target), _) => arp::solicit(iface, out.slot, &target, to),
-                    (_, Some(target)) => ndisc::solicit(iface, out, target, to),
+                    (Some(target), _) => arp::solicit(iface, out.slot, &target, &to),
+                    (_, Some(target)) => ndisc::solicit(iface, out, target, &to),
                     _ => false,
                 });
             }

@@ -103,20 +103,23 @@ impl core::error::Error for AddressError {}
 ///
 /// With one device, drive it by [`poll`](Self::poll); with several, put each into a port of a
 /// [`Router`](super::Router).
+#[repr(C)]
 pub struct Interface<'a> {
-    pub(crate) capabilities: DeviceCapabilities,
-    pub(crate) hardware: [u8; 6],
-    pub(crate) link: LinkState,
-    pub(crate) any_ip: bool,
+    // In this order since short instructions reach what is near the beginning.
     pub(crate) addresses: ManagedSlice<'a, Option<Address>>,
-    routes: Routes<'a>,
+    pub(crate) hardware: [u8; 6],
+    pub(crate) ident: u16,
+    ip_mtu: usize,
+    pub(crate) link: LinkState,
+    pub(crate) capabilities: DeviceCapabilities,
     pub(crate) neighbors: NeighborCache<'a>,
-    pub(crate) packets: PacketPool<'a>,
+    pub(crate) stats: Stats,
+    routes: Routes<'a>,
     /// Sockets whose packet found no room in the device.
     pub(crate) blocked: List,
     pub(crate) errors_limit: RateLimit,
-    pub(crate) ident: u16,
-    pub(crate) stats: Stats,
+    pub(crate) packets: PacketPool<'a>,
+    pub(crate) any_ip: bool,
 }
 
 #[cfg(feature = "alloc")]
@@ -147,8 +150,10 @@ impl<'a> Interface<'a> {
             (HardwareAddress::Ip, Medium::Ip) => [0; 6],
             _ => panic!("the hardware address does not fit the medium"),
         };
+        let ip_mtu = capabilities.max_transmission_unit.saturating_sub(capabilities.medium.header_len());
         Interface {
             capabilities,
+            ip_mtu,
             hardware,
             link: LinkState::UP,
             any_ip: false,
@@ -257,7 +262,7 @@ impl<'a> Interface<'a> {
 
     /// Octets of the largest IP packet that the link carries.
     pub fn ip_mtu(&self) -> usize {
-        self.capabilities.max_transmission_unit.saturating_sub(self.link_header_len())
+        self.ip_mtu
     }
 
     pub(crate) fn is_ethernet(&self) -> bool {

@@ -46,7 +46,6 @@ mod tcp_set;
     feature = "iface-router",
     feature = "iface-queue",
     feature = "iface-hooks",
-    feature = "iface-demux",
     feature = "iface-ephemeral"
 ))]
 mod tests;

@@ -22,7 +22,7 @@ pub(crate) fn solicit(
     _iface: &mut Interface<'_>,
     _out: &mut Out<'_>,
     _target: &[u8; 16],
-    _to: Option<Hardware>,
+    _to: &Hardware,
 ) -> bool {
     false
 }
@@ -32,7 +32,7 @@ mod on_ethernet {
     use super::*;
     use crate::iface::arp::learn;
     use crate::iface::icmp::{self, Message};
-    use crate::iface::neighbor::Evidence;
+    use crate::iface::neighbor::{EVERYBODY, Evidence};
     use crate::iface::output::Packet;
     use crate::storage::Class;
     use crate::wire::ndisc::{self, NeighborFlags};
@@ -125,10 +125,10 @@ mod on_ethernet {
         iface: &mut Interface<'_>,
         out: &mut Out<'_>,
         target: &[u8; 16],
-        to: Option<Hardware>,
+        to: &Hardware,
     ) -> bool {
         let Some(src) = iface.source_for(&Addr::v6(*target)) else { return false };
-        let dst = if to.is_some() { *target } else { Addr::solicited_node(target) };
+        let dst = if *to == EVERYBODY { Addr::solicited_node(target) } else { *target };
         let message = Message { kind: NEIGHBOR_SOLICITATION, code: 0, word: 0 };
         let body = body_of(target, Some((1, iface.hardware)));
         send(iface, out, src, Addr::v6(dst), &message, &body)

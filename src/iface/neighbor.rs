@@ -23,6 +23,9 @@ use crate::wire::Addr;
 /// An Ethernet address, which is the only kind that is resolved.
 pub(crate) type Hardware = [u8; 6];
 
+/// The hardware address that is nobody's own.
+pub(crate) const EVERYBODY: Hardware = [0xff; 6];
+
 /// Reachability of a neighbour (RFC 4861 §7.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum State {
@@ -87,8 +90,8 @@ pub(crate) enum Resolution {
 /// What shall be done because time has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Ask who has `addr`: everybody, or the one who had it.
-    Solicit { addr: Addr, to: Option<Hardware> },
+    /// Ask who has `addr`: [`EVERYBODY`], or the one who had it.
+    Solicit { addr: Addr, to: Hardware },
     /// Nobody has answered: release what waits on this entry, then [`NeighborCache::forget`] it.
     Fail(usize),
 }
@@ -208,15 +211,15 @@ impl<'a> NeighborCache<'a> {
         let was_waited_for = entry.state == State::Incomplete;
         let was_timed = entry.is_timed();
         let changed = entry.hardware != *hardware;
-        if changed && !was_waited_for && !evidence.override_ {
-            // RFC 4861 §7.2.5: a differing address without the override flag only casts doubt.
-            if entry.state == State::Reachable {
-                entry.enter(State::Stale, now);
-            }
+        // RFC 4861 §7.2.5: a differing address without the override flag only casts doubt.
+        let is_doubt = changed && !was_waited_for && !evidence.override_;
+        if is_doubt && entry.state != State::Reachable {
             return None;
         }
-        entry.hardware = *hardware;
-        if evidence.solicited {
+        if !is_doubt {
+            entry.hardware = *hardware;
+        }
+        if evidence.solicited && !is_doubt {
             entry.enter(State::Reachable, now.after(config::NEIGHBOR_REACHABLE));
         } else if changed || was_waited_for {
             entry.enter(State::Stale, now);
@@ -265,7 +268,7 @@ impl<'a> NeighborCache<'a> {
         }
         entry.tries += 1;
         entry.due = now.after(config::NEIGHBOR_RETRANSMIT);
-        let to = (entry.state == State::Probe).then_some(entry.hardware);
+        let to = if entry.state == State::Probe { entry.hardware } else { EVERYBODY };
         Some(Action::Solicit { addr: entry.addr, to })
     }
 
@@ -340,7 +343,7 @@ mod tests {
             assert_eq!(resolve(cache, &addr(1), Ticks(0)).0, Resolution::Pending(0));
             let mut now = Ticks(0);
             for _ in 0..config::NEIGHBOR_SOLICITATIONS {
-                assert_eq!(cache.next_action(now), Some(Action::Solicit { addr: addr(1), to: None }));
+                assert_eq!(cache.next_action(now), Some(Action::Solicit { addr: addr(1), to: EVERYBODY }));
                 assert_eq!(cache.next_action(now), None);
                 now = cache.poll_at().unwrap();
             }
@@ -361,7 +364,7 @@ mod tests {
             assert_eq!(resolve(cache, &addr(1), later), (Resolution::Known, MAC));
             let probe_at = cache.poll_at().unwrap();
             assert_eq!(probe_at, later.after(config::NEIGHBOR_DELAY));
-            let probe = Action::Solicit { addr: addr(1), to: Some(MAC) };
+            let probe = Action::Solicit { addr: addr(1), to: MAC };
             assert_eq!(cache.next_action(probe_at), Some(probe));
             cache.learn(&addr(1), &MAC, ANSWER, probe_at);
             assert_eq!(cache.poll_at(), None);
@@ -378,7 +381,7 @@ mod tests {
             let failed = loop {
                 match cache.next_action(cache.poll_at().unwrap()).unwrap() {
                     Action::Solicit { to, .. } => {
-                        assert_eq!(to, Some(MAC));
+                        assert_eq!(to, MAC);
                         probes += 1;
                     }
                     Action::Fail(index) => break index,

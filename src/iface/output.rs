@@ -4,7 +4,7 @@
 
 use super::interface::Interface;
 use super::links::Out;
-use super::neighbor::{Hardware, Resolution};
+use super::neighbor::{EVERYBODY, Hardware, Resolution};
 use crate::config;
 use crate::phy::{TxChecksum, TxMeta, TxSlot};
 use crate::stats::DropReason;
@@ -179,7 +179,7 @@ impl Interface<'_> {
             return Resolution::Known;
         }
         if config::HAS_IPV4 && self.is_broadcast(next_hop) {
-            *hardware = [0xff; 6];
+            *hardware = EVERYBODY;
             return Resolution::Known;
         }
         self.neighbors.start(next_hop, now)

@@ -1,4 +1,4 @@
-//! In place of the demultiplexing table where `iface-demux` is not built in: every lookup walks all
+//! In place of the demultiplexing table where `iface-scale` is not built in: every lookup walks all
 //! slots, in their order.
 
 use managed::ManagedSlice;

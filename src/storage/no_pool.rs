@@ -2,7 +2,7 @@
 
 use managed::ManagedSlice;
 
-use super::pool::{Class, PacketCell, PoolError};
+use super::packet_cell::{Class, PacketCell, PoolError};
 
 /// A store that has no room for any packet.
 #[derive(Debug)]

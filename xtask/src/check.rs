@@ -16,13 +16,13 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, each mechanism", "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks"),
     (
         "IPv4, alloc, big tables",
-        "alloc,medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-demux,iface-ephemeral",
+        "alloc,medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-scale,iface-ephemeral",
     ),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,\
-         iface-queue,iface-hooks,iface-demux,iface-ephemeral,phy-loopback,phy-tracer",
+         iface-queue,iface-hooks,iface-scale,iface-ephemeral,phy-loopback,phy-tracer",
     ),
     (
         "router, no alloc",
@@ -84,6 +84,12 @@ pub(crate) fn steps() -> Vec<Step> {
         });
         steps.push(Step::possible(name.to_string(), command));
     }
+    // The engine's own tests again, with linear scans for the table and the heap.
+    steps.push(Step::cargo(
+        "unit tests without iface-scale",
+        "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
+         proto-ipv6,socket-udp,socket-tcp,tcp-cookies,iface-router,iface-queue,iface-hooks,iface-ephemeral",
+    ));
     steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118"));
     steps
 }
