@@ -320,7 +320,8 @@ impl<'a> Interface<'a> {
     pub(crate) fn route<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
         let mut best = self.routes.lookup(dst, now);
         if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
-            best = best.or(Some(Match::new(0, 1, dst)));
+            // A route that fits says by which link these go, but never by way of a gateway (RFC 919 §7).
+            best = Some(Match { next_hop: dst, ..best.unwrap_or(Match::new(0, 1, dst)) });
         }
         for own in self.own().filter(|own| dst.is_in(&own.addr, own.prefix_len)) {
             best = Match::or_better(best, Match::new(own.prefix_len, 0, dst));

@@ -299,7 +299,8 @@ fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Opt
 
 #[inline]
 fn write_checksum(payload: &mut [u8], packet: &Packet, at: usize, sum: Sum, offloaded: bool) {
-    let mut total = sum;
+    // A device that adds the payload adds the header, too.
+    let mut total = if offloaded { Sum::ZERO } else { sum };
     if packet.protocol != IpProtocol::ICMP {
         let len = payload.len() as u32;
         total = total.add(checksum::pseudo_header(&packet.src, &packet.dst, packet.protocol.0, len));
