@@ -12,6 +12,10 @@ pub(crate) const HAS_IPV6: bool = cfg!(feature = "proto-ipv6");
 /// Whether Ethernet is built in.
 pub(crate) const HAS_ETHERNET: bool = cfg!(feature = "medium-ethernet");
 
+/// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
+/// begin established.
+pub(crate) const HAS_TCP_OPENING: bool = cfg!(any(feature = "tcp-connect", feature = "tcp-listen-once"));
+
 /// Hop limit of packets that no socket sets one for (RFC 1700).
 pub const DEFAULT_HOP_LIMIT: u8 = 64;
 

@@ -163,7 +163,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             ListenerVerdict::Complete(index) => {
                 let now = self.links.now;
                 let ip_mtu = self.links.iface.ip_mtu();
-                match self.sockets.open_half(ix, index, now, ip_mtu) {
+                match self.sockets.open_half(ix, index, false, now, ip_mtu) {
                     Some(socket) => self.give_segment(socket, tuple, segment),
                     None => Err(DropReason::NoSlot),
                 }

@@ -9,11 +9,11 @@ use super::engine::context;
 use super::links::Links;
 use super::socket_set::{Flags, HandleError, SocketSet};
 use crate::config;
-use crate::socket::tcp::{self, ConnectError, Error, ListenError};
+use crate::socket::tcp::{self, Error, ListenError};
 use crate::socket::{Events, Socket, Tuple};
 use crate::storage::{List, NIL, Slots, SocketHandle, lists};
-use crate::time::{Instant, Ticks};
-use crate::wire::{Addr, IpEndpoint, IpListenEndpoint, IpProtocol};
+use crate::time::Instant;
+use crate::wire::{Addr, IpListenEndpoint, IpProtocol};
 
 const TCP: u8 = IpProtocol::TCP.0;
 
@@ -106,6 +106,7 @@ impl<'a> SocketSet<'a> {
     ) -> Result<(), ListenError> {
         let ix = self.index_of(handle).map_err(|_| ListenError::InvalidState)?;
         match self.entry_mut(ix).map(|entry| &mut entry.socket) {
+            #[cfg(feature = "tcp-listen-once")]
             Some(Socket::Tcp(socket)) => socket.listen(endpoint)?,
             Some(Socket::TcpListener(listener)) => listener.listen(endpoint)?,
             _ => return Err(ListenError::InvalidState),
@@ -149,17 +150,7 @@ impl<'a> SocketSet<'a> {
         let ip_mtu = links.iface.ip_mtu();
         let Some(Socket::Tcp(socket)) = self.entry(ix).map(|entry| &entry.socket) else { return Ok(()) };
         if let Some(wish) = socket.wish() {
-            match self.local_end(&wish, links) {
-                Ok((local, port)) => {
-                    self.with_tcp(ix, now, ip_mtu, |socket, cx| socket.settle(cx, local, port))
-                }
-                Err(error) => {
-                    let mut events = Events::empty();
-                    self.with_tcp(ix, now, ip_mtu, |socket, _| events = socket.fail(error));
-                    self.notify(ix, events);
-                    return Err(error);
-                }
-            }
+            self.settle_wish(ix, &wish, links)?;
         } else if socket.listen_key().is_some() {
             // An error shows in its events.
             let _ = self.settle_listener(ix);
@@ -177,30 +168,7 @@ impl<'a> SocketSet<'a> {
         Ok(())
     }
 
-    /// Begins to connect a TCP socket, at once: `links` says from where.
-    pub(crate) fn connect_by(
-        &mut self,
-        links: &Links<'_, '_, '_>,
-        handle: SocketHandle,
-        remote: impl Into<IpEndpoint>,
-        local: impl Into<IpListenEndpoint>,
-    ) -> Result<(), ConnectError> {
-        let socket = self.try_get_mut::<tcp::Socket<'a>>(handle).map_err(|_| ConnectError::Handle)?;
-        socket.connect(remote, local)?;
-        let ix = self.index_of(handle).map_err(|_| ConnectError::Handle)?;
-        let settled = self.settle_tcp(ix, links);
-        self.update_timer(ix, Ticks::from_instant(links.now));
-        settled.map_err(|error| {
-            self.forget_events(ix);
-            match error {
-                Error::ZoneNeeded => ConnectError::ZoneNeeded,
-                Error::AddressInUse => ConnectError::AddressInUse,
-                _ => ConnectError::Unreachable,
-            }
-        })
-    }
-
-    fn with_tcp(
+    pub(super) fn with_tcp(
         &mut self,
         ix: u32,
         now: Instant,
@@ -211,35 +179,6 @@ impl<'a> SocketSet<'a> {
         if let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) {
             f(socket, &context(keys, now, ip_mtu, 0));
         }
-    }
-
-    /// The local address and port for a connection to be.
-    fn local_end(&mut self, wish: &tcp::Wish, links: &Links<'_, '_, '_>) -> Result<(Addr, u16), Error> {
-        let needs_zone = !wish.remote.is_v4() && wish.remote.is_link_local() && links.count() > 1;
-        if needs_zone && wish.zone.is_none() {
-            return Err(Error::ZoneNeeded);
-        }
-        let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
-        let source = || {
-            let route = links.route(&wish.remote, zone)?;
-            links.iface(route.port)?.source_for(&wish.remote)
-        };
-        let local = wish.local.or_else(source).ok_or(Error::Unreachable)?;
-        let (remote, remote_port) = (wish.remote, wish.remote_port);
-        let tuple = |port| Tuple { local, remote, local_port: port, remote_port, zone };
-        let is_free =
-            |set: &Self, port| set.find_connection(set.hash_of(&tuple(port)), &tuple(port)).is_none();
-        if wish.local_port != 0 {
-            return if is_free(self, wish.local_port) {
-                Ok((local, wish.local_port))
-            } else {
-                Err(Error::AddressInUse)
-            };
-        }
-        let [a, b, c, d] = remote.words();
-        let flow = [a, b, c, d, u32::from(remote_port)];
-        let port = self.ephemeral_port(IpProtocol::TCP, &flow, &is_free);
-        port.map(|port| (local, port)).ok_or(Error::AddressInUse)
     }
 
     /// Lends a closed socket to a listener, for a connection to come. Its handle is void until
@@ -339,8 +278,16 @@ impl<'a> SocketSet<'a> {
         self.slots.handle_at(ix)
     }
 
-    /// Opens a socket for a listener's complete half-open connection, if there is one to be had.
-    pub(crate) fn open_half(&mut self, at: u32, index: usize, now: Instant, ip_mtu: usize) -> Option<u32> {
+    /// Opens a socket for a listener's complete half-open connection, if there is one to be had; it
+    /// `was_before` complete already, or the segment that completes it is to be processed next.
+    pub(crate) fn open_half(
+        &mut self,
+        at: u32,
+        index: usize,
+        was_before: bool,
+        now: Instant,
+        ip_mtu: usize,
+    ) -> Option<u32> {
         let listener = self.listener_mut(at)?;
         let Some(ix) = (if listener.has_room() { self.socket_for(at) } else { None }) else {
             self.listener_mut(at)?.keep_acked(index);
@@ -349,9 +296,8 @@ impl<'a> SocketSet<'a> {
         let SocketSet { slots, keys, .. } = self;
         let cx = context(keys, now, ip_mtu, 0);
         let (Some(listener), Some(socket)) = pair(slots, at, ix) else { return None };
-        if let Some(half) = listener.half_open(index) {
-            socket.open_from(&cx, half);
-        }
+        let half = listener.half_open(index)?;
+        let events = socket.open_from(&cx, half, was_before);
         listener.forget(index);
         if let Some(entry) = self.entry_mut(ix) {
             entry.flags = (entry.flags & Flags::MADE) | Flags::UNACCEPTED;
@@ -359,6 +305,7 @@ impl<'a> SocketSet<'a> {
         }
         self.refile_tcp(ix);
         self.push_accepted(at, ix);
+        self.notify(ix, events);
         self.notify(at, Events::ACCEPTABLE);
         Some(ix)
     }
@@ -366,10 +313,9 @@ impl<'a> SocketSet<'a> {
     /// Opens the connections that have waited for a socket.
     pub(crate) fn open_waiting(&mut self, at: u32, now: Instant, ip_mtu: usize) {
         while let Some(index) = self.listener_mut(at).and_then(|listener| listener.next_acked()) {
-            let Some(ix) = self.open_half(at, index, now, ip_mtu) else { return };
-            let mut events = Events::empty();
-            self.with_tcp(ix, now, ip_mtu, |socket, cx| events = socket.establish(cx));
-            self.notify(ix, events);
+            if self.open_half(at, index, true, now, ip_mtu).is_none() {
+                return;
+            }
         }
     }
 

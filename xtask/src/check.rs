@@ -13,6 +13,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("bare IPv4, UDP", "medium-ip,proto-ipv4,socket-udp"),
     ("IPv4, UDP", "medium-ethernet,proto-ipv4,socket-udp"),
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
+    ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive"),
+    ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",

@@ -6,6 +6,7 @@
 use super::Side;
 use super::connection::{Connection, Marks};
 use super::error::Error;
+use super::keep_alive::Silence;
 use super::recovery::{OnAck, OnDup};
 use super::recv;
 use super::segment::{Outcome, Segment};
@@ -51,7 +52,7 @@ impl Connection {
             return Outcome::dropped(DropReason::Unacceptable);
         }
         let mut out = Outcome::NONE;
-        if self.state == State::SynReceived {
+        if self.state.is_syn_received() {
             if seg.ack != self.snd.max || self.snd.max == self.snd.una {
                 return Outcome::refused(seg);
             }
@@ -62,8 +63,7 @@ impl Connection {
             self.challenge(cx.ticks);
             return Outcome { drop: Some(DropReason::Unacceptable), ..out };
         }
-        self.heard_at = cx.ticks;
-        self.probes = 0;
+        self.silence = Silence::new(cx.ticks);
         out.events |= self.on_ack(cx, seg, side);
         if len > 0 && self.state.takes_data() {
             self.on_text(cx, seg, offset, side, in_place, &mut out);
@@ -93,11 +93,10 @@ impl Connection {
         let mut out = Outcome::dropped(DropReason::Unacceptable);
         // What is just old still acknowledges. Without that two closed windows can lock each other: each
         // end has taken a probe, and so finds the other's ACKs to be one octet old.
-        let is_recent = offset < 0 && offset > -(MAX_AGE as i32) && self.state != State::SynReceived;
+        let is_recent = offset < 0 && offset > -(MAX_AGE as i32) && !self.state.is_syn_received();
         let is_ack = seg.flags.contains(Flags::ACK) && seg.ack.le(self.snd.max);
         if is_recent && is_ack && seg.ack.ge(self.snd.una) {
-            self.heard_at = cx.ticks;
-            self.probes = 0;
+            self.silence = Silence::new(cx.ticks);
             if seg.ack.gt(self.snd.una) {
                 out.events |= self.on_ack(cx, seg, side);
             } else {
@@ -121,7 +120,7 @@ impl Connection {
         if seg.flags.contains(Flags::RST) {
             // RFC 5961 §3.2: only the exact number resets; one in the window is asked back.
             if offset == 0 {
-                let refused = self.state == State::SynReceived;
+                let refused = self.state.is_syn_received();
                 let error = if refused { Error::Refused } else { Error::Reset };
                 return Outcome { events: self.fail(error, side), ..Outcome::NONE };
             }
@@ -130,7 +129,7 @@ impl Connection {
             }
             return Outcome::dropped(DropReason::Unacceptable);
         }
-        if self.state == State::SynReceived && offset == -1 {
+        if self.state.is_syn_received() && offset == -1 {
             return self.process_syn_again(cx, seg, side);
         }
         // RFC 5961 §4.2: a SYN is never acted on here; a peer that has restarted answers with a RST.
@@ -154,39 +153,6 @@ impl Connection {
             self.snd.nxt = self.snd.una;
         }
         Outcome::NONE
-    }
-
-    /// RFC 9293 §3.10.7.3.
-    #[inline(never)]
-    fn process_syn_sent(&mut self, cx: &Context<'_>, seg: &Segment<'_>, side: &mut Side<'_>) -> Outcome {
-        let has_ack = seg.flags.contains(Flags::ACK);
-        if has_ack && (seg.ack != self.snd.max || self.snd.max == self.snd.una) {
-            return Outcome::refused(seg);
-        }
-        if seg.flags.contains(Flags::RST) {
-            if has_ack {
-                return Outcome { events: self.fail(Error::Refused, side), ..Outcome::NONE };
-            }
-            return Outcome::dropped(DropReason::Unacceptable);
-        }
-        if !seg.flags.contains(Flags::SYN) {
-            return Outcome::dropped(DropReason::Unacceptable);
-        }
-        // Data that comes with the SYN is not taken; it will come again.
-        self.on_syn(seg.seq, u32::from(seg.window), &seg.options, side);
-        self.heard_at = cx.ticks;
-        let mut out = Outcome::NONE;
-        if has_ack {
-            out.events = self.establish(cx, seg.ack, side);
-            self.snd.wl2 = seg.ack;
-            self.marks |= Marks::ACK;
-        } else {
-            // RFC 9293 §3.5, figure 7: both open at once; ours goes again, with an ACK.
-            self.state = State::SynReceived;
-            self.snd.nxt = self.snd.una;
-            self.rtt.on_retransmit();
-        }
-        out
     }
 
     #[cold]

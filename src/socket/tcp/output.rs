@@ -42,10 +42,7 @@ impl Connection {
         if self.state.takes_data() && self.rcv.is_update_due(&side.rx, u32::from(self.path_mss(cx))) {
             return true;
         }
-        // RFC 9293 §3.8.4: what was acknowledged long ago, so that the peer must answer.
-        plan.kind = Kind::KeepAlive;
-        plan.seq = self.snd.una - 1;
-        self.marks.contains(Marks::KEEP_ALIVE)
+        self.decide_keep_alive(plan)
     }
 
     /// A SYN, a SYN-ACK, or the reset of a connection that was aborted.

@@ -73,11 +73,11 @@ fn a_record_becomes_a_connection_with_its_first_request() {
     let ListenerVerdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
     let mut socket = socket(1 << 18, 10_000);
     let cx = context!(bench.keys, bench.now, MTU);
-    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
-    assert_eq!(socket.state(), State::SynReceived);
+    let events = socket.open_from(&cx, bench.listener.half_open(index).unwrap(), false);
+    assert!(events.contains(Events::CONNECTED));
     assert_eq!(socket.tuple(), Some(tuple(1_000)));
     let out = socket.process(&cx, &request(&syn_ack), None);
-    assert!(out.events.contains(Events::CONNECTED | Events::READABLE));
+    assert!(out.events.contains(Events::READABLE));
     bench.listener.forget(index);
     assert_eq!(bench.listener.half_open_count(), 0);
     assert_eq!(socket.state(), State::Established);
@@ -155,8 +155,8 @@ fn a_complete_connection_without_a_socket_is_kept() {
     // Without a segment at hand the socket is established from the record alone.
     let mut socket = socket(1 << 18, 1_000);
     let cx = context!(bench.keys, bench.now, MTU);
-    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
-    assert!(socket.establish(&cx).contains(Events::CONNECTED));
+    let events = socket.open_from(&cx, bench.listener.half_open(index).unwrap(), true);
+    assert!(events.contains(Events::CONNECTED));
     assert_eq!(socket.state(), State::Established);
     assert_eq!(socket.decide(&cx).unwrap().ack, SeqNum(1_001));
     // Not for ever.
@@ -211,7 +211,7 @@ fn a_client_that_does_not_scale_is_not_scaled_for() {
     let ListenerVerdict::Complete(index) = bench.ack(9, &syn_ack) else { panic!() };
     let cx = context!(bench.keys, bench.now, MTU);
     let mut socket = socket(1 << 18, 10_000);
-    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
+    socket.open_from(&cx, bench.listener.half_open(index).unwrap(), false);
     socket.process(&cx, &request(&syn_ack), None);
     socket.send_slice(&[0; 5_000]).unwrap();
     let plan = socket.decide(&cx).unwrap();

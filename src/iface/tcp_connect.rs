@@ -1,0 +1,85 @@
+//! Active opens in the set: from where a connection is made, and by which port.
+
+use super::links::Links;
+use super::socket_set::SocketSet;
+use crate::socket::tcp::{self, ConnectError, Error, Wish};
+use crate::socket::{Events, Tuple};
+use crate::storage::SocketHandle;
+use crate::time::Ticks;
+use crate::wire::{Addr, IpEndpoint, IpListenEndpoint, IpProtocol};
+
+impl<'a> SocketSet<'a> {
+    /// Begins to connect a TCP socket, at once: `links` says from where.
+    pub(crate) fn connect_by(
+        &mut self,
+        links: &Links<'_, '_, '_>,
+        handle: SocketHandle,
+        remote: impl Into<IpEndpoint>,
+        local: impl Into<IpListenEndpoint>,
+    ) -> Result<(), ConnectError> {
+        let socket = self.try_get_mut::<tcp::Socket<'a>>(handle).map_err(|_| ConnectError::Handle)?;
+        socket.connect(remote, local)?;
+        let ix = self.index_of(handle).map_err(|_| ConnectError::Handle)?;
+        let settled = self.settle_tcp(ix, links);
+        self.update_timer(ix, Ticks::from_instant(links.now));
+        settled.map_err(|error| {
+            self.forget_events(ix);
+            match error {
+                Error::ZoneNeeded => ConnectError::ZoneNeeded,
+                Error::AddressInUse => ConnectError::AddressInUse,
+                _ => ConnectError::Unreachable,
+            }
+        })
+    }
+
+    /// Gives a connection to be its address, port and sequence number.
+    pub(super) fn settle_wish(
+        &mut self,
+        ix: u32,
+        wish: &Wish,
+        links: &Links<'_, '_, '_>,
+    ) -> Result<(), Error> {
+        let (now, ip_mtu) = (links.now, links.iface.ip_mtu());
+        match self.local_end(wish, links) {
+            Ok((local, port)) => {
+                self.with_tcp(ix, now, ip_mtu, |socket, cx| socket.settle(cx, local, port));
+                Ok(())
+            }
+            Err(error) => {
+                let mut events = Events::empty();
+                self.with_tcp(ix, now, ip_mtu, |socket, _| events = socket.fail(error));
+                self.notify(ix, events);
+                Err(error)
+            }
+        }
+    }
+
+    /// The local address and port for a connection to be.
+    fn local_end(&mut self, wish: &Wish, links: &Links<'_, '_, '_>) -> Result<(Addr, u16), Error> {
+        let needs_zone = !wish.remote.is_v4() && wish.remote.is_link_local() && links.count() > 1;
+        if needs_zone && wish.zone.is_none() {
+            return Err(Error::ZoneNeeded);
+        }
+        let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
+        let source = || {
+            let route = links.route(&wish.remote, zone)?;
+            links.iface(route.port)?.source_for(&wish.remote)
+        };
+        let local = wish.local.or_else(source).ok_or(Error::Unreachable)?;
+        let (remote, remote_port) = (wish.remote, wish.remote_port);
+        let tuple = |port| Tuple { local, remote, local_port: port, remote_port, zone };
+        let is_free =
+            |set: &Self, port| set.find_connection(set.hash_of(&tuple(port)), &tuple(port)).is_none();
+        if wish.local_port != 0 {
+            return if is_free(self, wish.local_port) {
+                Ok((local, wish.local_port))
+            } else {
+                Err(Error::AddressInUse)
+            };
+        }
+        let [a, b, c, d] = remote.words();
+        let flow = [a, b, c, d, u32::from(remote_port)];
+        let port = self.ephemeral_port(IpProtocol::TCP, &flow, &is_free);
+        port.map(|port| (local, port)).ok_or(Error::AddressInUse)
+    }
+}

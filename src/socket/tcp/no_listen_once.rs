@@ -1,0 +1,33 @@
+//! Without passive opens of sockets: only a [`Listener`](super::Listener) listens.
+
+use super::Socket;
+use super::connection::Connection;
+use super::segment::{Outcome, Segment};
+use crate::socket::{Context, Tuple};
+use crate::wire::Addr;
+
+/// No socket has one.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Listening {}
+
+impl Socket<'_> {
+    #[inline]
+    pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
+        None
+    }
+
+    #[inline]
+    pub(crate) fn accept_syn(&mut self, _: &Context<'_>, _: &Tuple, seg: &Segment<'_>) -> Outcome {
+        Outcome::refused(seg)
+    }
+
+    #[inline]
+    pub(super) fn listen_again(&mut self) {}
+}
+
+impl Connection {
+    #[inline]
+    pub(super) fn give_up_request(&mut self) -> bool {
+        false
+    }
+}
