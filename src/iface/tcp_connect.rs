@@ -1,9 +1,11 @@
 //! Active opens in the set: from where a connection is made, and by which port.
 
+use super::engine::context;
 use super::links::Links;
 use super::socket_set::SocketSet;
+use super::tcp_set::tcp_in;
+use crate::socket::Tuple;
 use crate::socket::tcp::{self, ConnectError, Error, Wish};
-use crate::socket::{Events, Tuple};
 use crate::storage::SocketHandle;
 use crate::time::Ticks;
 use crate::wire::{Addr, IpEndpoint, IpListenEndpoint, IpProtocol};
@@ -39,15 +41,16 @@ impl<'a> SocketSet<'a> {
         wish: &Wish,
         links: &Links<'_, '_, '_>,
     ) -> Result<(), Error> {
-        let (now, ip_mtu) = (links.now, links.iface.ip_mtu());
-        match self.local_end(wish, links) {
+        let end = self.local_end(wish, links);
+        let SocketSet { slots, keys, .. } = self;
+        let Some(socket) = tcp_in(slots, ix) else { return Ok(()) };
+        match end {
             Ok((local, port)) => {
-                self.with_tcp(ix, now, ip_mtu, |socket, cx| socket.settle(cx, local, port));
+                socket.settle(&context(keys, links.now, links.iface.ip_mtu(), 0), local, port);
                 Ok(())
             }
             Err(error) => {
-                let mut events = Events::empty();
-                self.with_tcp(ix, now, ip_mtu, |socket, _| events = socket.fail(error));
+                let events = socket.fail(error);
                 self.notify(ix, events);
                 Err(error)
             }

@@ -4,8 +4,8 @@
 
 use managed::ManagedSlice;
 
-use crate::socket::Tuple;
-use crate::socket::tcp::TimeWait;
+use crate::socket::tcp::{Plan, Segment, TimeWait, Verdict};
+use crate::socket::{Context, Tuple};
 use crate::time::Ticks;
 
 const WAYS: usize = 4;
@@ -29,27 +29,38 @@ impl<'a> TimeWaitTable<'a> {
         self.records.get_mut(start..end).unwrap_or_default()
     }
 
-    /// The record of a connection, if it is there and still alive.
-    pub(crate) fn find(&mut self, hash: u32, tuple: &Tuple, now: Ticks) -> Option<&mut TimeWait> {
-        if self.records.is_empty() {
-            return None;
+    /// Gives a segment to the record of its connection. [`Verdict::Reopen`], and there is none afterwards, if
+    /// there is none alive.
+    pub(crate) fn process(
+        &mut self,
+        hash: u32,
+        tuple: &Tuple,
+        cx: &Context<'_>,
+        segment: &Segment<'_>,
+        reply: &mut Plan,
+    ) -> Verdict {
+        let mut places = self.places(hash).iter_mut();
+        let Some(record) = places.find(|record| record.is_used() && record.is_for(tuple)) else {
+            return Verdict::Reopen;
+        };
+        if !record.is_expired(cx.ticks) {
+            let verdict = record.process(cx, segment, reply);
+            if verdict != Verdict::Reopen {
+                return verdict;
+            }
         }
-        let place = self.places(hash).iter_mut().find(|record| record.is_used() && record.is_for(tuple))?;
-        if place.is_expired(now) {
-            *place = TimeWait::EMPTY;
-            return None;
-        }
-        Some(place)
+        *record = TimeWait::EMPTY;
+        Verdict::Reopen
     }
 
     /// Keeps a record, in place of the one that would go first if there is no room.
-    pub(crate) fn insert(&mut self, hash: u32, record: TimeWait, now: Ticks) {
+    pub(crate) fn insert(&mut self, hash: u32, record: &TimeWait, now: Ticks) {
         let left = |record: &TimeWait| match record.is_used() && !record.is_expired(now) {
             true => record.expires_at(now).since(now),
             false => -1,
         };
         if let Some(place) = self.places(hash).iter_mut().min_by_key(|record| left(record)) {
-            *place = record;
+            *place = *record;
         }
     }
 

@@ -7,7 +7,6 @@ use super::segment::{Outcome, Segment};
 use super::state::State;
 use super::{Phase, Side, Socket, to_addr};
 use crate::socket::{Context, Events, Tuple};
-use crate::stats::DropReason;
 use crate::wire::tcp::Flags;
 use crate::wire::{Addr, IpEndpoint, IpListenEndpoint};
 
@@ -92,16 +91,16 @@ impl Connection {
     ) -> Outcome {
         let has_ack = seg.flags.contains(Flags::ACK);
         if has_ack && (seg.ack != self.snd.max || self.snd.max == self.snd.una) {
-            return Outcome::refused(seg);
+            return Outcome::REFUSED;
         }
         if seg.flags.contains(Flags::RST) {
             if has_ack {
                 return Outcome { events: self.fail(Error::Refused, side), ..Outcome::NONE };
             }
-            return Outcome::dropped(DropReason::Unacceptable);
+            return Outcome::DROPPED;
         }
         if !seg.flags.contains(Flags::SYN) {
-            return Outcome::dropped(DropReason::Unacceptable);
+            return Outcome::DROPPED;
         }
         // Data that comes with the SYN is not taken; it will come again.
         self.on_syn(seg.seq, u32::from(seg.window), &seg.options, side);

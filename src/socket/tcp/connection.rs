@@ -152,16 +152,10 @@ impl Connection {
         self.snd.max_wnd = window;
     }
 
-    /// Octets of IP and TCP header without options.
-    pub(super) fn header_len(&self) -> u16 {
-        if self.tuple.local.is_v4() { 40 } else { 60 }
-    }
-
     /// The largest payload that the path takes.
     #[inline]
     pub(super) fn path_mss(&self, cx: &Context<'_>) -> u16 {
-        // An MTU below the headers is none; the engine does not build on such links.
-        cx.ip_mtu.saturating_sub(self.header_len()).max(config::TCP_MIN_MSS)
+        path_mss(cx, &self.tuple)
     }
 
     /// The largest payload to send.
@@ -251,7 +245,7 @@ impl Connection {
     /// The record that stands in for this connection in TIME-WAIT, once its last ACK was sent.
     pub(super) fn time_wait(&self, now: Ticks) -> Option<TimeWait> {
         let is_ready = self.state == State::TimeWait && !self.marks.contains(Marks::ACK);
-        is_ready.then(|| TimeWait::new(self.tuple, self.snd.max, self.rcv.nxt, now))
+        is_ready.then(|| TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, now))
     }
 
     /// The application has let go: the engine finishes the connection by itself, within a time.
@@ -393,6 +387,15 @@ impl Connection {
         }
         self.on_silence(now, side)
     }
+}
+
+/// The largest payload that the path takes.
+#[inline]
+pub(super) fn path_mss(cx: &Context<'_>, tuple: &Tuple) -> u16 {
+    // Of the IP and the TCP header, without options.
+    let header_len = if tuple.local.is_v4() { 40 } else { 60 };
+    // An MTU below the headers is none; the engine does not build on such links.
+    cx.ip_mtu.saturating_sub(header_len).max(config::TCP_MIN_MSS)
 }
 
 fn default_mss(tuple: &Tuple) -> u16 {

@@ -9,12 +9,10 @@ use super::error::Error;
 use super::keep_alive::Silence;
 use super::recovery::{OnAck, OnDup};
 use super::recv;
-use super::segment::{Outcome, Segment};
+use super::segment::{Outcome, Plan, Segment, Verdict};
 use super::state::{State, Step};
-use super::time_wait::Verdict;
 use super::timers::Timer;
 use crate::socket::{Context, Events};
-use crate::stats::DropReason;
 use crate::wire::tcp::Flags;
 
 /// How old a segment may be for its ACK to count, in octets.
@@ -33,7 +31,7 @@ impl Connection {
         in_place: Option<InPlace<'_>>,
     ) -> Outcome {
         match self.state {
-            State::Closed | State::Listen => return Outcome::refused(seg),
+            State::Closed | State::Listen => return Outcome::REFUSED,
             State::SynSent => return self.process_syn_sent(cx, seg, side),
             State::TimeWait => return self.process_time_wait(cx, seg),
             _ => {}
@@ -49,19 +47,19 @@ impl Connection {
             return self.process_outside(cx, seg, offset, side);
         }
         if !seg.flags.contains(Flags::ACK) {
-            return Outcome::dropped(DropReason::Unacceptable);
+            return Outcome::DROPPED;
         }
         let mut out = Outcome::NONE;
         if self.state.is_syn_received() {
             if seg.ack != self.snd.max || self.snd.max == self.snd.una {
-                return Outcome::refused(seg);
+                return Outcome::REFUSED;
             }
             out.events |= self.establish(cx, seg.ack, side);
         }
         // RFC 5961 §5: an ACK of what was never sent, or from long ago, is not from the peer.
         if seg.ack.gt(self.snd.max) || seg.ack.lt(self.snd.una - self.snd.max_wnd) {
             self.challenge(cx.ticks);
-            return Outcome { drop: Some(DropReason::Unacceptable), ..out };
+            return Outcome { events: out.events, ..Outcome::DROPPED };
         }
         self.silence = Silence::new(cx.ticks);
         out.events |= self.on_ack(cx, seg, side);
@@ -90,7 +88,7 @@ impl Connection {
         } else {
             self.challenge(cx.ticks);
         }
-        let mut out = Outcome::dropped(DropReason::Unacceptable);
+        let mut out = Outcome::DROPPED;
         // What is just old still acknowledges. Without that two closed windows can lock each other: each
         // end has taken a probe, and so finds the other's ACKs to be one octet old.
         let is_recent = offset < 0 && offset > -(MAX_AGE as i32) && !self.state.is_syn_received();
@@ -127,14 +125,14 @@ impl Connection {
             if offset > 0 && offset < room {
                 self.challenge(cx.ticks);
             }
-            return Outcome::dropped(DropReason::Unacceptable);
+            return Outcome::DROPPED;
         }
         if self.state.is_syn_received() && offset == -1 {
             return self.process_syn_again(cx, seg, side);
         }
         // RFC 5961 §4.2: a SYN is never acted on here; a peer that has restarted answers with a RST.
         self.challenge(cx.ticks);
-        Outcome::dropped(DropReason::Unacceptable)
+        Outcome::DROPPED
     }
 
     /// The SYN that we have seen, once more or as the SYN-ACK of a simultaneous open.
@@ -157,15 +155,15 @@ impl Connection {
 
     #[cold]
     fn process_time_wait(&mut self, cx: &Context<'_>, seg: &Segment<'_>) -> Outcome {
-        let mut record = super::TimeWait::new(self.tuple, self.snd.max, self.rcv.nxt, cx.ticks);
-        match record.process(cx, seg) {
-            Verdict::Reply(_) => {
+        let mut record = super::TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, cx.ticks);
+        match record.process(cx, seg, &mut Plan::none()) {
+            Verdict::Reply => {
                 self.marks |= Marks::ACK;
                 self.enter_time_wait(cx.ticks);
                 Outcome::NONE
             }
-            Verdict::Drop(reason) => Outcome::dropped(reason),
-            Verdict::Reopen => Outcome { events: self.finish(), is_reopening: true, ..Outcome::NONE },
+            Verdict::Reopen => Outcome { verdict: Verdict::Reopen, events: self.finish() },
+            verdict => Outcome { verdict, ..Outcome::NONE },
         }
     }
 
@@ -297,8 +295,7 @@ impl Connection {
         if !payload.is_empty() {
             // RFC 1122 §4.2.2.13: nobody will read it, and the peer shall know.
             if self.marks.contains(Marks::ORPHAN) {
-                *out = Outcome::refused(seg);
-                out.events |= self.finish();
+                *out = Outcome { events: self.finish(), ..Outcome::REFUSED };
                 return;
             }
             let in_place = in_place.filter(|_| side.config.is_in_place);

@@ -6,18 +6,13 @@ use super::connection::{Connection, Marks};
 use super::error::ListenError;
 use super::segment::{Outcome, Segment};
 use super::state::State;
-use super::{Phase, Side, Socket, from_listen_key, listener};
+use super::{ListenKey, Phase, Side, Socket};
 use crate::socket::{Context, Tuple};
-use crate::stats::DropReason;
 use crate::wire::tcp::{Flags, Options, SeqNum};
 use crate::wire::{Addr, IpListenEndpoint};
 
 /// Where a socket listens.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Listening {
-    addr: Option<Addr>,
-    port: u16,
-}
+pub(super) type Listening = ListenKey;
 
 impl Socket<'_> {
     /// Takes one connection at `endpoint`: at one of our addresses, or any.
@@ -27,20 +22,20 @@ impl Socket<'_> {
         if self.state() != State::Closed {
             return Err(ListenError::InvalidState);
         }
-        let (addr, port) = listener::listen_key(endpoint.into())?;
-        self.restart(Phase::Listen(Listening { addr, port }));
+        let key = ListenKey::new(endpoint.into())?;
+        self.restart(Phase::Listen(key));
         Ok(())
     }
 
     /// Where it listens.
     pub fn listen_endpoint(&self) -> Option<IpListenEndpoint> {
-        self.listen_key().map(from_listen_key)
+        self.listen_key().map(ListenKey::endpoint)
     }
 
     /// Where it listens, for demultiplexing.
-    pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
-        match self.phase {
-            Phase::Listen(Listening { addr, port }) => Some((addr, port)),
+    pub(crate) fn listen_key(&self) -> Option<&ListenKey> {
+        match &self.phase {
+            Phase::Listen(key) => Some(key),
             _ => None,
         }
     }
@@ -48,20 +43,20 @@ impl Socket<'_> {
     /// A segment for a listening socket.
     #[inline(never)]
     pub(crate) fn accept_syn(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Outcome {
-        let Phase::Listen(Listening { addr, .. }) = self.phase else { return Outcome::refused(seg) };
+        let Phase::Listen(key) = self.phase else { return Outcome::REFUSED };
         if seg.flags.contains(Flags::RST) {
-            return Outcome::dropped(DropReason::Unacceptable);
+            return Outcome::DROPPED;
         }
         // RFC 9293 §3.10.7.2: an ACK belongs to something that is no more.
         if seg.flags.contains(Flags::ACK) {
-            return Outcome::refused(seg);
+            return Outcome::REFUSED;
         }
         if !seg.flags.contains(Flags::SYN) || seg.flags.contains(Flags::FIN) {
-            return Outcome::dropped(DropReason::Unacceptable);
+            return Outcome::DROPPED;
         }
         let mut connection = Connection::passive(cx, *tuple, seg.seq, seg.window, &seg.options, &self.side);
         connection.marks |= Marks::PASSIVE;
-        if addr.is_none() {
+        if key.is_any() {
             connection.marks |= Marks::LISTEN_ANY;
         }
         self.phase = Phase::Connection(connection);
@@ -74,9 +69,10 @@ impl Socket<'_> {
         if let Phase::Connection(connection) = &self.phase
             && connection.state == State::Listen
         {
-            let addr = (!connection.marks.contains(Marks::LISTEN_ANY)).then_some(connection.tuple.local);
-            let port = connection.tuple.local_port;
-            self.restart(Phase::Listen(Listening { addr, port }));
+            let is_any = connection.marks.contains(Marks::LISTEN_ANY);
+            let addr = if is_any { Addr::UNSPECIFIED } else { connection.tuple.local };
+            let key = ListenKey { addr, port: connection.tuple.local_port };
+            self.restart(Phase::Listen(key));
         }
     }
 }

@@ -49,23 +49,21 @@ use connection::{Connection, Marks};
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
 pub(crate) use input::InPlace;
 use listen_once::Listening;
-pub(crate) use listener::ListenerVerdict;
 pub use listener::{HalfOpen, Listener};
-pub(crate) use segment::{Kind, Outcome, Plan, Segment, emit_control, reset_for};
+pub(crate) use listener::{Line, ListenKey};
+pub(crate) use segment::{Kind, Outcome, Plan, Segment, Verdict, emit_control, plan_reset};
 pub use state::State;
 pub use time_wait::TimeWait;
-pub(crate) use time_wait::Verdict as TimeWaitVerdict;
 
 use keep_alive::KeepAlive;
 use user_timeout::UserTimeout;
 
 use super::{Context, Events, Tuple};
 use crate::config;
-use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
 use crate::time::{Duration, Ticks};
 use crate::wire::checksum::Sum;
-use crate::wire::{Addr, IpAddress, IpEndpoint, IpListenEndpoint};
+use crate::wire::{Addr, IpAddress, IpEndpoint};
 
 /// Milliseconds in ticks of 1,024 µs, rounded up; for constants up to 4,000 s.
 pub(crate) const fn ticks_of_ms(ms: u32) -> u32 {
@@ -78,10 +76,6 @@ fn to_addr(addr: IpAddress) -> Option<Addr> {
 
 fn to_endpoint(addr: Addr, port: u16) -> IpEndpoint {
     IpEndpoint::new(IpAddress::from(addr), port)
-}
-
-fn from_listen_key((addr, port): (Option<Addr>, u16)) -> IpListenEndpoint {
-    IpListenEndpoint { addr: addr.map(IpAddress::from), port }
 }
 
 /// What the application has set. Times are in ticks; 0 is none.
@@ -238,15 +232,20 @@ impl<'a> Socket<'a> {
 /// What the engine calls.
 impl Socket<'_> {
     /// The two ends, while segments of them are for this socket.
-    pub(crate) fn tuple(&self) -> Option<Tuple> {
+    pub(crate) fn tuple(&self) -> Option<&Tuple> {
         match &self.phase {
             Phase::Connection(connection)
                 if connection.state != State::Closed || connection.marks.contains(Marks::RESET) =>
             {
-                Some(connection.tuple)
+                Some(&connection.tuple)
             }
             _ => None,
         }
+    }
+
+    /// Whether it is closed and has nothing more to send.
+    pub(crate) fn is_done(&self) -> bool {
+        !self.is_open() && self.tuple().is_none()
     }
 
     /// Whether a segment between these ends is for this socket.
@@ -283,18 +282,18 @@ impl Socket<'_> {
         in_place: Option<InPlace<'_>>,
     ) -> Outcome {
         let Phase::Connection(connection) = &mut self.phase else {
-            return Outcome::dropped(DropReason::NoSocket);
+            return Outcome::DROPPED;
         };
         let out = connection.process(cx, seg, &mut self.side, in_place);
         self.listen_again();
         out
     }
 
-    /// The segment that should leave now, if any. Changes nothing.
-    pub(crate) fn decide(&self, cx: &Context<'_>) -> Option<Plan> {
+    /// Plans the segment that should leave now, and says whether there is one. Changes nothing.
+    pub(crate) fn plan(&self, cx: &Context<'_>, plan: &mut Plan) -> bool {
         match &self.phase {
-            Phase::Connection(connection) => connection.decide(cx, &self.side),
-            _ => None,
+            Phase::Connection(connection) => connection.plan(cx, &self.side, plan),
+            _ => false,
         }
     }
 

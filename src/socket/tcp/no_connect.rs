@@ -25,6 +25,6 @@ impl Connection {
         seg: &Segment<'_>,
         _: &mut Side<'_>,
     ) -> Outcome {
-        Outcome::refused(seg)
+        Outcome::REFUSED
     }
 }

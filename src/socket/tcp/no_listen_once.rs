@@ -1,10 +1,9 @@
 //! Without passive opens of sockets: only a [`Listener`](super::Listener) listens.
 
-use super::Socket;
 use super::connection::Connection;
 use super::segment::{Outcome, Segment};
+use super::{ListenKey, Socket};
 use crate::socket::{Context, Tuple};
-use crate::wire::Addr;
 
 /// No socket has one.
 #[derive(Debug, Clone, Copy)]
@@ -12,13 +11,13 @@ pub(super) enum Listening {}
 
 impl Socket<'_> {
     #[inline]
-    pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
+    pub(crate) fn listen_key(&self) -> Option<&ListenKey> {
         None
     }
 
     #[inline]
     pub(crate) fn accept_syn(&mut self, _: &Context<'_>, _: &Tuple, seg: &Segment<'_>) -> Outcome {
-        Outcome::refused(seg)
+        Outcome::REFUSED
     }
 
     #[inline]
