@@ -75,6 +75,8 @@ pub const TCP_DATA_RETRIES: u8 = 12;
 pub const TCP_SYN_RETRIES: u8 = 5;
 /// TCP: the initial window in segments (RFC 6928).
 pub const TCP_INITIAL_WINDOW: u32 = 10;
+/// The smallest path there is room for headers on; the engine does not build on smaller links.
+pub(crate) const MIN_PATH_MTU: usize = 128;
 /// TCP: the smallest segment that a peer can make us send, in octets of payload.
 pub const TCP_MIN_MSS: u16 = 64;
 /// TCP: the peer's MSS if it does not say, over IPv4 (RFC 9293 §3.7.1).

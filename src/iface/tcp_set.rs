@@ -412,6 +412,7 @@ type SocketSlots<'a> = Slots<'a, super::SocketEntry<'a>>;
 type LineOf = for<'l, 'a> fn(&'l mut tcp::Listener<'a>) -> &'l mut Line;
 
 /// The TCP socket in the slot `ix`.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn tcp_in<'s, 'a>(slots: &'s mut SocketSlots<'a>, ix: u32) -> Option<&'s mut tcp::Socket<'a>> {
     match &mut slots.get_mut(ix)?.0.socket {
         Socket::Tcp(socket) => Some(socket),
@@ -420,6 +421,7 @@ pub(super) fn tcp_in<'s, 'a>(slots: &'s mut SocketSlots<'a>, ix: u32) -> Option<
 }
 
 /// The listener in the slot `at`.
+#[inline(never)]
 pub(super) fn listener_in<'s, 'a>(
     slots: &'s mut SocketSlots<'a>,
     at: u32,

@@ -92,7 +92,7 @@ impl HalfOpen {
     #[inline(never)]
     fn plan_syn_ack(&self, cx: &Context<'_>, window: u32, is_again: bool, plan: &mut Plan) {
         let kind = if is_again { Kind::SynAckRetransmit } else { Kind::New };
-        *plan = Plan::bare(kind, self.iss, self.irs + 1, Flags::SYN.union(Flags::ACK));
+        plan.begin(kind, self.iss, self.irs + 1, Flags::SYN.union(Flags::ACK));
         plan.window = window.min(0xffff) as u16;
         plan.options.mss = path_mss(cx, &self.tuple);
         if self.shifts != 0xff {
@@ -301,17 +301,14 @@ impl<'a> Listener<'a> {
 
     /// The complete connection that has waited longest, for a socket that has become free.
     pub(crate) fn next_acked(&self) -> Option<usize> {
-        self.oldest(|record| record.stage == Stage::Acked)
+        self.oldest(Stage::Acked)
     }
 
-    fn oldest(&self, is_wanted: impl Fn(&HalfOpen) -> bool) -> Option<usize> {
-        let mut oldest: Option<(usize, Ticks)> = None;
-        for (i, record) in self.half_open.iter().enumerate() {
-            let is_older = oldest.is_none_or(|(_, at)| record.created_at.is_before(at));
-            if is_wanted(record) && is_older {
-                oldest = Some((i, record.created_at));
-            }
-        }
+    /// The oldest record of this stage.
+    #[inline(never)]
+    fn oldest(&self, stage: Stage) -> Option<usize> {
+        let records = self.half_open.iter().enumerate().filter(|(_, record)| record.stage == stage);
+        let oldest = records.reduce(|a, b| if b.1.created_at.is_before(a.1.created_at) { b } else { a });
         oldest.map(|(i, _)| i)
     }
 
@@ -319,10 +316,9 @@ impl<'a> Listener<'a> {
     /// once it has had its time.
     fn place(&self, now: Ticks) -> Option<usize> {
         const GRACE: i32 = ticks_of_ms(config::TCP_HALF_OPEN_GRACE) as i32;
-        let free = self.half_open.iter().position(|record| record.stage == Stage::Free);
-        free.or_else(|| {
-            self.oldest(|record| record.stage == Stage::Answered && now.since(record.created_at) >= GRACE)
-        })
+        let has_had_time =
+            |&i: &usize| self.half_open.get(i).is_some_and(|record| now.since(record.created_at) >= GRACE);
+        self.oldest(Stage::Free).or_else(|| self.oldest(Stage::Answered).filter(has_had_time))
     }
 
     /// A segment for this port of a connection that no socket has.
@@ -452,7 +448,7 @@ impl<'a> Listener<'a> {
             return Verdict::Refuse(DropReason::Unacceptable);
         }
         if offset < 0 || offset as u32 > self.window {
-            *reply = Plan::bare(Kind::DupAck, record.iss + 1, record.irs + 1, Flags::ACK);
+            reply.begin(Kind::DupAck, record.iss + 1, record.irs + 1, Flags::ACK);
             reply.window = self.window.min(0xffff) as u16 >> record.our_shift();
             return Verdict::Reply;
         }

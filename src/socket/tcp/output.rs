@@ -12,7 +12,7 @@ use crate::wire::tcp::Flags;
 impl Connection {
     /// Plans the segment that should leave now, and says whether there is one. Changes nothing.
     pub(super) fn plan(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
-        *plan = Plan::bare(Kind::Ack, self.snd.ack_seq(), self.rcv.nxt, Flags::ACK);
+        plan.begin(Kind::Ack, self.snd.ack_seq(), self.rcv.nxt, Flags::ACK);
         if self.state.is_opening() || self.state == State::Closed {
             return self.decide_opening(cx, side, plan);
         }

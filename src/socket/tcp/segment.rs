@@ -98,12 +98,15 @@ impl Plan {
 
     /// No segment, to be filled in.
     pub(crate) const fn none() -> Plan {
-        Plan::bare(Kind::Ack, SeqNum(0), SeqNum(0), Flags::empty())
+        let zero = SeqNum(0);
+        let (flags, kind) = (Flags::empty(), Kind::Ack);
+        Plan { seq: zero, ack: zero, offset: 0, len: 0, options: Options::NONE, window: 0, flags, kind }
     }
 
-    /// A segment without payload, options or window.
-    pub(super) const fn bare(kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) -> Plan {
-        Plan { seq, ack, offset: 0, len: 0, options: Options::NONE, window: 0, flags, kind }
+    /// Begins with a segment without payload, options or window.
+    #[inline(never)]
+    pub(super) fn begin(&mut self, kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) {
+        *self = Plan { seq, ack, flags, kind, ..Plan::none() };
     }
 
     /// Sequence space.
@@ -154,11 +157,12 @@ impl Outcome {
 #[cold]
 #[inline(never)]
 pub(crate) fn plan_reset(seg: &Segment<'_>, plan: &mut Plan) -> bool {
-    *plan = if seg.flags.contains(Flags::ACK) {
-        Plan::bare(Kind::Reset, seg.ack, SeqNum(0), Flags::RST)
+    let (seq, ack, flags) = if seg.flags.contains(Flags::ACK) {
+        (seg.ack, SeqNum(0), Flags::RST)
     } else {
-        Plan::bare(Kind::Reset, SeqNum(0), seg.seq + seg.len(), Flags::RST.union(Flags::ACK))
+        (SeqNum(0), seg.seq + seg.len(), Flags::RST.union(Flags::ACK))
     };
+    plan.begin(Kind::Reset, seq, ack, flags);
     !seg.flags.contains(Flags::RST)
 }
 

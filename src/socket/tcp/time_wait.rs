@@ -68,9 +68,10 @@ impl TimeWait {
         self.expiry = ((now.after(TIME_WAIT).0 >> EXPIRY_SHIFT) + 1) as u8;
     }
 
-    /// Units until the expiry.
-    fn left(&self, now: Ticks) -> i32 {
-        i32::from(self.expiry.wrapping_sub((now.0 >> EXPIRY_SHIFT) as u8) as i8)
+    /// Units until the expiry; none in a record without a connection.
+    pub(crate) fn left(&self, now: Ticks) -> i32 {
+        let left = i32::from(self.expiry.wrapping_sub((now.0 >> EXPIRY_SHIFT) as u8) as i8);
+        if self.is_used() { left } else { 0 }
     }
 
     /// Whose connection it was.
@@ -82,11 +83,6 @@ impl TimeWait {
     /// Whether it can be forgotten.
     pub(crate) fn is_expired(&self, now: Ticks) -> bool {
         self.left(now) <= 0
-    }
-
-    /// When it can be forgotten.
-    pub(crate) fn expires_at(&self, now: Ticks) -> Ticks {
-        Ticks((now.0 >> EXPIRY_SHIFT << EXPIRY_SHIFT).wrapping_add((self.left(now) << EXPIRY_SHIFT) as u32))
     }
 
     /// A segment of the old connection, or the first of a new one.
@@ -108,7 +104,7 @@ impl TimeWait {
         if seg.flags.contains(Flags::FIN) {
             self.restart(cx.ticks);
         }
-        *reply = Plan::bare(Kind::Ack, self.snd_nxt, self.rcv_nxt, Flags::ACK);
+        reply.begin(Kind::Ack, self.snd_nxt, self.rcv_nxt, Flags::ACK);
         Verdict::Reply
     }
 }
