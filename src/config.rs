@@ -17,6 +17,10 @@ pub(crate) const HAS_FAST_PATHS: bool = cfg!(target_pointer_width = "64");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
+/// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
+/// begin established.
+pub(crate) const HAS_TCP_OPENING: bool = cfg!(any(feature = "tcp-connect", feature = "tcp-listen-once"));
+
 /// Hop limit of packets that no socket sets one for (RFC 1700).
 pub const DEFAULT_HOP_LIMIT: u8 = 64;
 
@@ -76,6 +80,8 @@ pub const TCP_DATA_RETRIES: u8 = 12;
 pub const TCP_SYN_RETRIES: u8 = 5;
 /// TCP: the initial window in segments (RFC 6928).
 pub const TCP_INITIAL_WINDOW: u32 = 10;
+/// The smallest path there is room for headers on; the engine does not build on smaller links.
+pub(crate) const MIN_PATH_MTU: usize = 128;
 /// TCP: the smallest segment that a peer can make us send, in octets of payload.
 pub const TCP_MIN_MSS: u16 = 64;
 /// TCP: the peer's MSS if it does not say, over IPv4 (RFC 9293 §3.7.1).

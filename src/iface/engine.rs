@@ -138,13 +138,14 @@ pub(crate) fn context(
     Context {
         now,
         ticks: Ticks::from_instant(now),
-        ip_mtu: ip_mtu.min(usize::from(u16::MAX)) as u16,
+        ip_mtu: ip_mtu.clamp(config::MIN_PATH_MTU, 0xffff) as u16,
         segmentation_len: segmentation as u32,
         keys,
     }
 }
 
 /// The same for the path by this interface.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(crate) fn context_of<'k>(
     keys: &'k crate::rand::Keys,
     now: Instant,

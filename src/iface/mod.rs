@@ -33,6 +33,9 @@ mod socket_set;
 #[cfg(feature = "socket-tcp")]
 mod tcp;
 #[cfg(feature = "socket-tcp")]
+#[cfg_attr(not(feature = "tcp-connect"), path = "no_tcp_connect.rs")]
+mod tcp_connect;
+#[cfg(feature = "socket-tcp")]
 mod tcp_set;
 #[cfg(all(
     test,
@@ -42,7 +45,10 @@ mod tcp_set;
     feature = "medium-ethernet",
     feature = "medium-ip",
     feature = "socket-udp",
-    feature = "socket-tcp",
+    feature = "tcp-connect",
+    feature = "tcp-listen-once",
+    feature = "tcp-keep-alive",
+    feature = "tcp-user-timeout",
     feature = "iface-router",
     feature = "iface-queue",
     feature = "iface-hooks",

@@ -6,12 +6,12 @@ use super::interface::Interface;
 use super::links::{DeviceSlot, Links, NoSlot, Others};
 use super::socket_set::SocketSet;
 use crate::phy::{Device, DynTransmit, RxMeta, RxToken, TxToken};
-#[cfg(feature = "socket-tcp")]
+#[cfg(feature = "tcp-connect")]
 use crate::socket::tcp::ConnectError;
-#[cfg(feature = "socket-tcp")]
+#[cfg(feature = "tcp-connect")]
 use crate::storage::SocketHandle;
 use crate::time::{Duration, Instant};
-#[cfg(feature = "socket-tcp")]
+#[cfg(feature = "tcp-connect")]
 use crate::wire::{IpEndpoint, IpListenEndpoint};
 
 /// What came of a poll.
@@ -73,7 +73,7 @@ impl Interface<'_> {
 
     /// Begins to connect a TCP socket to `remote` and settles it at once: the error is here, not in an
     /// event. Where `local` says nothing, route and chance choose.
-    #[cfg(feature = "socket-tcp")]
+    #[cfg(feature = "tcp-connect")]
     pub fn connect(
         &mut self,
         now: Instant,

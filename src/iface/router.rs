@@ -8,12 +8,12 @@ use super::interface::Interface;
 use super::links::{DeviceSlot, Links, Others};
 use super::socket_set::SocketSet;
 use crate::phy::DynDevice;
-#[cfg(feature = "socket-tcp")]
+#[cfg(feature = "tcp-connect")]
 use crate::socket::tcp::ConnectError;
-#[cfg(feature = "socket-tcp")]
+#[cfg(feature = "tcp-connect")]
 use crate::storage::SocketHandle;
 use crate::time::Instant;
-#[cfg(feature = "socket-tcp")]
+#[cfg(feature = "tcp-connect")]
 use crate::wire::{IpEndpoint, IpListenEndpoint};
 
 /// An interface and the device that it is on.
@@ -114,7 +114,7 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
 
     /// Begins to connect a TCP socket to `remote` and settles it at once: the error is here, not in an
     /// event. Where `local` says nothing, route and chance choose.
-    #[cfg(feature = "socket-tcp")]
+    #[cfg(feature = "tcp-connect")]
     pub fn connect(
         &mut self,
         now: Instant,

@@ -40,8 +40,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) flags: Flags,
     /// The listener's slot, for a socket that is lent to one or was accepted from one; else `NIL`.
     pub(crate) listener: u32,
-    /// The next connection that waits to be accepted, or `NIL`.
-    pub(crate) next_accepted: u32,
+    /// The next in the listener's line that it stands in, or `NIL`.
+    pub(crate) next_in_line: u32,
 }
 
 /// Storage for one socket. Lend an array of [`SocketSlot::EMPTY`](Slot::EMPTY).
@@ -168,7 +168,7 @@ impl<'a> SocketSet<'a> {
             events: Events::empty(),
             flags: Flags::UNSETTLED,
             listener: NIL,
-            next_accepted: NIL,
+            next_in_line: NIL,
         };
         let handle = self.slots.insert(SocketEntry(entry)).map_err(|_| SetFull)?;
         if let Some(ix) = self.slots.index_of(handle) {

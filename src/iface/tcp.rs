@@ -9,13 +9,14 @@ use super::interface::Interface;
 use super::links::Links;
 use super::output::{Packet, Sent};
 use super::socket_set::{Flags, SocketSet};
+use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
-use crate::socket::tcp::{self, Kind, ListenerVerdict, Outcome, Plan, Segment, TimeWaitVerdict};
+use crate::socket::tcp::{self, Kind, Plan, Segment, Verdict};
 use crate::socket::{Events, Socket, Tuple};
 use crate::stats::DropReason;
 use crate::storage::Class;
 use crate::time::{Instant, Ticks};
-use crate::wire::tcp::{Flags as Bits, Options};
+use crate::wire::tcp::Options;
 use crate::wire::{IpEndpoint, IpProtocol, checksum};
 
 impl Ingress<'_, '_, '_, '_, '_> {
@@ -67,107 +68,82 @@ impl Ingress<'_, '_, '_, '_, '_> {
     fn give_segment(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
         let Some(handle) = self.sockets.slots.handle_at(ix) else { return Err(DropReason::NoSocket) };
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
-        let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
-            return Err(DropReason::NoSocket);
-        };
+        let Some(socket) = tcp_in(slots, ix) else { return Err(DropReason::NoSocket) };
         let cx = context_of(keys, self.links.now, self.links.iface);
         let handler = &mut self.handler;
         let outcome = socket.process(&cx, segment, Some(&mut |data| handler.payload(handle, data)));
-        // While it is established its key stays.
-        let may_move = socket.state() != tcp::State::Established;
+        // A request may follow at once. All other keys move at the end of its turn.
+        let listens_again = socket.listen_key().is_some();
         self.sockets.touch(ix);
         self.sockets.notify(ix, outcome.events);
-        if may_move {
+        if listens_again {
             self.sockets.refile_tcp(ix);
         }
-        if outcome.is_reopening {
+        if outcome.verdict == Verdict::Reopen {
             self.sockets.settle_end(ix, Ticks::from_instant(self.links.now));
             return self.without_connection(self.sockets.hash_of(tuple), tuple, segment);
         }
-        self.conclude(tuple, outcome)
-    }
-
-    fn conclude(&mut self, tuple: &Tuple, outcome: Outcome) -> Taken {
-        if let Some(plan) = outcome.reply {
-            send_control(self.links, tuple, &plan);
-        }
-        outcome.drop.map_or(Ok(()), Err)
+        self.conclude(tuple, segment, outcome.verdict, &mut Plan::none())
     }
 
     /// A segment for which there is no socket: TIME-WAIT, a listener, or a reset.
     #[inline(never)]
     fn without_connection(&mut self, hash: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        let mut reply = Plan::none();
         let cx = context_of(&self.sockets.keys, self.links.now, self.links.iface);
-        if let Some(record) = self.sockets.time_wait.find(hash, tuple, cx.ticks) {
-            match record.process(&cx, segment) {
-                TimeWaitVerdict::Reply(plan) => {
-                    send_control(self.links, tuple, &plan);
-                    return Ok(());
-                }
-                TimeWaitVerdict::Drop(reason) => return Err(reason),
-                TimeWaitVerdict::Reopen => *record = tcp::TimeWait::EMPTY,
-            }
+        let verdict = self.sockets.time_wait.process(hash, tuple, &cx, segment, &mut reply);
+        if verdict != Verdict::Reopen {
+            return self.conclude(tuple, segment, verdict, &mut reply);
         }
-        let Some(ix) = self.sockets.find_listener(tuple) else { return self.refuse(tuple, segment) };
-        match self.sockets.entry(ix).map(|entry| &entry.socket) {
-            Some(Socket::Tcp(_)) => self.give_syn(ix, tuple, segment),
-            Some(Socket::TcpListener(_)) => self.listener(ix, tuple, segment),
-            _ => self.refuse(tuple, segment),
-        }
-    }
-
-    fn refuse(&mut self, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
-        if let Some(plan) = tcp::reset_for(segment) {
-            send_control(self.links, tuple, &plan);
-        }
-        Err(DropReason::NoSocket)
-    }
-
-    /// A segment for a socket that listens for one connection.
-    fn give_syn(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
-        let SocketSet { slots, keys, .. } = &mut *self.sockets;
-        let cx = context_of(keys, self.links.now, self.links.iface);
-        let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
-            return Err(DropReason::NoSocket);
+        let Some(ix) = self.sockets.find_listener(tuple) else {
+            return self.conclude(tuple, segment, Verdict::Refuse(DropReason::NoSocket), &mut reply);
         };
-        let outcome = socket.accept_syn(&cx, tuple, segment);
-        self.sockets.touch(ix);
-        self.sockets.notify(ix, outcome.events);
-        self.sockets.refile_tcp(ix);
-        self.conclude(tuple, outcome)
-    }
-
-    /// A segment for a port whose listener keeps half-open connections as records.
-    fn listener(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
-        let is_syn = segment.flags.contains(Bits::SYN) && !segment.flags.intersects(Bits::ACK | Bits::RST);
-        if is_syn {
+        if segment.is_request() {
             self.ask_handler(ix, tuple, segment)?;
         }
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let cx = context_of(keys, self.links.now, self.links.iface);
-        let Some(Socket::TcpListener(listener)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
-            return Err(DropReason::NoSocket);
+        let verdict = match slots.get_mut(ix).map(|entry| &mut entry.0.socket) {
+            Some(Socket::Tcp(socket)) => socket.accept_syn(&cx, tuple, segment).verdict,
+            Some(Socket::TcpListener(listener)) => listener.process(&cx, tuple, segment, &mut reply),
+            _ => return Err(DropReason::NoSocket),
         };
-        if is_syn {
-            let outcome = listener.on_syn(&cx, tuple, segment);
-            self.sockets.update_timer(ix, Ticks::from_instant(self.links.now));
-            return self.conclude(tuple, outcome);
+        // Its timer is set in its turn; but what has become a connection is one at once.
+        self.sockets.touch(ix);
+        if config::HAS_TCP_OPENING {
+            self.sockets.refile_tcp(ix);
         }
-        match listener.on_segment(&cx, tuple, segment) {
-            ListenerVerdict::NotMine => self.refuse(tuple, segment),
-            ListenerVerdict::Reply(plan) => {
-                send_control(self.links, tuple, &plan);
-                Ok(())
-            }
-            ListenerVerdict::Drop(reason) => Err(reason),
-            ListenerVerdict::Complete(index) => {
-                let now = self.links.now;
-                let ip_mtu = self.links.iface.ip_mtu();
-                match self.sockets.open_half(ix, index, now, ip_mtu) {
-                    Some(socket) => self.give_segment(socket, tuple, segment),
-                    None => Err(DropReason::NoSlot),
-                }
-            }
+        let Verdict::Complete(index) = verdict else {
+            return self.conclude(tuple, segment, verdict, &mut reply);
+        };
+        let (now, ip_mtu) = (self.links.now, self.links.iface.ip_mtu());
+        match self.sockets.open_half(ix, usize::from(index), false, now, ip_mtu) {
+            Some(socket) => self.give_segment(socket, tuple, segment),
+            None => Err(DropReason::NoSlot),
+        }
+    }
+
+    /// Does what a socket, a record or a listener has said of a segment; `reply` is its answer, if there
+    /// is one.
+    #[inline(never)]
+    fn conclude(
+        &mut self,
+        tuple: &Tuple,
+        segment: &Segment<'_>,
+        verdict: Verdict,
+        reply: &mut Plan,
+    ) -> Taken {
+        let is_answered = match verdict {
+            Verdict::Reply => true,
+            Verdict::Refuse(_) => tcp::plan_reset(segment, reply),
+            _ => false,
+        };
+        if is_answered {
+            send_control(self.links, tuple, reply);
+        }
+        match verdict {
+            Verdict::Drop(reason) | Verdict::Refuse(reason) => Err(reason),
+            _ => Ok(()),
         }
     }
 
@@ -178,7 +154,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         match self.handler.syn(handle, remote, local) {
             SynVerdict::Accept => Ok(()),
             SynVerdict::Ignore => Err(DropReason::Filtered),
-            SynVerdict::Reset => self.refuse(tuple, segment).and(Err(DropReason::Filtered)),
+            SynVerdict::Reset => {
+                self.conclude(tuple, segment, Verdict::Refuse(DropReason::Filtered), &mut Plan::none())
+            }
         }
     }
 }
@@ -193,10 +171,8 @@ pub(crate) fn dispatch(
 ) -> Step {
     let now = links.now;
     let SocketSet { slots, keys, .. } = &mut *sockets;
-    let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
-        return Step::Idle;
-    };
-    let Some(tuple) = socket.tuple() else { return Step::Idle };
+    let Some(socket) = tcp_in(slots, ix) else { return Step::Idle };
+    let Some(&tuple) = socket.tuple() else { return Step::Idle };
     let Some(route) = links.route_of(&tuple) else {
         let ip_mtu = links.iface.ip_mtu();
         if lose_packet(sockets, ix, now, ip_mtu) {
@@ -206,8 +182,11 @@ pub(crate) fn dispatch(
     };
     let step = links.with_port(route.port, |iface, out| {
         let cx = context_of(keys, now, iface);
+        let mut plan = Plan::none();
         for _ in 0..quota {
-            let Some(plan) = socket.decide(&cx) else { return Step::Idle };
+            if !socket.plan(&cx, &mut plan) {
+                return Step::Idle;
+            }
             let packet = packet_for(&tuple, &plan, socket.hop_limit());
             let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
             match iface.send(out, &packet, &route.next_hop, &mut fill) {
@@ -258,16 +237,16 @@ fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
 /// tries again. Says whether there was anything.
 pub(crate) fn lose_packet(sockets: &mut SocketSet<'_>, ix: u32, now: Instant, ip_mtu: usize) -> bool {
     let SocketSet { slots, keys, .. } = &mut *sockets;
-    let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else { return false };
+    let Some(socket) = tcp_in(slots, ix) else { return false };
     let cx = context(keys, now, ip_mtu, 0);
-    let mut any = false;
-    for _ in 0..config::PACKETS_PER_TURN {
-        let Some(plan) = socket.decide(&cx) else { break };
+    let mut plan = Plan::none();
+    let mut count = 0;
+    while count < config::PACKETS_PER_TURN && socket.plan(&cx, &mut plan) {
         socket.on_sent(&cx, &plan);
-        any = true;
+        count += 1;
     }
     sockets.update_timer(ix, Ticks::from_instant(now));
-    any
+    count > 0
 }
 
 /// Sends the SYN-ACKs whose time has come, and opens complete connections for which there is a socket now.
@@ -280,14 +259,13 @@ pub(crate) fn dispatch_listener(
 ) -> Step {
     let now = links.now;
     sockets.open_waiting(ix, now, links.iface.ip_mtu());
+    let SocketSet { slots, keys, .. } = &mut *sockets;
+    let Some(listener) = listener_in(slots, ix) else { return Step::Idle };
+    let cx = context_of(keys, now, links.iface);
+    let mut plan = Plan::none();
     for _ in 0..quota {
-        let SocketSet { slots, keys, .. } = &mut *sockets;
-        let cx = context_of(keys, now, links.iface);
-        let Some(Socket::TcpListener(listener)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
-            return Step::Idle;
-        };
-        let Some((tuple, plan)) = listener.next_retransmit(&cx) else { return Step::Idle };
-        send_control(links, &tuple, &plan);
+        let Some(tuple) = listener.next_retransmit(&cx, &mut plan) else { return Step::Idle };
+        send_control(links, tuple, &plan);
         *sent += 1;
     }
     Step::More
@@ -319,28 +297,21 @@ impl SocketSet<'_> {
         self.settle_end(ix, now);
     }
 
+    #[inline(never)]
     fn settle_end(&mut self, ix: u32, now: Ticks) {
-        let Some(Socket::Tcp(socket)) = self.slots.get_mut(ix).map(|entry| &mut entry.0.socket) else {
+        let Some(entry) = self.slots.get_mut(ix).map(|entry| &mut entry.0) else { return };
+        let Socket::Tcp(socket) = &mut entry.socket else { return };
+        if socket.state() == tcp::State::Established {
             return;
-        };
-        match socket.state() {
-            tcp::State::Established => return,
-            tcp::State::TimeWait => {
-                let tuple = socket.tuple();
-                if let (Some(record), Some(tuple)) = (socket.take_time_wait(now), tuple) {
-                    let hash = self.hash_of(&tuple);
-                    self.time_wait.insert(hash, record, now);
-                    self.refile_tcp(ix);
-                    self.notify(ix, Events::CLOSED);
-                }
-            }
-            _ => self.refile_tcp(ix),
         }
-        let is_done = matches!(
-            self.entry(ix).map(|entry| (&entry.socket, entry.flags)),
-            Some((Socket::Tcp(socket), flags))
-                if flags.contains(Flags::ORPHAN) && !socket.is_open() && socket.tuple().is_none()
-        );
+        let record = socket.take_time_wait(now);
+        let is_done = entry.flags.contains(Flags::ORPHAN) && socket.is_done();
+        if let Some(record) = record {
+            let hash = self.hash_of(&record.tuple());
+            self.time_wait.insert(hash, &record, now);
+            self.notify(ix, Events::CLOSED);
+        }
+        self.refile_tcp(ix);
         if is_done {
             self.reap(ix);
         }

@@ -9,11 +9,11 @@ use super::engine::context;
 use super::links::Links;
 use super::socket_set::{Flags, HandleError, SocketSet};
 use crate::config;
-use crate::socket::tcp::{self, ConnectError, Error, ListenError};
+use crate::socket::tcp::{self, Error, Line, ListenError, ListenKey};
 use crate::socket::{Events, Socket, Tuple};
-use crate::storage::{List, NIL, Slots, SocketHandle, lists};
-use crate::time::{Instant, Ticks};
-use crate::wire::{Addr, IpEndpoint, IpListenEndpoint, IpProtocol};
+use crate::storage::{NIL, Slots, SocketHandle};
+use crate::time::Instant;
+use crate::wire::{IpListenEndpoint, IpProtocol};
 
 const TCP: u8 = IpProtocol::TCP.0;
 
@@ -63,14 +63,14 @@ impl<'a> SocketSet<'a> {
         let mut best = None;
         let hash = self.table.hash_port(TCP, tuple.local_port);
         for (ix, entry) in self.table.chain(&self.slots, hash) {
-            let Some((addr, port)) = listen_key(&entry.0.socket) else { continue };
-            if port != tuple.local_port || addr.is_some_and(|addr| addr != tuple.local) {
-                continue;
+            if let Some(key) = listen_key(&entry.0.socket)
+                && key.takes(&tuple.local, tuple.local_port)
+            {
+                best = Some(ix);
+                if !key.is_any() {
+                    break;
+                }
             }
-            if addr.is_some() {
-                return Some(ix);
-            }
-            best = Some(ix);
         }
         best
     }
@@ -78,12 +78,10 @@ impl<'a> SocketSet<'a> {
     /// Files a TCP socket under what it is or listens for, if that has changed.
     pub(crate) fn refile_tcp(&mut self, ix: u32) {
         let Some(entry) = self.entry(ix) else { return };
-        let hash = match &entry.socket {
-            Socket::Tcp(socket) => match socket.tuple() {
-                Some(tuple) => Some(self.hash_of(&tuple)),
-                None => listen_key(&entry.socket).map(|(_, port)| self.table.hash_port(TCP, port)),
-            },
-            socket => listen_key(socket).map(|(_, port)| self.table.hash_port(TCP, port)),
+        let hash = match (&entry.socket, listen_key(&entry.socket)) {
+            (_, Some(key)) => Some(self.table.hash_port(TCP, key.port)),
+            (Socket::Tcp(socket), None) => socket.tuple().map(|tuple| self.hash_of(tuple)),
+            _ => None,
         };
         if self.table.filed_under(&self.slots, ix) == hash {
             return;
@@ -106,6 +104,7 @@ impl<'a> SocketSet<'a> {
     ) -> Result<(), ListenError> {
         let ix = self.index_of(handle).map_err(|_| ListenError::InvalidState)?;
         match self.entry_mut(ix).map(|entry| &mut entry.socket) {
+            #[cfg(feature = "tcp-listen-once")]
             Some(Socket::Tcp(socket)) => socket.listen(endpoint)?,
             Some(Socket::TcpListener(listener)) => listener.listen(endpoint)?,
             _ => return Err(ListenError::InvalidState),
@@ -133,13 +132,11 @@ impl<'a> SocketSet<'a> {
     /// with nobody.
     fn has_listen_conflict(&self, ix: u32) -> bool {
         let Some(entry) = self.entry(ix) else { return false };
-        let Some((addr, port)) = listen_key(&entry.socket) else { return false };
+        let Some(key) = listen_key(&entry.socket) else { return false };
         let is_listener = matches!(entry.socket, Socket::TcpListener(_));
-        self.table.chain(&self.slots, self.table.hash_port(TCP, port)).any(|(other, entry)| {
-            let Some((bound, bound_port)) = listen_key(&entry.0.socket) else { return false };
-            let overlap = bound.is_none() || addr.is_none() || bound == addr;
+        self.table.chain(&self.slots, self.table.hash_port(TCP, key.port)).any(|(other, entry)| {
             let exclusive = is_listener || matches!(entry.0.socket, Socket::TcpListener(_));
-            other != ix && bound_port == port && overlap && exclusive
+            other != ix && exclusive && listen_key(&entry.0.socket).is_some_and(|bound| bound.overlaps(key))
         })
     }
 
@@ -149,99 +146,22 @@ impl<'a> SocketSet<'a> {
         let ip_mtu = links.iface.ip_mtu();
         let Some(Socket::Tcp(socket)) = self.entry(ix).map(|entry| &entry.socket) else { return Ok(()) };
         if let Some(wish) = socket.wish() {
-            match self.local_end(&wish, links) {
-                Ok((local, port)) => {
-                    self.with_tcp(ix, now, ip_mtu, |socket, cx| socket.settle(cx, local, port))
-                }
-                Err(error) => {
-                    let mut events = Events::empty();
-                    self.with_tcp(ix, now, ip_mtu, |socket, _| events = socket.fail(error));
-                    self.notify(ix, events);
-                    return Err(error);
-                }
-            }
+            self.settle_wish(ix, &wish, links)?;
         } else if socket.listen_key().is_some() {
             // An error shows in its events.
             let _ = self.settle_listener(ix);
         }
-        let is_orphan = self.entry(ix).is_some_and(|entry| entry.flags.contains(Flags::ORPHAN));
-        let mut events = Events::empty();
-        self.with_tcp(ix, now, ip_mtu, |socket, cx| {
-            if is_orphan {
-                socket.orphan(cx);
-            }
-            events = socket.on_timer(cx);
-        });
+        let SocketSet { slots, keys, .. } = self;
+        let Some(entry) = slots.get_mut(ix).map(|entry| &mut entry.0) else { return Ok(()) };
+        let Socket::Tcp(socket) = &mut entry.socket else { return Ok(()) };
+        let cx = context(keys, now, ip_mtu, 0);
+        if entry.flags.contains(Flags::ORPHAN) {
+            socket.orphan(&cx);
+        }
+        let events = socket.on_timer(&cx);
         self.notify(ix, events);
         self.refile_tcp(ix);
         Ok(())
-    }
-
-    /// Begins to connect a TCP socket, at once: `links` says from where.
-    pub(crate) fn connect_by(
-        &mut self,
-        links: &Links<'_, '_, '_>,
-        handle: SocketHandle,
-        remote: impl Into<IpEndpoint>,
-        local: impl Into<IpListenEndpoint>,
-    ) -> Result<(), ConnectError> {
-        let socket = self.try_get_mut::<tcp::Socket<'a>>(handle).map_err(|_| ConnectError::Handle)?;
-        socket.connect(remote, local)?;
-        let ix = self.index_of(handle).map_err(|_| ConnectError::Handle)?;
-        let settled = self.settle_tcp(ix, links);
-        self.update_timer(ix, Ticks::from_instant(links.now));
-        settled.map_err(|error| {
-            self.forget_events(ix);
-            match error {
-                Error::ZoneNeeded => ConnectError::ZoneNeeded,
-                Error::AddressInUse => ConnectError::AddressInUse,
-                _ => ConnectError::Unreachable,
-            }
-        })
-    }
-
-    fn with_tcp(
-        &mut self,
-        ix: u32,
-        now: Instant,
-        ip_mtu: usize,
-        f: impl FnOnce(&mut tcp::Socket<'a>, &crate::socket::Context<'_>),
-    ) {
-        let SocketSet { slots, keys, .. } = self;
-        if let Some(Socket::Tcp(socket)) = slots.get_mut(ix).map(|entry| &mut entry.0.socket) {
-            f(socket, &context(keys, now, ip_mtu, 0));
-        }
-    }
-
-    /// The local address and port for a connection to be.
-    fn local_end(&mut self, wish: &tcp::Wish, links: &Links<'_, '_, '_>) -> Result<(Addr, u16), Error> {
-        let needs_zone = !wish.remote.is_v4() && wish.remote.is_link_local() && links.count() > 1;
-        if needs_zone && wish.zone.is_none() {
-            return Err(Error::ZoneNeeded);
-        }
-        let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
-        let iface = links.route(&wish.remote, zone).and_then(|route| links.iface(route.port));
-        // RFC 9293 §3.9.2.3 (MUST-46): which address is a network's broadcast, only the interface knows.
-        if iface.is_some_and(|iface| iface.is_broadcast(&wish.remote)) {
-            return Err(Error::Unreachable);
-        }
-        let source = || iface?.source_for(&wish.remote);
-        let local = wish.local.or_else(source).ok_or(Error::Unreachable)?;
-        let (remote, remote_port) = (wish.remote, wish.remote_port);
-        let tuple = |port| Tuple { local, remote, local_port: port, remote_port, zone };
-        let is_free =
-            |set: &Self, port| set.find_connection(set.hash_of(&tuple(port)), &tuple(port)).is_none();
-        if wish.local_port != 0 {
-            return if is_free(self, wish.local_port) {
-                Ok((local, wish.local_port))
-            } else {
-                Err(Error::AddressInUse)
-            };
-        }
-        let [a, b, c, d] = remote.words();
-        let flow = [a, b, c, d, u32::from(remote_port)];
-        let port = self.ephemeral_port(IpProtocol::TCP, &flow, &is_free);
-        port.map(|port| (local, port)).ok_or(Error::AddressInUse)
     }
 
     /// Lends a closed socket to a listener, for a connection to come. Its handle is void until
@@ -252,7 +172,7 @@ impl<'a> SocketSet<'a> {
             return Err(HandleError::WrongKind.into());
         }
         match self.entry(ix).map(|entry| &entry.socket) {
-            Some(Socket::Tcp(socket)) if !socket.is_open() && socket.tuple().is_none() => {}
+            Some(Socket::Tcp(socket)) if socket.is_done() => {}
             Some(Socket::Tcp(_)) => return Err(LendError::InUse),
             _ => return Err(HandleError::WrongKind.into()),
         }
@@ -263,7 +183,12 @@ impl<'a> SocketSet<'a> {
 
     /// Puts a closed socket into a listener's pool.
     fn pool(&mut self, at: u32, ix: u32) {
-        let Some(ix) = self.renew(ix) else { return };
+        self.table.unfile(&mut self.slots, ix);
+        self.timers.remove(&mut self.slots, ix);
+        // The handles that are about are void from now on.
+        if !self.slots.renew(ix) {
+            return;
+        }
         let Some(entry) = self.entry_mut(ix) else { return };
         entry.flags = Flags::LENT;
         entry.events = Events::empty();
@@ -273,64 +198,43 @@ impl<'a> SocketSet<'a> {
         if let Some(listener) = self.listener_mut(at) {
             listener.set_receive_len(receive_len);
         }
-        self.with_pool(at, |pool, slots| pool.push_back(slots, ix));
+        self.stand_in_line(at, ix, |listener| &mut listener.pool);
         self.touch(at);
     }
 
-    /// Gives the socket in slot `ix` another handle, so that the ones that are about are void.
-    fn renew(&mut self, ix: u32) -> Option<u32> {
-        self.table.unfile(&mut self.slots, ix);
-        self.timers.remove(&mut self.slots, ix);
-        let handle = self.slots.handle_at(ix)?;
-        let entry = self.slots.remove(handle)?;
-        let handle = self.slots.insert(entry).ok()?;
-        self.slots.index_of(handle)
-    }
-
-    /// Calls `f` with the pool of the listener in slot `at`, and the slots that it runs through.
-    fn with_pool<R>(&mut self, at: u32, f: impl FnOnce(&mut List, &mut SocketSlots<'a>) -> R) -> Option<R> {
-        // The listener is in one of the slots, so its list is taken out meanwhile.
-        let mut pool = core::mem::replace(&mut self.listener_mut(at)?.pool, List::new(lists::LENT));
-        let result = f(&mut pool, &mut self.slots);
-        self.listener_mut(at)?.pool = pool;
-        Some(result)
-    }
-
-    /// Appends an established connection to those that wait to be accepted.
-    fn push_accepted(&mut self, at: u32, ix: u32) {
-        let Some(listener) = self.listener_mut(at) else { return };
-        let last = core::mem::replace(&mut listener.accepted.tail, ix);
-        listener.accepted_count += 1;
+    /// Appends a socket to one of a listener's lines.
+    fn stand_in_line(&mut self, at: u32, ix: u32, line: LineOf) {
+        let Some(line) = self.listener_mut(at).map(line) else { return };
+        let last = core::mem::replace(&mut line.tail, ix);
+        line.count += 1;
         if last == NIL {
-            listener.accepted.head = ix;
+            line.head = ix;
         } else if let Some(entry) = self.entry_mut(last) {
-            entry.next_accepted = ix;
+            entry.next_in_line = ix;
         }
     }
 
-    fn pop_accepted(&mut self, at: u32) -> Option<u32> {
-        let ix = Some(self.listener_mut(at)?.accepted.head).filter(|&ix| ix != NIL)?;
-        let next = core::mem::replace(&mut self.entry_mut(ix)?.next_accepted, NIL);
-        let listener = self.listener_mut(at)?;
-        listener.accepted.head = next;
-        listener.accepted_count -= 1;
+    /// The socket that is first in one of a listener's lines leaves it.
+    fn next_in_line(&mut self, at: u32, line: LineOf) -> Option<u32> {
+        let ix = line(self.listener_mut(at)?).head;
+        let next = core::mem::replace(&mut self.entry_mut(ix)?.next_in_line, NIL);
+        let line = line(self.listener_mut(at)?);
+        line.head = next;
+        line.count -= 1;
         if next == NIL {
-            listener.accepted.tail = NIL;
+            line.tail = NIL;
         }
         Some(ix)
     }
 
     fn listener_mut(&mut self, at: u32) -> Option<&mut tcp::Listener<'a>> {
-        match self.entry_mut(at).map(|entry| &mut entry.socket) {
-            Some(Socket::TcpListener(listener)) => Some(listener),
-            _ => None,
-        }
+        listener_in(&mut self.slots, at)
     }
 
     /// The next established connection of a listener.
     pub fn accept(&mut self, listener: SocketHandle) -> Option<SocketHandle> {
         let at = self.index_of(listener).ok()?;
-        let ix = self.pop_accepted(at)?;
+        let ix = self.next_in_line(at, |listener| &mut listener.accepted)?;
         let entry = self.entry_mut(ix)?;
         entry.flags.remove(Flags::UNACCEPTED);
         // Established it is known to be.
@@ -341,8 +245,16 @@ impl<'a> SocketSet<'a> {
         self.slots.handle_at(ix)
     }
 
-    /// Opens a socket for a listener's complete half-open connection, if there is one to be had.
-    pub(crate) fn open_half(&mut self, at: u32, index: usize, now: Instant, ip_mtu: usize) -> Option<u32> {
+    /// Opens a socket for a listener's complete half-open connection, if there is one to be had; it
+    /// `was_before` complete already, or the segment that completes it is to be processed next.
+    pub(crate) fn open_half(
+        &mut self,
+        at: u32,
+        index: usize,
+        was_before: bool,
+        now: Instant,
+        ip_mtu: usize,
+    ) -> Option<u32> {
         let listener = self.listener_mut(at)?;
         let Some(ix) = (if listener.has_room() { self.socket_for(at) } else { None }) else {
             self.listener_mut(at)?.keep_acked(index);
@@ -350,17 +262,16 @@ impl<'a> SocketSet<'a> {
         };
         let SocketSet { slots, keys, .. } = self;
         let cx = context(keys, now, ip_mtu, 0);
-        let (Some(listener), Some(socket)) = pair(slots, at, ix) else { return None };
-        if let Some(half) = listener.half_open(index) {
-            socket.open_from(&cx, half);
-        }
-        listener.forget(index);
+        let half = *listener_in(slots, at)?.half_open(index)?;
+        let events = tcp_in(slots, ix)?.open_from(&cx, &half, was_before);
+        listener_in(slots, at)?.forget(index);
         if let Some(entry) = self.entry_mut(ix) {
             entry.flags = (entry.flags & Flags::MADE) | Flags::UNACCEPTED;
             entry.listener = at;
         }
         self.refile_tcp(ix);
-        self.push_accepted(at, ix);
+        self.stand_in_line(at, ix, |listener| &mut listener.accepted);
+        self.notify(ix, events);
         self.notify(at, Events::ACCEPTABLE);
         Some(ix)
     }
@@ -368,17 +279,15 @@ impl<'a> SocketSet<'a> {
     /// Opens the connections that have waited for a socket.
     pub(crate) fn open_waiting(&mut self, at: u32, now: Instant, ip_mtu: usize) {
         while let Some(index) = self.listener_mut(at).and_then(|listener| listener.next_acked()) {
-            let Some(ix) = self.open_half(at, index, now, ip_mtu) else { return };
-            let mut events = Events::empty();
-            self.with_tcp(ix, now, ip_mtu, |socket, cx| events = socket.establish(cx));
-            self.notify(ix, events);
+            if self.open_half(at, index, true, now, ip_mtu).is_none() {
+                return;
+            }
         }
     }
 
     /// A closed socket for a listener: from its pool, or made for it.
     fn socket_for(&mut self, at: u32) -> Option<u32> {
-        let lent = self.with_pool(at, |pool, slots| pool.pop_front(slots)).flatten();
-        lent.or_else(|| self.make_socket(at))
+        self.next_in_line(at, |listener| &mut listener.pool).or_else(|| self.make_socket(at))
     }
 
     #[cfg(not(feature = "alloc"))]
@@ -466,11 +375,11 @@ impl<'a> SocketSet<'a> {
 
     /// A listener's lent sockets go with it; connections that nobody accepted are reset.
     fn detach_listener(&mut self, at: u32) {
-        while let Some(ix) = self.with_pool(at, |pool, slots| pool.pop_front(slots)).flatten() {
+        while let Some(ix) = self.next_in_line(at, |listener| &mut listener.pool) {
             self.take(ix);
         }
-        while let Some(ix) = self.pop_accepted(at) {
-            if let Some(Socket::Tcp(socket)) = self.entry_mut(ix).map(|entry| &mut entry.socket) {
+        while let Some(ix) = self.next_in_line(at, |listener| &mut listener.accepted) {
+            if let Some(socket) = tcp_in(&mut self.slots, ix) {
                 socket.abort();
             }
             self.orphan(ix);
@@ -489,7 +398,7 @@ impl<'a> SocketSet<'a> {
 }
 
 /// Where a socket or listener listens.
-fn listen_key(socket: &Socket<'_>) -> Option<(Option<Addr>, u16)> {
+fn listen_key<'s>(socket: &'s Socket<'_>) -> Option<&'s ListenKey> {
     match socket {
         Socket::Tcp(socket) => socket.listen_key(),
         Socket::TcpListener(listener) => listener.listen_key(),
@@ -498,20 +407,29 @@ fn listen_key(socket: &Socket<'_>) -> Option<(Option<Addr>, u16)> {
 }
 
 type SocketSlots<'a> = Slots<'a, super::SocketEntry<'a>>;
-type Pair<'p, 'a> = (Option<&'p mut tcp::Listener<'a>>, Option<&'p mut tcp::Socket<'a>>);
 
-/// A listener and a socket, both to change.
-fn pair<'p, 'a>(slots: &'p mut SocketSlots<'a>, at: u32, ix: u32) -> Pair<'p, 'a> {
-    let (a, b) = slots.get_two_mut(at, ix);
-    let listener = a.and_then(|entry| match &mut entry.0.socket {
-        Socket::TcpListener(listener) => Some(listener),
-        _ => None,
-    });
-    let socket = b.and_then(|entry| match &mut entry.0.socket {
+/// Chooses one of a listener's lines.
+type LineOf = for<'l, 'a> fn(&'l mut tcp::Listener<'a>) -> &'l mut Line;
+
+/// The TCP socket in the slot `ix`.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+pub(super) fn tcp_in<'s, 'a>(slots: &'s mut SocketSlots<'a>, ix: u32) -> Option<&'s mut tcp::Socket<'a>> {
+    match &mut slots.get_mut(ix)?.0.socket {
         Socket::Tcp(socket) => Some(socket),
         _ => None,
-    });
-    (listener, socket)
+    }
+}
+
+/// The listener in the slot `at`.
+#[inline(never)]
+pub(super) fn listener_in<'s, 'a>(
+    slots: &'s mut SocketSlots<'a>,
+    at: u32,
+) -> Option<&'s mut tcp::Listener<'a>> {
+    match &mut slots.get_mut(at)?.0.socket {
+        Socket::TcpListener(listener) => Some(listener),
+        _ => None,
+    }
 }
 
 #[cfg(feature = "alloc")]

@@ -4,8 +4,8 @@
 
 use managed::ManagedSlice;
 
-use crate::socket::Tuple;
-use crate::socket::tcp::TimeWait;
+use crate::socket::tcp::{Plan, Segment, TimeWait, Verdict};
+use crate::socket::{Context, Tuple};
 use crate::time::Ticks;
 
 const WAYS: usize = 4;
@@ -22,35 +22,48 @@ impl<'a> TimeWaitTable<'a> {
 
     /// The places for `hash`; fewer than four records are one set.
     fn places(&mut self, hash: u32) -> &mut [TimeWait] {
-        let sets = (self.records.len() / WAYS).next_power_of_two();
-        let sets = if sets * WAYS > self.records.len() { sets / 2 } else { sets };
-        let start = (hash as usize & sets.saturating_sub(1)) * WAYS;
-        let end = self.records.len().min(start + WAYS);
-        self.records.get_mut(start..end).unwrap_or_default()
+        let sets = self.records.len() / WAYS;
+        // Of all sets the one that lies where the hash lies among all hashes.
+        let start = ((u64::from(hash) * sets as u64) >> 32) as usize * WAYS;
+        let records = self.records.get_mut(start..).unwrap_or_default();
+        let count = records.len().min(WAYS);
+        records.get_mut(..count).unwrap_or_default()
     }
 
-    /// The record of a connection, if it is there and still alive.
-    pub(crate) fn find(&mut self, hash: u32, tuple: &Tuple, now: Ticks) -> Option<&mut TimeWait> {
-        if self.records.is_empty() {
-            return None;
+    /// Gives a segment to the record of its connection. [`Verdict::Reopen`], and there is none afterwards, if
+    /// there is none alive.
+    pub(crate) fn process(
+        &mut self,
+        hash: u32,
+        tuple: &Tuple,
+        cx: &Context<'_>,
+        segment: &Segment<'_>,
+        reply: &mut Plan,
+    ) -> Verdict {
+        let mut places = self.places(hash).iter_mut();
+        let Some(record) = places.find(|record| record.is_used() && record.is_for(tuple)) else {
+            return Verdict::Reopen;
+        };
+        if !record.is_expired(cx.ticks) {
+            let verdict = record.process(cx, segment, reply);
+            if verdict != Verdict::Reopen {
+                return verdict;
+            }
         }
-        let place = self.places(hash).iter_mut().find(|record| record.is_used() && record.is_for(tuple))?;
-        if place.is_expired(now) {
-            *place = TimeWait::EMPTY;
-            return None;
-        }
-        Some(place)
+        *record = TimeWait::EMPTY;
+        Verdict::Reopen
     }
 
     /// Keeps a record, in place of the one that would go first if there is no room.
-    pub(crate) fn insert(&mut self, hash: u32, record: TimeWait, now: Ticks) {
-        let left = |record: &TimeWait| match record.is_used() && !record.is_expired(now) {
-            true => record.expires_at(now).since(now),
-            false => -1,
-        };
-        if let Some(place) = self.places(hash).iter_mut().min_by_key(|record| left(record)) {
-            *place = record;
+    pub(crate) fn insert(&mut self, hash: u32, record: &TimeWait, now: Ticks) {
+        let mut places = self.places(hash).iter_mut();
+        let Some(mut place) = places.next() else { return };
+        for other in places {
+            if other.left(now) < place.left(now) {
+                place = other;
+            }
         }
+        *place = *record;
     }
 
     /// How many connections are in TIME-WAIT, or were until lately.

@@ -90,7 +90,7 @@ impl Socket<'_> {
             #[cfg(feature = "socket-udp")]
             Socket::Udp(socket) => socket.wants_port() || socket.has_output(),
             #[cfg(feature = "socket-tcp")]
-            Socket::Tcp(socket) => socket.wish().is_some() || socket.decide(cx).is_some(),
+            Socket::Tcp(socket) => socket.wish().is_some() || socket.plan(cx, &mut tcp::Plan::none()),
             #[cfg(feature = "socket-tcp")]
             Socket::TcpListener(listener) => listener.deadline().is_some_and(|at| at.is_due(cx.ticks)),
             Socket::Vacant(_) => false,

@@ -43,7 +43,7 @@ pub(crate) struct Context<'c> {
     pub(crate) now: Instant,
     /// `now` in ticks.
     pub(crate) ticks: Ticks,
-    /// Octets of the largest IP packet on the path.
+    /// Octets of the largest IP packet on the path: `config::MIN_PATH_MTU` at least.
     pub(crate) ip_mtu: u16,
     /// The largest TCP payload that the port cuts by itself; 0 for none.
     pub(crate) segmentation_len: u32,

@@ -241,6 +241,18 @@ impl<'a, T> Slots<'a, T> {
         slot.item.take()
     }
 
+    /// Begins another life for the item in the slot `ix`, so that the handles that are about are void. If
+    /// the slot has none left the item is dropped: false. It must be off all chains and timers.
+    pub(crate) fn renew(&mut self, ix: u32) -> bool {
+        let Some(slot) = self.slots.get_mut(ix as usize) else { return false };
+        slot.links.marks.remove(Marks::READY);
+        slot.links.renew();
+        if slot.links.is_retired() && slot.item.take().is_some() {
+            self.len -= 1;
+        }
+        slot.item.is_some()
+    }
+
     /// The item in the slot `ix`.
     #[inline]
     pub(crate) fn get(&self, ix: u32) -> Option<&T> {
@@ -251,15 +263,6 @@ impl<'a, T> Slots<'a, T> {
     #[inline]
     pub(crate) fn get_mut(&mut self, ix: u32) -> Option<&mut T> {
         self.slots.get_mut(ix as usize)?.item.as_mut()
-    }
-
-    /// Two different items at once; the second is `None` if they are the same.
-    pub(crate) fn get_two_mut(&mut self, a: u32, b: u32) -> (Option<&mut T>, Option<&mut T>) {
-        let (low, high) = (a.min(b) as usize, a.max(b) as usize);
-        let Some((before, rest)) = self.slots.split_at_mut_checked(high) else { return (None, None) };
-        let low = before.get_mut(low).and_then(|slot| slot.item.as_mut());
-        let high = rest.first_mut().and_then(|slot| slot.item.as_mut());
-        if a < b { (low, high) } else { (high, low) }
     }
 
     /// The links of the slot `ix`, be it vacant or not.

@@ -3,6 +3,7 @@
 //! What arrives is in `input`, what leaves in `output`.
 
 use super::congestion::Control;
+use super::keep_alive::Silence;
 use super::listener::HalfOpen;
 use super::recovery::Recovery;
 use super::recv::{self, Recv};
@@ -55,45 +56,51 @@ bitflags::bitflags! {
 }
 
 /// The data of a connection.
+///
+/// In this order, so that a Cortex-M reaches nearly all of it with short instructions.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Connection {
-    pub(super) tuple: Tuple,
     pub(super) state: State,
     /// Timeouts in a row without any progress.
     pub(super) tries: u8,
     /// Window probes in a row; doubles their interval.
     pub(super) persist: u8,
-    /// Keep-alives in a row without an answer.
-    pub(super) probes: u8,
     /// Duplicate ACKs to be sent: one for each segment that came out of order, since the peer counts
     /// them (RFC 5681 §3.2).
     pub(super) dup_acks: u8,
     pub(super) marks: Marks,
     pub(super) snd: Send,
-    pub(super) rcv: Recv,
-    pub(super) rtt: Rtt,
     pub(super) control: Control,
     pub(super) recovery: Recovery,
-    pub(super) timers: Timers,
     /// When something was last acknowledged, or first sent after everything was.
     pub(super) progress_at: Ticks,
-    /// When the last acceptable segment came.
-    pub(super) heard_at: Ticks,
+    pub(super) timers: Timers,
+    pub(super) rtt: Rtt,
+    pub(super) rcv: Recv,
+    /// How long the peer has been silent.
+    pub(super) silence: Silence,
     /// When the last challenge ACK was asked for.
     pub(super) challenged_at: Ticks,
+    pub(super) tuple: Tuple,
 }
 
 const CHALLENGE_INTERVAL: u32 = ticks_of_ms(config::TCP_CHALLENGE_INTERVAL);
 
 impl Connection {
     #[inline(never)]
-    fn new(cx: &Context<'_>, tuple: Tuple, state: State, iss: SeqNum, side: &Side<'_>) -> Connection {
+    pub(super) fn new(
+        cx: &Context<'_>,
+        tuple: Tuple,
+        state: State,
+        iss: SeqNum,
+        side: &Side<'_>,
+    ) -> Connection {
         let mut connection = Connection {
             tuple,
             state,
             tries: 0,
             persist: 0,
-            probes: 0,
             dup_acks: 0,
             marks: Marks::SCALES,
             snd: Send::new(iss),
@@ -103,39 +110,14 @@ impl Connection {
             recovery: Recovery::new(iss),
             timers: Timers::NONE,
             progress_at: cx.ticks,
-            heard_at: cx.ticks,
+            silence: Silence::new(cx.ticks),
             challenged_at: Ticks(cx.ticks.0.wrapping_sub(CHALLENGE_INTERVAL)),
         };
         connection.rcv.shift = recv::shift_for(side.rx.capacity());
         connection
     }
 
-    /// RFC 9293 §3.10.1: an active OPEN. The SYN is still to be sent.
-    pub(super) fn active(cx: &Context<'_>, tuple: Tuple, side: &Side<'_>) -> Connection {
-        let iss = super::isn::isn(cx.keys, &tuple, cx.now);
-        let mut connection = Connection::new(cx, tuple, State::SynSent, iss, side);
-        // Runs even if the SYN never leaves, so that the attempt ends.
-        connection.arm_rtx(cx.ticks, side);
-        connection
-    }
-
-    /// RFC 9293 §3.10.7.2: a SYN for a listening socket. The SYN-ACK is still to be sent.
-    pub(super) fn passive(
-        cx: &Context<'_>,
-        tuple: Tuple,
-        irs: SeqNum,
-        window: u16,
-        options: &Options,
-        side: &Side<'_>,
-    ) -> Connection {
-        let iss = super::isn::isn(cx.keys, &tuple, cx.now);
-        let mut connection = Connection::new(cx, tuple, State::SynReceived, iss, side);
-        connection.on_syn(irs, u32::from(window), options, side);
-        connection.arm_rtx(cx.ticks, side);
-        connection
-    }
-
-    /// From a record whose SYN-ACK was sent; the segment that acknowledges it follows.
+    /// From a record whose SYN-ACK was acknowledged.
     pub(super) fn from_half_open(cx: &Context<'_>, half: &HalfOpen, side: &Side<'_>) -> Connection {
         let mut connection = Connection::new(cx, half.tuple, State::SynReceived, half.iss, side);
         connection.on_syn(half.irs, u32::from(half.window), &half.options(), side);
@@ -147,7 +129,7 @@ impl Connection {
         } else {
             connection.marks |= Marks::SYN_LOST;
         }
-        connection.arm_rtx(cx.ticks, side);
+        connection.establish(cx, half.iss + 1, side);
         connection
     }
 
@@ -173,16 +155,10 @@ impl Connection {
         self.snd.max_wnd = window;
     }
 
-    /// Octets of IP and TCP header without options.
-    pub(super) fn header_len(&self) -> u16 {
-        if self.tuple.local.is_v4() { 40 } else { 60 }
-    }
-
     /// The largest payload that the path takes.
     #[inline]
     pub(super) fn path_mss(&self, cx: &Context<'_>) -> u16 {
-        // An MTU below the headers is none; the engine does not build on such links.
-        cx.ip_mtu.saturating_sub(self.header_len()).max(config::TCP_MIN_MSS)
+        path_mss(cx, &self.tuple)
     }
 
     /// The largest payload to send.
@@ -244,10 +220,7 @@ impl Connection {
     #[cold]
     #[inline(never)]
     pub(super) fn fail(&mut self, error: Error, side: &mut Side<'_>) -> Events {
-        // RFC 9293 §3.10.7.4: a listening socket survives a request that came to nothing.
-        if self.state == State::SynReceived && self.marks.contains(Marks::PASSIVE) {
-            self.state = State::Listen;
-            self.timers.clear_all();
+        if self.give_up_request() {
             return Events::empty();
         }
         match error {
@@ -275,7 +248,7 @@ impl Connection {
     /// The record that stands in for this connection in TIME-WAIT, once its last ACK was sent.
     pub(super) fn time_wait(&self, now: Ticks) -> Option<TimeWait> {
         let is_ready = self.state == State::TimeWait && !self.marks.contains(Marks::ACK);
-        is_ready.then(|| TimeWait::new(self.tuple, self.snd.max, self.rcv.nxt, now))
+        is_ready.then(|| TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, now))
     }
 
     /// The application has let go: the engine finishes the connection by itself, within a time.
@@ -306,29 +279,15 @@ impl Connection {
             let chance = self.snd.una.0.rotate_right(u32::from(self.tries) * 5) & 0xff;
             span += (span * chance) >> 9;
         }
-        if let Some(left) = self.timeout_left(now, side) {
+        if let Some(left) = side.config.timeout.left(self.stalled(now)) {
             span = span.min(left);
         }
         self.timers.set(Timer::Rtx, now.after(span));
     }
 
-    /// Ticks until the user's timeout, if there is one.
-    fn timeout_left(&self, now: Ticks, side: &Side<'_>) -> Option<u32> {
-        let timeout = side.config.timeout;
-        // No progress for longer than the timeout leaves nothing.
-        let gone = now.since(self.progress_at).max(0) as u32;
-        (timeout > 0).then(|| timeout.saturating_sub(gone))
-    }
-
-    /// Starts the keep-alive timer, if it is wanted.
-    pub(super) fn arm_idle(&mut self, now: Ticks, side: &Side<'_>) {
-        if self.marks.contains(Marks::ORPHAN) || self.state.is_opening() || self.state == State::TimeWait {
-            return;
-        }
-        match side.config.keep_alive {
-            0 => self.timers.clear(Timer::Idle),
-            interval => self.timers.set(Timer::Idle, now.after(interval)),
-        }
+    /// Ticks since the last progress.
+    fn stalled(&self, now: Ticks) -> u32 {
+        now.since(self.progress_at).max(0) as u32
     }
 
     /// Follows what the application did since the last call.
@@ -355,8 +314,7 @@ impl Connection {
     /// There is something to send, after all was acknowledged.
     #[inline]
     pub(super) fn end_silence(&mut self, cx: &Context<'_>) {
-        let silence = cx.ticks.since(self.progress_at).max(0) as u32;
-        if silence > self.rtt.rto() {
+        if self.stalled(cx.ticks) > self.rtt.rto() {
             self.control.on_idle(self.mss(cx));
         }
         self.progress_at = cx.ticks;
@@ -397,7 +355,7 @@ impl Connection {
     #[inline(never)]
     fn on_rtx(&mut self, cx: &Context<'_>, side: &mut Side<'_>) -> Events {
         let limit = if self.state.is_opening() { config::TCP_SYN_RETRIES } else { config::TCP_DATA_RETRIES };
-        if self.tries >= limit || self.timeout_left(cx.ticks, side) == Some(0) {
+        if self.tries >= limit || side.config.timeout.left(self.stalled(cx.ticks)) == Some(0) {
             return self.fail(Error::TimedOut, side);
         }
         self.tries += 1;
@@ -430,28 +388,16 @@ impl Connection {
         if self.marks.contains(Marks::ORPHAN) {
             return self.fail(Error::TimedOut, side);
         }
-        let interval = side.config.keep_alive;
-        let silence = now.since(self.heard_at).max(0) as u32;
-        if silence < interval {
-            self.timers.set(Timer::Idle, self.heard_at.after(interval));
-            return Events::empty();
-        }
-        let is_lost = match side.config.timeout {
-            0 => self.probes >= config::TCP_KEEP_ALIVE_PROBES,
-            timeout => self.probes > 0 && silence >= timeout,
-        };
-        if is_lost {
-            return self.fail(Error::TimedOut, side);
-        }
-        self.probes = self.probes.saturating_add(1);
-        self.marks |= Marks::KEEP_ALIVE;
-        let span = match side.config.timeout {
-            0 => interval,
-            timeout => interval.min(timeout.saturating_sub(silence).max(1)),
-        };
-        self.timers.set(Timer::Idle, now.after(span));
-        Events::empty()
+        self.on_silence(now, side)
     }
+}
+
+/// The largest payload that the path takes.
+#[inline]
+pub(super) fn path_mss(cx: &Context<'_>, tuple: &Tuple) -> u16 {
+    // Of the IP and the TCP header, without options.
+    let header_len = if tuple.local.is_v4() { 40 } else { 60 };
+    cx.ip_mtu - header_len
 }
 
 fn default_mss(tuple: &Tuple) -> u16 {

@@ -6,14 +6,13 @@
 use super::Side;
 use super::connection::{Connection, Marks};
 use super::error::Error;
+use super::keep_alive::Silence;
 use super::recovery::{OnAck, OnDup};
 use super::recv;
-use super::segment::{Outcome, Segment};
+use super::segment::{Outcome, Plan, Segment, Verdict};
 use super::state::{State, Step};
-use super::time_wait::Verdict;
 use super::timers::Timer;
 use crate::socket::{Context, Events};
-use crate::stats::DropReason;
 use crate::wire::tcp::Flags;
 
 /// How old a segment may be for its ACK to count, in octets.
@@ -32,7 +31,7 @@ impl Connection {
         in_place: Option<InPlace<'_>>,
     ) -> Outcome {
         match self.state {
-            State::Closed | State::Listen => return Outcome::refused(seg),
+            State::Closed | State::Listen => return Outcome::REFUSED,
             State::SynSent => return self.process_syn_sent(cx, seg, side),
             State::TimeWait => return self.process_time_wait(cx, seg),
             _ => {}
@@ -48,22 +47,21 @@ impl Connection {
             return self.process_outside(cx, seg, offset, side);
         }
         if !seg.flags.contains(Flags::ACK) {
-            return Outcome::dropped(DropReason::Unacceptable);
+            return Outcome::DROPPED;
         }
         let mut out = Outcome::NONE;
-        if self.state == State::SynReceived {
+        if self.state.is_syn_received() {
             if seg.ack != self.snd.max || self.snd.max == self.snd.una {
-                return Outcome::refused(seg);
+                return Outcome::REFUSED;
             }
             out.events |= self.establish(cx, seg.ack, side);
         }
         // RFC 5961 §5: an ACK of what was never sent, or from long ago, is not from the peer.
         if seg.ack.gt(self.snd.max) || seg.ack.lt(self.snd.una - self.snd.max_wnd) {
             self.challenge(cx.ticks);
-            return Outcome { drop: Some(DropReason::Unacceptable), ..out };
+            return Outcome { events: out.events, ..Outcome::DROPPED };
         }
-        self.heard_at = cx.ticks;
-        self.probes = 0;
+        self.silence = Silence::new(cx.ticks);
         out.events |= self.on_ack(cx, seg, side);
         if len > 0 && self.state.takes_data() {
             self.on_text(cx, seg, offset, side, in_place, &mut out);
@@ -90,14 +88,13 @@ impl Connection {
         } else {
             self.challenge(cx.ticks);
         }
-        let mut out = Outcome::dropped(DropReason::Unacceptable);
+        let mut out = Outcome::DROPPED;
         // What is just old still acknowledges. Without that two closed windows can lock each other: each
         // end has taken a probe, and so finds the other's ACKs to be one octet old.
-        let is_recent = offset < 0 && offset > -(MAX_AGE as i32) && self.state != State::SynReceived;
+        let is_recent = offset < 0 && offset > -(MAX_AGE as i32) && !self.state.is_syn_received();
         let is_ack = seg.flags.contains(Flags::ACK) && seg.ack.le(self.snd.max);
         if is_recent && is_ack && seg.ack.ge(self.snd.una) {
-            self.heard_at = cx.ticks;
-            self.probes = 0;
+            self.silence = Silence::new(cx.ticks);
             if seg.ack.gt(self.snd.una) {
                 out.events |= self.on_ack(cx, seg, side);
             } else {
@@ -121,21 +118,21 @@ impl Connection {
         if seg.flags.contains(Flags::RST) {
             // RFC 5961 §3.2: only the exact number resets; one in the window is asked back.
             if offset == 0 {
-                let refused = self.state == State::SynReceived;
+                let refused = self.state.is_syn_received();
                 let error = if refused { Error::Refused } else { Error::Reset };
                 return Outcome { events: self.fail(error, side), ..Outcome::NONE };
             }
             if offset > 0 && offset < room {
                 self.challenge(cx.ticks);
             }
-            return Outcome::dropped(DropReason::Unacceptable);
+            return Outcome::DROPPED;
         }
-        if self.state == State::SynReceived && offset == -1 {
+        if self.state.is_syn_received() && offset == -1 {
             return self.process_syn_again(cx, seg, side);
         }
         // RFC 5961 §4.2: a SYN is never acted on here; a peer that has restarted answers with a RST.
         self.challenge(cx.ticks);
-        Outcome::dropped(DropReason::Unacceptable)
+        Outcome::DROPPED
     }
 
     /// The SYN that we have seen, once more or as the SYN-ACK of a simultaneous open.
@@ -156,50 +153,17 @@ impl Connection {
         Outcome::NONE
     }
 
-    /// RFC 9293 §3.10.7.3.
-    #[inline(never)]
-    fn process_syn_sent(&mut self, cx: &Context<'_>, seg: &Segment<'_>, side: &mut Side<'_>) -> Outcome {
-        let has_ack = seg.flags.contains(Flags::ACK);
-        if has_ack && (seg.ack != self.snd.max || self.snd.max == self.snd.una) {
-            return Outcome::refused(seg);
-        }
-        if seg.flags.contains(Flags::RST) {
-            if has_ack {
-                return Outcome { events: self.fail(Error::Refused, side), ..Outcome::NONE };
-            }
-            return Outcome::dropped(DropReason::Unacceptable);
-        }
-        if !seg.flags.contains(Flags::SYN) {
-            return Outcome::dropped(DropReason::Unacceptable);
-        }
-        // Data that comes with the SYN is not taken; it will come again.
-        self.on_syn(seg.seq, u32::from(seg.window), &seg.options, side);
-        self.heard_at = cx.ticks;
-        let mut out = Outcome::NONE;
-        if has_ack {
-            out.events = self.establish(cx, seg.ack, side);
-            self.snd.wl2 = seg.ack;
-            self.marks |= Marks::ACK;
-        } else {
-            // RFC 9293 §3.5, figure 7: both open at once; ours goes again, with an ACK.
-            self.state = State::SynReceived;
-            self.snd.nxt = self.snd.una;
-            self.rtt.on_retransmit();
-        }
-        out
-    }
-
     #[cold]
     fn process_time_wait(&mut self, cx: &Context<'_>, seg: &Segment<'_>) -> Outcome {
-        let mut record = super::TimeWait::new(self.tuple, self.snd.max, self.rcv.nxt, cx.ticks);
-        match record.process(cx, seg) {
-            Verdict::Reply(_) => {
+        let mut record = super::TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, cx.ticks);
+        match record.process(cx, seg, &mut Plan::none()) {
+            Verdict::Reply => {
                 self.marks |= Marks::ACK;
                 self.enter_time_wait(cx.ticks);
                 Outcome::NONE
             }
-            Verdict::Drop(reason) => Outcome::dropped(reason),
-            Verdict::Reopen => Outcome { events: self.finish(), is_reopening: true, ..Outcome::NONE },
+            Verdict::Reopen => Outcome { verdict: Verdict::Reopen, events: self.finish() },
+            verdict => Outcome { verdict, ..Outcome::NONE },
         }
     }
 
@@ -331,8 +295,7 @@ impl Connection {
         if !payload.is_empty() {
             // RFC 1122 §4.2.2.13: nobody will read it, and the peer shall know.
             if self.marks.contains(Marks::ORPHAN) {
-                *out = Outcome::refused(seg);
-                out.events |= self.finish();
+                *out = Outcome { events: self.finish(), ..Outcome::REFUSED };
                 return;
             }
             let in_place = in_place.filter(|_| side.config.is_in_place);

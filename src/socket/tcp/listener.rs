@@ -8,14 +8,15 @@
 
 use managed::ManagedSlice;
 
+use super::connection::path_mss;
 use super::cookie::Cookies;
 use super::error::ListenError;
-use super::segment::{Kind, Outcome, Plan, Segment};
+use super::segment::{Kind, Plan, Segment, Verdict};
 use super::{isn, recv, ticks_of_ms, to_addr};
 use crate::config;
 use crate::socket::{Context, Tuple};
 use crate::stats::DropReason;
-use crate::storage::{List, lists};
+use crate::storage::NIL;
 use crate::time::Ticks;
 use crate::wire::tcp::{Flags, Options, SeqNum};
 use crate::wire::{Addr, IpListenEndpoint};
@@ -87,6 +88,18 @@ impl HalfOpen {
         self.tuple.remote_port == tuple.remote_port && self.stage != Stage::Free && self.tuple == *tuple
     }
 
+    /// The SYN-ACK; `window` is that of the socket to come.
+    #[inline(never)]
+    fn plan_syn_ack(&self, cx: &Context<'_>, window: u32, is_again: bool, plan: &mut Plan) {
+        let kind = if is_again { Kind::SynAckRetransmit } else { Kind::New };
+        plan.begin(kind, self.iss, self.irs + 1, Flags::SYN.union(Flags::ACK));
+        plan.window = window.min(0xffff) as u16;
+        plan.options.mss = path_mss(cx, &self.tuple);
+        if self.shifts != 0xff {
+            plan.options.window_scale = self.our_shift();
+        }
+    }
+
     fn timeout(&self) -> u32 {
         ticks_of_ms(config::TCP_INITIAL_RTO) << self.tries.min(config::TCP_SYN_RETRIES)
     }
@@ -98,28 +111,60 @@ impl Default for HalfOpen {
     }
 }
 
-/// What a listener says to a segment that is no SYN.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum ListenerVerdict {
-    /// It knows nothing of it.
-    NotMine,
-    /// Send this.
-    Reply(Plan),
-    /// Nothing.
-    Drop(DropReason),
-    /// The record at this index is complete: give the segment to a socket opened from it.
-    Complete(usize),
+/// The index of the connection whose cookie has come back.
+const RETURNED: u16 = u16::MAX;
+
+/// Where somebody listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ListenKey {
+    /// Unspecified: any of ours.
+    pub(super) addr: Addr,
+    pub(crate) port: u16,
 }
 
-/// The first and the last slot of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ends {
+impl ListenKey {
+    pub(super) fn new(endpoint: IpListenEndpoint) -> Result<ListenKey, ListenError> {
+        if endpoint.port == 0 {
+            return Err(ListenError::Unaddressable);
+        }
+        let addr = match endpoint.addr {
+            Some(addr) => to_addr(addr).ok_or(ListenError::FamilyNotBuiltIn)?,
+            None => Addr::UNSPECIFIED,
+        };
+        Ok(ListenKey { addr, port: endpoint.port })
+    }
+
+    pub(super) fn endpoint(&self) -> IpListenEndpoint {
+        IpListenEndpoint { addr: (!self.is_any()).then(|| self.addr.into()), port: self.port }
+    }
+
+    /// Whether it is for any address of ours.
+    pub(crate) fn is_any(&self) -> bool {
+        self.addr.is_unspecified()
+    }
+
+    /// Whether it is for requests to this end.
+    pub(crate) fn takes(&self, addr: &Addr, port: u16) -> bool {
+        self.port == port && (self.is_any() || self.addr == *addr)
+    }
+
+    /// Whether a request can be for both.
+    pub(crate) fn overlaps(&self, other: &ListenKey) -> bool {
+        other.takes(&self.addr, self.port) || self.takes(&other.addr, other.port)
+    }
+}
+
+/// A line of sockets, which the engine threads through their slots.
+#[derive(Debug)]
+pub(crate) struct Line {
     pub(crate) head: u32,
     pub(crate) tail: u32,
+    /// How many there are.
+    pub(crate) count: u16,
 }
 
-impl Ends {
-    pub(crate) const EMPTY: Ends = Ends { head: u32::MAX, tail: u32::MAX };
+impl Line {
+    const EMPTY: Line = Line { head: NIL, tail: NIL, count: 0 };
 }
 
 /// A port that takes any number of connections, one after the other or at once.
@@ -129,18 +174,16 @@ pub struct Listener<'a> {
     cookies: Cookies,
     /// The connection whose cookie has come back, for the time of one segment.
     returned: HalfOpen,
-    endpoint: Option<(Option<Addr>, u16)>,
+    endpoint: Option<ListenKey>,
     /// The earliest time at which a SYN-ACK goes again; may be too early.
     due: Option<Ticks>,
     /// The receive buffer of the sockets that connections get, in octets.
     window: u32,
     backlog: u16,
     /// Sockets that wait to be given a connection.
-    pub(crate) pool: List,
+    pub(crate) pool: Line,
     /// Connections that wait to be accepted.
-    pub(crate) accepted: Ends,
-    /// How many those are.
-    pub(crate) accepted_count: u16,
+    pub(crate) accepted: Line,
     /// Where buffers come from when the pool is empty.
     #[cfg(feature = "alloc")]
     pub(crate) source: Option<BufferSource>,
@@ -168,9 +211,8 @@ impl<'a> Listener<'a> {
             due: None,
             window: 0xffff,
             backlog: u16::MAX,
-            pool: List::new(lists::LENT),
-            accepted: Ends::EMPTY,
-            accepted_count: 0,
+            pool: Line::EMPTY,
+            accepted: Line::EMPTY,
             #[cfg(feature = "alloc")]
             source: None,
         }
@@ -181,7 +223,7 @@ impl<'a> Listener<'a> {
         if self.endpoint.is_some() {
             return Err(ListenError::InvalidState);
         }
-        self.endpoint = Some(listen_key(endpoint.into())?);
+        self.endpoint = Some(ListenKey::new(endpoint.into())?);
         Ok(())
     }
 
@@ -199,7 +241,7 @@ impl<'a> Listener<'a> {
 
     /// Where it listens.
     pub fn listen_endpoint(&self) -> Option<IpListenEndpoint> {
-        self.endpoint.map(super::from_listen_key)
+        self.endpoint.as_ref().map(ListenKey::endpoint)
     }
 
     /// How many connections may be complete and not yet accepted; more wait half-open.
@@ -228,13 +270,13 @@ impl<'a> Listener<'a> {
     }
 
     /// Address and port for demultiplexing.
-    pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
-        self.endpoint
+    pub(crate) fn listen_key(&self) -> Option<&ListenKey> {
+        self.endpoint.as_ref()
     }
 
     /// Whether one more connection may wait to be accepted.
     pub(crate) fn has_room(&self) -> bool {
-        self.accepted_count < self.backlog
+        self.accepted.count < self.backlog
     }
 
     /// The record at `index`.
@@ -259,17 +301,14 @@ impl<'a> Listener<'a> {
 
     /// The complete connection that has waited longest, for a socket that has become free.
     pub(crate) fn next_acked(&self) -> Option<usize> {
-        self.oldest(|record| record.stage == Stage::Acked)
+        self.oldest(Stage::Acked)
     }
 
-    fn oldest(&self, is_wanted: impl Fn(&HalfOpen) -> bool) -> Option<usize> {
-        let mut oldest: Option<(usize, Ticks)> = None;
-        for (i, record) in self.half_open.iter().enumerate() {
-            let is_older = oldest.is_none_or(|(_, at)| record.created_at.is_before(at));
-            if is_wanted(record) && is_older {
-                oldest = Some((i, record.created_at));
-            }
-        }
+    /// The oldest record of this stage.
+    #[inline(never)]
+    fn oldest(&self, stage: Stage) -> Option<usize> {
+        let records = self.half_open.iter().enumerate().filter(|(_, record)| record.stage == stage);
+        let oldest = records.reduce(|a, b| if b.1.created_at.is_before(a.1.created_at) { b } else { a });
         oldest.map(|(i, _)| i)
     }
 
@@ -277,66 +316,93 @@ impl<'a> Listener<'a> {
     /// once it has had its time.
     fn place(&self, now: Ticks) -> Option<usize> {
         const GRACE: i32 = ticks_of_ms(config::TCP_HALF_OPEN_GRACE) as i32;
-        let free = self.half_open.iter().position(|record| record.stage == Stage::Free);
-        free.or_else(|| {
-            self.oldest(|record| record.stage == Stage::Answered && now.since(record.created_at) >= GRACE)
-        })
+        let has_had_time =
+            |&i: &usize| self.half_open.get(i).is_some_and(|record| now.since(record.created_at) >= GRACE);
+        self.oldest(Stage::Free).or_else(|| self.oldest(Stage::Answered).filter(has_had_time))
     }
 
-    /// A SYN for this port. The reply is the SYN-ACK.
-    #[inline(never)]
-    pub(crate) fn on_syn(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Outcome {
-        // RFC 9293 §3.10.7.2: a SYN with a FIN is no request anybody makes.
-        if seg.flags.intersects(Flags::RST.union(Flags::ACK).union(Flags::FIN)) {
-            return Outcome::refused(seg);
-        }
+    /// A segment for this port of a connection that no socket has.
+    pub(crate) fn process(
+        &mut self,
+        cx: &Context<'_>,
+        tuple: &Tuple,
+        seg: &Segment<'_>,
+        reply: &mut Plan,
+    ) -> Verdict {
         let known = self.half_open.iter().position(|record| record.is_for(tuple));
-        if let Some(record) = known.and_then(|i| self.half_open.get(i))
-            && record.irs == seg.seq
-        {
-            // The SYN again: the SYN-ACK was lost. One answer for one SYN, and the timer goes on.
-            let reply = Some(self.syn_ack(cx, record, true));
-            return Outcome { reply, ..Outcome::NONE };
+        if seg.is_request() {
+            self.on_syn(cx, tuple, seg, known, reply)
+        } else {
+            self.on_segment(cx, tuple, seg, known, reply)
+        }
+    }
+
+    /// The reply is the SYN-ACK.
+    #[inline(never)]
+    fn on_syn(
+        &mut self,
+        cx: &Context<'_>,
+        tuple: &Tuple,
+        seg: &Segment<'_>,
+        known: Option<usize>,
+        reply: &mut Plan,
+    ) -> Verdict {
+        // RFC 9293 §3.10.7.2: a SYN with a FIN is no request anybody makes.
+        if seg.flags.contains(Flags::FIN) {
+            return Verdict::Refuse(DropReason::Unacceptable);
         }
         let place = known.or_else(|| self.place(cx.ticks));
-        let Some((i, record)) = place.and_then(|i| Some((i, self.half_open.get_mut(i)?))) else {
-            return self.answer_by_cookie(cx, tuple, seg);
+        let Some(record) = place.and_then(|i| self.half_open.get_mut(i)) else {
+            return self.answer_by_cookie(cx, tuple, seg, reply);
         };
-        record.tuple = *tuple;
-        record.iss = isn::isn(cx.keys, tuple, cx.now);
-        record.irs = seg.seq;
-        record.created_at = cx.ticks;
-        record.window = seg.window;
-        record.mss = seg.options.mss;
-        record.tries = 0;
-        record.stage = Stage::Answered;
-        record.shifts = match seg.options.window_scale {
-            0xff => 0xff,
-            shift => recv::shift_for(self.window as usize) << 4 | shift,
-        };
-        let again_at = cx.ticks.after(record.timeout());
-        record.again_at = again_at;
+        // The SYN again: the SYN-ACK was lost. One answer for one SYN, and the timer goes on.
+        let is_again = known.is_some() && record.irs == seg.seq;
+        if !is_again {
+            record.tuple = *tuple;
+            record.iss = isn::isn(cx.keys, tuple, cx.now);
+            record.irs = seg.seq;
+            record.created_at = cx.ticks;
+            record.window = seg.window;
+            record.mss = seg.options.mss;
+            record.tries = 0;
+            record.stage = Stage::Answered;
+            record.shifts = match seg.options.window_scale {
+                0xff => 0xff,
+                shift => recv::shift_for(self.window as usize) << 4 | shift,
+            };
+            record.again_at = cx.ticks.after(record.timeout());
+        }
+        record.plan_syn_ack(cx, self.window, is_again, reply);
+        let again_at = record.again_at;
         self.due_by(again_at);
-        let reply = self.half_open.get(i).map(|record| self.syn_ack(cx, record, false));
-        Outcome { reply, ..Outcome::NONE }
+        Verdict::Reply
     }
 
     /// There is no room for a record.
     #[cold]
-    fn answer_by_cookie(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Outcome {
-        let Some(iss) = self.cookies.bake(cx, tuple, seg, self.backlog.saturating_sub(self.accepted_count))
-        else {
-            return Outcome::dropped(DropReason::BacklogFull);
+    fn answer_by_cookie(
+        &mut self,
+        cx: &Context<'_>,
+        tuple: &Tuple,
+        seg: &Segment<'_>,
+        reply: &mut Plan,
+    ) -> Verdict {
+        let room = self.backlog.saturating_sub(self.accepted.count); // none, if it was lowered
+        let Some(iss) = self.cookies.bake(cx, tuple, seg, room) else {
+            return Verdict::Drop(DropReason::BacklogFull);
         };
         let record = HalfOpen { tuple: *tuple, iss, irs: seg.seq, ..HalfOpen::EMPTY };
-        Outcome { reply: Some(self.syn_ack(cx, &record, false)), ..Outcome::NONE }
+        record.plan_syn_ack(cx, self.window, false, reply);
+        Verdict::Reply
     }
 
     /// A segment of a connection without a record: does it bring a cookie back? It completes the
     /// connection if there is a socket for it; else it is ignored, and the client repeats it.
     #[cold]
-    fn on_cookie(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> ListenerVerdict {
-        let Some(mss) = self.cookies.read(cx, tuple, seg) else { return ListenerVerdict::NotMine };
+    fn on_cookie(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Verdict {
+        let Some(mss) = self.cookies.read(cx, tuple, seg) else {
+            return Verdict::Refuse(DropReason::NoSocket);
+        };
         self.returned = HalfOpen {
             tuple: *tuple,
             iss: seg.ack - 1,
@@ -350,60 +416,43 @@ impl<'a> Listener<'a> {
             stage: Stage::Acked,
             ..HalfOpen::EMPTY
         };
-        ListenerVerdict::Complete(self.half_open.len())
+        Verdict::Complete(RETURNED)
     }
 
-    fn syn_ack(&self, cx: &Context<'_>, record: &HalfOpen, is_again: bool) -> Plan {
-        let kind = if is_again { Kind::SynAckRetransmit } else { Kind::New };
-        let header_len = if record.tuple.local.is_v4() { 40 } else { 60 };
-        let mut plan = Plan::bare(kind, record.iss, record.irs + 1, Flags::SYN.union(Flags::ACK));
-        plan.window = self.window.min(0xffff) as u16;
-        plan.options.mss = cx.ip_mtu.saturating_sub(header_len).max(config::TCP_MIN_MSS);
-        if record.shifts != 0xff {
-            plan.options.window_scale = record.our_shift();
-        }
-        plan
-    }
-
-    /// A segment without SYN for this port, from a connection that no socket has.
+    /// Anything but a SYN.
     #[inline(never)]
-    pub(crate) fn on_segment(
+    fn on_segment(
         &mut self,
         cx: &Context<'_>,
         tuple: &Tuple,
         seg: &Segment<'_>,
-    ) -> ListenerVerdict {
-        let Some(i) = self.half_open.iter().position(|record| record.is_for(tuple)) else {
+        known: Option<usize>,
+        reply: &mut Plan,
+    ) -> Verdict {
+        let Some((i, record)) = known.and_then(|i| Some((i, self.half_open.get_mut(i)?))) else {
             return self.on_cookie(cx, tuple, seg);
         };
-        let Some(record) = self.half_open.get(i) else { return ListenerVerdict::NotMine };
         let offset = seg.seq.since(record.irs + 1);
         if seg.flags.contains(Flags::RST) {
             // RFC 5961 §3.2.
             if offset == 0 {
-                self.forget(i);
+                record.stage = Stage::Free;
             }
-            return ListenerVerdict::Drop(DropReason::Unacceptable);
+            return Verdict::Drop(DropReason::Unacceptable);
         }
         if !seg.flags.contains(Flags::ACK) {
-            return ListenerVerdict::Drop(DropReason::Unacceptable);
+            return Verdict::Drop(DropReason::Unacceptable);
         }
         // RFC 9293 §3.10.7.4, fifth step: an ACK of anything but our SYN is reset.
         if seg.ack != record.iss + 1 {
-            return match super::segment::reset_for(seg) {
-                Some(plan) => ListenerVerdict::Reply(plan),
-                None => ListenerVerdict::Drop(DropReason::Unacceptable),
-            };
+            return Verdict::Refuse(DropReason::Unacceptable);
         }
         if offset < 0 || offset as u32 > self.window {
-            let plan = Plan {
-                window: self.window.min(0xffff) as u16 >> record.our_shift(),
-                ..Plan::bare(Kind::DupAck, record.iss + 1, record.irs + 1, Flags::ACK)
-            };
-            _ = cx;
-            return ListenerVerdict::Reply(plan);
+            reply.begin(Kind::DupAck, record.iss + 1, record.irs + 1, Flags::ACK);
+            reply.window = self.window.min(0xffff) as u16 >> record.our_shift();
+            return Verdict::Reply;
         }
-        ListenerVerdict::Complete(i)
+        Verdict::Complete(i as u16)
     }
 
     fn due_by(&mut self, at: Ticks) {
@@ -419,7 +468,7 @@ impl<'a> Listener<'a> {
 
     /// A SYN-ACK whose time has come. Call it while there is room to send, until it has none.
     #[inline(never)]
-    pub(crate) fn next_retransmit(&mut self, cx: &Context<'_>) -> Option<(Tuple, Plan)> {
+    pub(crate) fn next_retransmit(&mut self, cx: &Context<'_>, plan: &mut Plan) -> Option<&Tuple> {
         const ACKED_LIFE: i32 = ticks_of_ms(config::TCP_ACKED_LIFE) as i32;
         if !self.due?.is_due(cx.ticks) {
             return None;
@@ -449,23 +498,11 @@ impl<'a> Listener<'a> {
                 _ => record.tries + 1,
             };
             record.again_at = cx.ticks.after(record.timeout());
-            let record = *record;
             // Others may be due as well.
             self.due = Some(cx.ticks);
-            return Some((record.tuple, self.syn_ack(cx, &record, true)));
+            record.plan_syn_ack(cx, self.window, true, plan);
+            return self.half_open.get(i).map(|record| &record.tuple);
         }
         None
     }
-}
-
-/// Address and port of an endpoint to listen at.
-pub(super) fn listen_key(endpoint: IpListenEndpoint) -> Result<(Option<Addr>, u16), ListenError> {
-    if endpoint.port == 0 {
-        return Err(ListenError::Unaddressable);
-    }
-    let addr = match endpoint.addr {
-        Some(addr) => Some(to_addr(addr).ok_or(ListenError::FamilyNotBuiltIn)?),
-        None => None,
-    };
-    Ok((addr, endpoint.port))
 }

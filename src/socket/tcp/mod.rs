@@ -10,12 +10,18 @@
 
 mod api;
 mod congestion;
+#[cfg_attr(not(feature = "tcp-connect"), path = "no_connect.rs")]
+mod connect;
 mod connection;
 #[cfg_attr(not(feature = "tcp-cookies"), path = "no_cookie.rs")]
 mod cookie;
 mod error;
 mod input;
 mod isn;
+#[cfg_attr(not(feature = "tcp-keep-alive"), path = "no_keep_alive.rs")]
+mod keep_alive;
+#[cfg_attr(not(feature = "tcp-listen-once"), path = "no_listen_once.rs")]
+mod listen_once;
 mod listener;
 mod output;
 mod recovery;
@@ -26,30 +32,38 @@ mod send;
 mod state;
 mod time_wait;
 mod timers;
+#[cfg_attr(not(feature = "tcp-user-timeout"), path = "no_user_timeout.rs")]
+mod user_timeout;
 
-#[cfg(test)]
+#[cfg(all(
+    test,
+    feature = "tcp-connect",
+    feature = "tcp-listen-once",
+    feature = "tcp-keep-alive",
+    feature = "tcp-user-timeout"
+))]
 mod tests;
 
+pub(crate) use connect::Wish;
 use connection::{Connection, Marks};
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
 pub(crate) use input::InPlace;
-pub(crate) use listener::ListenerVerdict;
+use listen_once::Listening;
 pub use listener::{HalfOpen, Listener};
-pub(crate) use segment::{Kind, Outcome, Plan, Segment, emit_control, reset_for};
+pub(crate) use listener::{Line, ListenKey};
+pub(crate) use segment::{Kind, Outcome, Plan, Segment, Verdict, emit_control, plan_reset};
 pub use state::State;
 pub use time_wait::TimeWait;
-pub(crate) use time_wait::Verdict as TimeWaitVerdict;
 
-use timers::Timer;
+use keep_alive::KeepAlive;
+use user_timeout::UserTimeout;
 
 use super::{Context, Events, Tuple};
 use crate::config;
-use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
 use crate::time::{Duration, Ticks};
 use crate::wire::checksum::Sum;
-use crate::wire::tcp::Flags;
-use crate::wire::{Addr, IpAddress, IpEndpoint, IpListenEndpoint};
+use crate::wire::{Addr, IpAddress, IpEndpoint};
 
 /// Milliseconds in ticks of 1,024 µs, rounded up; for constants up to 4,000 s.
 pub(crate) const fn ticks_of_ms(ms: u32) -> u32 {
@@ -64,15 +78,11 @@ fn to_endpoint(addr: Addr, port: u16) -> IpEndpoint {
     IpEndpoint::new(IpAddress::from(addr), port)
 }
 
-fn from_listen_key((addr, port): (Option<Addr>, u16)) -> IpListenEndpoint {
-    IpListenEndpoint { addr: addr.map(IpAddress::from), port }
-}
-
 /// What the application has set. Times are in ticks; 0 is none.
 #[derive(Debug)]
 pub(crate) struct Config {
-    timeout: u32,
-    keep_alive: u32,
+    timeout: UserTimeout,
+    keep_alive: KeepAlive,
     ack_delay: u16,
     hop_limit: u8,
     is_nodelay: bool,
@@ -88,24 +98,12 @@ pub(crate) struct Side<'a> {
     error: Option<Error>,
 }
 
-/// An active open that waits for the engine to choose its local end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wish {
-    pub(crate) remote: Addr,
-    pub(crate) remote_port: u16,
-    /// The interface that a link-local remote address belongs to.
-    pub(crate) zone: Option<u8>,
-    pub(crate) local: Option<Addr>,
-    /// 0: any.
-    pub(crate) local_port: u16,
-}
-
 /// As many variants as there are shapes of data.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "a socket is made to hold a connection")]
 enum Phase {
     Closed,
-    Listen(Option<Addr>, u16),
+    Listen(Listening),
     Connecting(Wish),
     Connection(Connection),
 }
@@ -124,41 +122,14 @@ impl<'a> Socket<'a> {
     /// A closed socket with a receive and a send buffer.
     pub fn new(rx: SocketBuffer<'a>, tx: SocketBuffer<'a>) -> Socket<'a> {
         let config = Config {
-            timeout: 0,
-            keep_alive: 0,
+            timeout: UserTimeout::NONE,
+            keep_alive: KeepAlive::NONE,
             ack_delay: ticks_of_ms(config::TCP_ACK_DELAY) as u16,
             hop_limit: config::DEFAULT_HOP_LIMIT,
             is_nodelay: false,
             is_in_place: false,
         };
         Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None } }
-    }
-
-    /// Takes one connection at `endpoint`: at one of our addresses, or any.
-    ///
-    /// For more than one at a time there is [`Listener`].
-    pub fn listen(&mut self, endpoint: impl Into<IpListenEndpoint>) -> Result<(), ListenError> {
-        if self.state() != State::Closed {
-            return Err(ListenError::InvalidState);
-        }
-        let (addr, port) = listener::listen_key(endpoint.into())?;
-        self.restart(Phase::Listen(addr, port));
-        Ok(())
-    }
-
-    /// Connects to `remote`, from the `local` address and port or, where these say nothing, from what
-    /// the interface chooses at the next poll.
-    pub fn connect(
-        &mut self,
-        remote: impl Into<IpEndpoint>,
-        local: impl Into<IpListenEndpoint>,
-    ) -> Result<(), ConnectError> {
-        if self.state() != State::Closed {
-            return Err(ConnectError::InvalidState);
-        }
-        let wish = wish(remote.into(), local.into())?;
-        self.restart(Phase::Connecting(wish));
-        Ok(())
     }
 
     fn restart(&mut self, phase: Phase) {
@@ -188,7 +159,7 @@ impl<'a> Socket<'a> {
     pub fn state(&self) -> State {
         match &self.phase {
             Phase::Closed => State::Closed,
-            Phase::Listen(..) => State::Listen,
+            Phase::Listen(_) => State::Listen,
             Phase::Connecting(_) => State::SynSent,
             Phase::Connection(connection) => connection.state,
         }
@@ -207,40 +178,6 @@ impl<'a> Socket<'a> {
     /// The peer's end, once there is a connection.
     pub fn remote_endpoint(&self) -> Option<IpEndpoint> {
         self.tuple().map(|tuple| to_endpoint(tuple.remote, tuple.remote_port))
-    }
-
-    /// Where it listens.
-    pub fn listen_endpoint(&self) -> Option<IpListenEndpoint> {
-        self.listen_key().map(from_listen_key)
-    }
-
-    /// Gives up if the peer has acknowledged nothing for this long, or answers no keep-alive.
-    ///
-    /// Without it a connection ends when data was repeated a dozen times, which takes minutes.
-    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        self.side.config.timeout = to_ticks(timeout);
-        self.rearm();
-    }
-
-    /// The timeout, in steps of 1.024 ms.
-    pub fn timeout(&self) -> Option<Duration> {
-        from_ticks(self.side.config.timeout)
-    }
-
-    /// Asks the peer for a sign of life after each such silence.
-    pub fn set_keep_alive(&mut self, interval: Option<Duration>) {
-        self.side.config.keep_alive = to_ticks(interval);
-        if let Phase::Connection(connection) = &mut self.phase
-            && connection.state != State::TimeWait
-        {
-            connection.timers.clear(Timer::Idle);
-        }
-        self.rearm();
-    }
-
-    /// The interval of keep-alives, in steps of 1.024 ms.
-    pub fn keep_alive(&self) -> Option<Duration> {
-        from_ticks(self.side.config.keep_alive)
     }
 
     /// How long an acknowledgment may wait for data to go with; `None` for not at all. At most 500 ms.
@@ -295,15 +232,20 @@ impl<'a> Socket<'a> {
 /// What the engine calls.
 impl Socket<'_> {
     /// The two ends, while segments of them are for this socket.
-    pub(crate) fn tuple(&self) -> Option<Tuple> {
+    pub(crate) fn tuple(&self) -> Option<&Tuple> {
         match &self.phase {
             Phase::Connection(connection)
                 if connection.state != State::Closed || connection.marks.contains(Marks::RESET) =>
             {
-                Some(connection.tuple)
+                Some(&connection.tuple)
             }
             _ => None,
         }
+    }
+
+    /// Whether it is closed and has nothing more to send.
+    pub(crate) fn is_done(&self) -> bool {
+        !self.is_open() && self.tuple().is_none()
     }
 
     /// Whether a segment between these ends is for this socket.
@@ -319,85 +261,17 @@ impl Socket<'_> {
         }
     }
 
-    /// Where it listens, for demultiplexing.
-    pub(crate) fn listen_key(&self) -> Option<(Option<Addr>, u16)> {
-        match self.phase {
-            Phase::Listen(addr, port) => Some((addr, port)),
-            _ => None,
-        }
-    }
-
-    /// An active open that waits for [`settle`](Self::settle) or [`fail`](Self::fail).
-    pub(crate) fn wish(&self) -> Option<Wish> {
-        match self.phase {
-            Phase::Connecting(wish) => Some(wish),
-            _ => None,
-        }
-    }
-
-    /// The local end of an active open is chosen; the SYN can go.
-    pub(crate) fn settle(&mut self, cx: &Context<'_>, local: Addr, local_port: u16) {
-        if let Phase::Connecting(wish) = self.phase {
-            let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
-            let (remote, remote_port) = (wish.remote, wish.remote_port);
-            let tuple = Tuple { local, remote, local_port, remote_port, zone };
-            self.phase = Phase::Connection(Connection::active(cx, tuple, &self.side));
-        }
-    }
-
-    /// The network says that the peer can't be reached, or settling failed. Ends only what is not yet
-    /// established (RFC 5927 §4: for others it is a hint).
-    #[cold]
-    pub(crate) fn fail(&mut self, error: Error) -> Events {
-        match self.state() {
-            State::SynSent => {
-                self.phase = Phase::Closed;
-                self.side.error = Some(error);
-                Events::CLOSED | Events::ERROR
-            }
-            _ => Events::empty(),
-        }
-    }
-
-    /// A segment for a listening socket.
-    #[inline(never)]
-    pub(crate) fn accept_syn(&mut self, cx: &Context<'_>, tuple: &Tuple, seg: &Segment<'_>) -> Outcome {
-        let Phase::Listen(addr, _) = self.phase else { return Outcome::refused(seg) };
-        if seg.flags.contains(Flags::RST) {
-            return Outcome::dropped(DropReason::Unacceptable);
-        }
-        // RFC 9293 §3.10.7.2: an ACK belongs to something that is no more.
-        if seg.flags.contains(Flags::ACK) {
-            return Outcome::refused(seg);
-        }
-        if !seg.flags.contains(Flags::SYN) || seg.flags.contains(Flags::FIN) {
-            return Outcome::dropped(DropReason::Unacceptable);
-        }
-        let mut connection = Connection::passive(cx, *tuple, seg.seq, seg.window, &seg.options, &self.side);
-        connection.marks |= Marks::PASSIVE;
-        if addr.is_none() {
-            connection.marks |= Marks::LISTEN_ANY;
+    /// Goes on from a listener's record, whose SYN-ACK was acknowledged. The segment that did so is then
+    /// processed, unless that `was_before` there was a socket.
+    pub(crate) fn open_from(&mut self, cx: &Context<'_>, half: &HalfOpen, was_before: bool) -> Events {
+        self.restart(Phase::Closed);
+        let mut connection = Connection::from_half_open(cx, half, &self.side);
+        if was_before {
+            // The peer, which has data waiting, is told at once.
+            connection.marks |= Marks::ACK;
         }
         self.phase = Phase::Connection(connection);
-        Outcome::NONE
-    }
-
-    /// Goes on from a listener's record; the segment that completes it is then processed. If that was
-    /// long ago (`next_acked`), [`establish`](Self::establish) stands in for it.
-    pub(crate) fn open_from(&mut self, cx: &Context<'_>, half: &HalfOpen) {
-        let connection = Connection::from_half_open(cx, half, &self.side);
-        self.restart(Phase::Connection(connection));
-    }
-
-    /// After [`open_from`](Self::open_from), where the last ACK came before there was a socket.
-    pub(crate) fn establish(&mut self, cx: &Context<'_>) -> Events {
-        let Phase::Connection(connection) = &mut self.phase else { return Events::empty() };
-        if connection.state != State::SynReceived {
-            return Events::empty();
-        }
-        // The peer, which has data waiting, is told at once.
-        connection.marks |= Marks::ACK;
-        connection.establish(cx, connection.snd.max, &self.side)
+        Events::CONNECTED | Events::WRITABLE
     }
 
     /// A segment of this connection.
@@ -408,30 +282,18 @@ impl Socket<'_> {
         in_place: Option<InPlace<'_>>,
     ) -> Outcome {
         let Phase::Connection(connection) = &mut self.phase else {
-            return Outcome::dropped(DropReason::NoSocket);
+            return Outcome::DROPPED;
         };
         let out = connection.process(cx, seg, &mut self.side, in_place);
         self.listen_again();
         out
     }
 
-    /// A request that came to nothing makes the socket listen again.
-    #[inline]
-    fn listen_again(&mut self) {
-        if let Phase::Connection(connection) = &self.phase
-            && connection.state == State::Listen
-        {
-            let addr = (!connection.marks.contains(Marks::LISTEN_ANY)).then_some(connection.tuple.local);
-            let port = connection.tuple.local_port;
-            self.restart(Phase::Listen(addr, port));
-        }
-    }
-
-    /// The segment that should leave now, if any. Changes nothing.
-    pub(crate) fn decide(&self, cx: &Context<'_>) -> Option<Plan> {
+    /// Plans the segment that should leave now, and says whether there is one. Changes nothing.
+    pub(crate) fn plan(&self, cx: &Context<'_>, plan: &mut Plan) -> bool {
         match &self.phase {
-            Phase::Connection(connection) => connection.decide(cx, &self.side),
-            _ => None,
+            Phase::Connection(connection) => connection.plan(cx, &self.side, plan),
+            _ => false,
         }
     }
 
@@ -501,27 +363,6 @@ impl Socket<'_> {
         _ = connection.finish();
         Some(record)
     }
-}
-
-fn wish(remote: IpEndpoint, local: IpListenEndpoint) -> Result<Wish, ConnectError> {
-    let addr = to_addr(remote.addr).ok_or(ConnectError::FamilyNotBuiltIn)?;
-    if remote.port == 0 || !addr.is_unicast() {
-        return Err(ConnectError::Unaddressable);
-    }
-    let local_addr = match local.addr {
-        Some(addr) => Some(to_addr(addr).ok_or(ConnectError::FamilyNotBuiltIn)?),
-        None => None,
-    };
-    if local_addr.is_some_and(|local| local.is_v4() != addr.is_v4()) {
-        return Err(ConnectError::FamilyMismatch);
-    }
-    Ok(Wish {
-        remote: addr,
-        remote_port: remote.port,
-        zone: remote.zone,
-        local: local_addr,
-        local_port: local.port,
-    })
 }
 
 fn to_ticks(duration: Option<Duration>) -> u32 {

@@ -10,18 +10,18 @@ use crate::socket::Context;
 use crate::wire::tcp::Flags;
 
 impl Connection {
-    /// The segment that should leave now, if any. Changes nothing.
-    pub(super) fn decide(&self, cx: &Context<'_>, side: &Side<'_>) -> Option<Plan> {
-        let mut plan = Plan::bare(Kind::Ack, self.snd.ack_seq(), self.rcv.nxt, Flags::ACK);
+    /// Plans the segment that should leave now, and says whether there is one. Changes nothing.
+    pub(super) fn plan(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
+        plan.begin(Kind::Ack, self.snd.ack_seq(), self.rcv.nxt, Flags::ACK);
         if self.state.is_opening() || self.state == State::Closed {
-            return self.decide_opening(cx, side, &mut plan).then_some(plan);
+            return self.decide_opening(cx, side, plan);
         }
         let has_data = self.state.owes_fin() || !side.tx.is_empty();
-        if (has_data && self.decide_data(cx, side, &mut plan)) || self.decide_ack(cx, side, &mut plan) {
+        if (has_data && self.decide_data(cx, side, plan)) || self.decide_ack(cx, side, plan) {
             plan.window = self.window(cx, side);
-            return Some(plan);
+            return true;
         }
-        None
+        false
     }
 
     /// The window field.
@@ -42,10 +42,7 @@ impl Connection {
         if self.state.takes_data() && self.rcv.is_update_due(&side.rx, u32::from(self.path_mss(cx))) {
             return true;
         }
-        // RFC 9293 §3.8.4: what was acknowledged long ago, so that the peer must answer.
-        plan.kind = Kind::KeepAlive;
-        plan.seq = self.snd.una - 1;
-        self.marks.contains(Marks::KEEP_ALIVE)
+        self.decide_keep_alive(plan)
     }
 
     /// A SYN, a SYN-ACK, or the reset of a connection that was aborted.

@@ -9,6 +9,7 @@ const MAX_WINDOW: u32 = 1 << 30;
 
 /// The receive side's variables.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(super) struct Recv {
     /// The next octet expected; the receive buffer's free part begins there.
     pub(super) nxt: SeqNum,
@@ -18,12 +19,12 @@ pub(super) struct Recv {
     pub(super) acked: SeqNum,
     /// Where the peer's FIN is, once it was seen.
     pub(super) fin: SeqNum,
-    /// What has arrived beyond `nxt`.
-    pub(super) assembler: Assembler,
     /// The largest payload received so far; the peer's idea of a full segment.
     pub(super) mss: u16,
     /// How far our windows are shifted.
     pub(super) shift: u8,
+    /// What has arrived beyond `nxt`.
+    pub(super) assembler: Assembler,
 }
 
 /// What became of a payload.

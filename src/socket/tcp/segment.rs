@@ -20,6 +20,11 @@ pub(crate) struct Segment<'f> {
 }
 
 impl Segment<'_> {
+    /// Whether it asks for a connection.
+    pub(crate) fn is_request(&self) -> bool {
+        self.flags & (Flags::SYN | Flags::ACK | Flags::RST) == Flags::SYN
+    }
+
     /// Sequence space: the payload, and one each for SYN and FIN.
     #[inline]
     pub(crate) fn len(&self) -> u32 {
@@ -91,9 +96,17 @@ impl Plan {
         self.header_len() + self.payload_len()
     }
 
-    /// A segment without payload, options or window.
-    pub(super) const fn bare(kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) -> Plan {
-        Plan { seq, ack, offset: 0, len: 0, options: Options::NONE, window: 0, flags, kind }
+    /// No segment, to be filled in.
+    pub(crate) const fn none() -> Plan {
+        let zero = SeqNum(0);
+        let (flags, kind) = (Flags::empty(), Kind::Ack);
+        Plan { seq: zero, ack: zero, offset: 0, len: 0, options: Options::NONE, window: 0, flags, kind }
+    }
+
+    /// Begins with a segment without payload, options or window.
+    #[inline(never)]
+    pub(super) fn begin(&mut self, kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) {
+        *self = Plan { seq, ack, flags, kind, ..Plan::none() };
     }
 
     /// Sequence space.
@@ -103,48 +116,54 @@ impl Plan {
     }
 }
 
+/// What the engine is to do about a received segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing: it was taken. ACKs are left to `decide`, so that one answers a burst.
+    Taken,
+    /// Nothing: it was not taken.
+    Drop(DropReason),
+    /// A reset answers it, if one may.
+    Refuse(DropReason),
+    /// The plan that was written answers it.
+    Reply,
+    /// A connection in TIME-WAIT has given way to it: it is for a listener.
+    Reopen,
+    /// It completes the listener's half-open connection of this index, and is for its socket.
+    Complete(u16),
+}
+
 /// What a received segment has led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// A reset to be sent at once. ACKs are left to `decide`, so that one answers a burst.
-    pub(crate) reply: Option<Plan>,
+    pub(crate) verdict: Verdict,
     pub(crate) events: Events,
-    /// The segment was not taken.
-    pub(crate) drop: Option<DropReason>,
-    /// The connection was in TIME-WAIT and has given way: the segment, a SYN, is for a listener.
-    pub(crate) is_reopening: bool,
 }
 
 impl Outcome {
-    pub(super) const NONE: Outcome =
-        Outcome { reply: None, events: Events::empty(), drop: None, is_reopening: false };
+    pub(super) const NONE: Outcome = Outcome { verdict: Verdict::Taken, events: Events::empty() };
 
-    #[cold]
-    #[inline(never)]
-    pub(super) const fn dropped(reason: DropReason) -> Outcome {
-        Outcome { drop: Some(reason), ..Outcome::NONE }
-    }
+    /// The segment is not acceptable, and not answered at once.
+    pub(super) const DROPPED: Outcome =
+        Outcome { verdict: Verdict::Drop(DropReason::Unacceptable), events: Events::empty() };
 
     /// The segment is answered with a reset.
-    #[cold]
-    pub(super) fn refused(seg: &Segment<'_>) -> Outcome {
-        Outcome { reply: reset_for(seg), ..Outcome::dropped(DropReason::Unacceptable) }
-    }
+    pub(super) const REFUSED: Outcome =
+        Outcome { verdict: Verdict::Refuse(DropReason::Unacceptable), events: Events::empty() };
 }
 
-/// The reset that answers a segment for which there is no connection (RFC 9293 §3.10.7.1); none for a
-/// reset.
+/// Plans the reset that answers a segment for which there is no connection (RFC 9293 §3.10.7.1); says
+/// whether there is one, for a reset has none.
 #[cold]
 #[inline(never)]
-pub(crate) fn reset_for(seg: &Segment<'_>) -> Option<Plan> {
-    if seg.flags.contains(Flags::RST) {
-        return None;
-    }
-    Some(if seg.flags.contains(Flags::ACK) {
-        Plan::bare(Kind::Reset, seg.ack, SeqNum(0), Flags::RST)
+pub(crate) fn plan_reset(seg: &Segment<'_>, plan: &mut Plan) -> bool {
+    let (seq, ack, flags) = if seg.flags.contains(Flags::ACK) {
+        (seg.ack, SeqNum(0), Flags::RST)
     } else {
-        Plan::bare(Kind::Reset, SeqNum(0), seg.seq + seg.len(), Flags::RST.union(Flags::ACK))
-    })
+        (SeqNum(0), seg.seq + seg.len(), Flags::RST.union(Flags::ACK))
+    };
+    plan.begin(Kind::Reset, seq, ack, flags);
+    !seg.flags.contains(Flags::RST)
 }
 
 /// Writes a plan's header and options, with a zero checksum, and returns their sum.

@@ -4,6 +4,7 @@ use crate::wire::tcp::SeqNum;
 
 /// `una <= nxt <= max <= una + octets queued + SYN and FIN`.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(super) struct Send {
     /// The oldest octet not acknowledged; the send buffer begins there.
     pub(super) una: SeqNum,

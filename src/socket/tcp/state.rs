@@ -15,6 +15,8 @@
 
 use core::fmt;
 
+use crate::config;
+
 /// Where a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
@@ -122,7 +124,13 @@ impl State {
     /// The SYNs of both sides are not yet done with.
     #[inline]
     pub(super) const fn is_opening(self) -> bool {
-        matches!(self, State::SynSent | State::SynReceived)
+        config::HAS_TCP_OPENING && matches!(self, State::SynSent | State::SynReceived)
+    }
+
+    /// The peer's SYN has come, and no ACK of ours.
+    #[inline]
+    pub(super) const fn is_syn_received(self) -> bool {
+        config::HAS_TCP_OPENING && matches!(self, State::SynReceived)
     }
 }
 

@@ -1,7 +1,7 @@
 //! TIME-WAIT as a record (RFC 9293 §3.10.7.4, RFC 1337): what is left of a connection until its
 //! segments have died away.
 
-use super::segment::{Kind, Plan, Segment};
+use super::segment::{Kind, Plan, Segment, Verdict};
 use super::ticks_of_ms;
 use crate::config;
 use crate::socket::{Context, Tuple};
@@ -32,17 +32,6 @@ pub struct TimeWait {
 
 const _: () = assert!(size_of::<TimeWait>() <= 48);
 
-/// What a record says to a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The last ACK again.
-    Reply(Plan),
-    /// Nothing.
-    Drop(DropReason),
-    /// It is a new connection: forget the record, and take the segment as if it had not been there.
-    Reopen,
-}
-
 impl TimeWait {
     /// No connection.
     pub const EMPTY: TimeWait = TimeWait {
@@ -66,8 +55,8 @@ impl TimeWait {
         self.remote_port == tuple.remote_port && self.tuple() == *tuple
     }
 
-    pub(super) fn new(tuple: Tuple, snd_nxt: SeqNum, rcv_nxt: SeqNum, now: Ticks) -> TimeWait {
-        let Tuple { local, remote, local_port, remote_port, zone } = tuple;
+    pub(super) fn new(tuple: &Tuple, snd_nxt: SeqNum, rcv_nxt: SeqNum, now: Ticks) -> TimeWait {
+        let Tuple { local, remote, local_port, remote_port, zone } = *tuple;
         let mut record =
             TimeWait { local, remote, local_port, remote_port, zone, expiry: 0, snd_nxt, rcv_nxt };
         record.restart(now);
@@ -79,9 +68,10 @@ impl TimeWait {
         self.expiry = ((now.after(TIME_WAIT).0 >> EXPIRY_SHIFT) + 1) as u8;
     }
 
-    /// Units until the expiry.
-    fn left(&self, now: Ticks) -> i32 {
-        i32::from(self.expiry.wrapping_sub((now.0 >> EXPIRY_SHIFT) as u8) as i8)
+    /// Units until the expiry; none in a record without a connection.
+    pub(crate) fn left(&self, now: Ticks) -> i32 {
+        let left = i32::from(self.expiry.wrapping_sub((now.0 >> EXPIRY_SHIFT) as u8) as i8);
+        if self.is_used() { left } else { 0 }
     }
 
     /// Whose connection it was.
@@ -95,13 +85,8 @@ impl TimeWait {
         self.left(now) <= 0
     }
 
-    /// When it can be forgotten.
-    pub(crate) fn expires_at(&self, now: Ticks) -> Ticks {
-        Ticks((now.0 >> EXPIRY_SHIFT << EXPIRY_SHIFT).wrapping_add((self.left(now) << EXPIRY_SHIFT) as u32))
-    }
-
     /// A segment of the old connection, or the first of a new one.
-    pub(crate) fn process(&mut self, cx: &Context<'_>, seg: &Segment<'_>) -> Verdict {
+    pub(crate) fn process(&mut self, cx: &Context<'_>, seg: &Segment<'_>, reply: &mut Plan) -> Verdict {
         // RFC 1337 §3 (F1): a reset must not end TIME-WAIT early.
         if seg.flags.contains(Flags::RST) {
             return Verdict::Drop(DropReason::Unacceptable);
@@ -119,6 +104,7 @@ impl TimeWait {
         if seg.flags.contains(Flags::FIN) {
             self.restart(cx.ticks);
         }
-        Verdict::Reply(Plan::bare(Kind::Ack, self.snd_nxt, self.rcv_nxt, Flags::ACK))
+        reply.begin(Kind::Ack, self.snd_nxt, self.rcv_nxt, Flags::ACK);
+        Verdict::Reply
     }
 }

@@ -119,12 +119,15 @@ fn an_ack_of_something_else_in_syn_sent_is_reset() {
     let syn = peer.sent()[0];
     for ack in [syn.seq, syn.seq + 2] {
         let seg = Segment { ack, flags: Flags::SYN | Flags::ACK, ..peer.ack_segment() };
-        let reply = peer.give(seg).reply.unwrap();
+        let reply = peer.give(seg).reply_to(&seg).unwrap();
         assert_eq!((reply.seq, reply.flags), (ack, Flags::RST));
         let rst = Segment { ack, flags: Flags::RST | Flags::ACK, ..peer.ack_segment() };
-        assert_eq!(peer.give(rst).reply, None);
+        assert_eq!(peer.give(rst).reply_to(&rst), None);
     }
-    assert_eq!(peer.give(Segment { flags: Flags::RST, ..peer.ack_segment() }).reply, None);
+    assert!(matches!(
+        peer.give(Segment { flags: Flags::RST, ..peer.ack_segment() }).verdict,
+        Verdict::Drop(_)
+    ));
     assert_eq!(peer.socket.state(), State::SynSent);
 }
 

@@ -1,6 +1,7 @@
 //! Segments from who is not the peer (RFC 5961), and nonsense.
 
 use super::*;
+use crate::stats::DropReason;
 
 /// Covers: RFC 5961 §3.2
 #[test]
@@ -10,7 +11,7 @@ fn only_the_exact_reset_resets() {
     for offset in [1, 500, 999] {
         peer.now += Duration::from_secs(1);
         let out = peer.give(Segment { seq: peer.seq + offset, ..rst });
-        assert_eq!((out.reply, out.events), (None, Events::empty()));
+        assert_eq!(out, Outcome::DROPPED);
         let sent = peer.sent();
         assert_eq!((sent.len(), sent[0].ack, sent[0].kind), (1, peer.seq, Kind::DupAck), "challenge");
     }
@@ -34,7 +35,7 @@ fn a_syn_in_the_window_is_challenged() {
         for offset in [0u32, 10, 5_000, u32::MAX] {
             peer.now += Duration::from_secs(1);
             let out = peer.give(Segment { seq: peer.seq + offset, flags, ..peer.ack_segment() });
-            assert_eq!(out.reply, None);
+            assert_eq!(out, Outcome::DROPPED);
             assert_eq!(peer.sent().len(), 1);
         }
     }
@@ -76,7 +77,7 @@ fn data_outside_the_window_is_acknowledged_and_dropped() {
     let mut peer = Peer::plain(1_000, 1_000);
     for seq in [peer.seq + 1_001, peer.seq - 4, peer.seq + 0x7fff_ffff, peer.seq + 0x8000_0000] {
         let out = peer.give(Segment { seq, payload: b"evil", ..peer.ack_segment() });
-        assert!(out.drop.is_some());
+        assert_eq!(out.verdict, Verdict::Drop(DropReason::Unacceptable));
         assert_eq!(peer.sent().len(), 1);
     }
     assert!(!peer.socket.can_recv());

@@ -32,23 +32,38 @@ impl Bench {
     }
 
     fn syn(&mut self, port: u16) -> Option<Plan> {
-        let cx = context!(self.keys, self.now, MTU);
-        self.listener.on_syn(&cx, &tuple(port), &syn(u32::from(port))).reply
+        self.request(port, &syn(u32::from(port)))
     }
 
-    fn segment(&mut self, port: u16, seg: &Segment<'_>) -> ListenerVerdict {
+    /// The answer to `seg`, with what the listener said of it.
+    fn give(&mut self, port: u16, seg: &Segment<'_>) -> (Verdict, Plan) {
         let cx = context!(self.keys, self.now, MTU);
-        self.listener.on_segment(&cx, &tuple(port), seg)
+        let mut reply = Plan::none();
+        let verdict = self.listener.process(&cx, &tuple(port), seg, &mut reply);
+        (verdict, reply)
+    }
+
+    fn request(&mut self, port: u16, seg: &Segment<'_>) -> Option<Plan> {
+        let (verdict, reply) = self.give(port, seg);
+        (verdict == Verdict::Reply).then_some(reply)
+    }
+
+    fn segment(&mut self, port: u16, seg: &Segment<'_>) -> Verdict {
+        self.give(port, seg).0
     }
 
     /// The last ACK of the handshake, with the first request.
-    fn ack(&mut self, port: u16, syn_ack: &Plan) -> ListenerVerdict {
+    fn ack(&mut self, port: u16, syn_ack: &Plan) -> Verdict {
         self.segment(port, &request(syn_ack))
     }
 
     fn retransmits(&mut self) -> Vec<(Tuple, Plan)> {
         let cx = context!(self.keys, self.now, MTU);
-        core::iter::from_fn(|| self.listener.next_retransmit(&cx)).collect()
+        let mut plan = Plan::none();
+        core::iter::from_fn(|| {
+            self.listener.next_retransmit(&cx, &mut plan).copied().map(|tuple| (tuple, plan))
+        })
+        .collect()
     }
 }
 
@@ -70,15 +85,15 @@ fn a_record_becomes_a_connection_with_its_first_request() {
     assert_eq!(syn_ack.flags, Flags::SYN | Flags::ACK);
     assert_eq!((syn_ack.ack, syn_ack.window), (SeqNum(1_001), 0xffff));
     assert_eq!((syn_ack.options.mss, syn_ack.options.window_scale), (1_460, 3));
-    let ListenerVerdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
+    let Verdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
     let mut socket = socket(1 << 18, 10_000);
     let cx = context!(bench.keys, bench.now, MTU);
-    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
-    assert_eq!(socket.state(), State::SynReceived);
-    assert_eq!(socket.tuple(), Some(tuple(1_000)));
+    let events = socket.open_from(&cx, bench.listener.half_open(usize::from(index)).unwrap(), false);
+    assert!(events.contains(Events::CONNECTED));
+    assert_eq!(socket.tuple(), Some(&tuple(1_000)));
     let out = socket.process(&cx, &request(&syn_ack), None);
-    assert!(out.events.contains(Events::CONNECTED | Events::READABLE));
-    bench.listener.forget(index);
+    assert!(out.events.contains(Events::READABLE));
+    bench.listener.forget(usize::from(index));
     assert_eq!(bench.listener.half_open_count(), 0);
     assert_eq!(socket.state(), State::Established);
     assert_eq!(read_all(&mut socket), b"GET /");
@@ -96,8 +111,7 @@ fn a_repeated_syn_gets_the_same_answer() {
     let again = bench.syn(1_000).unwrap();
     assert_eq!((again.seq, again.kind), (first.seq, Kind::SynAckRetransmit));
     assert_eq!(bench.listener.half_open_count(), 1);
-    let cx = context!(bench.keys, bench.now, MTU);
-    let other = bench.listener.on_syn(&cx, &tuple(1_000), &syn(77)).reply.unwrap();
+    let other = bench.request(1_000, &syn(77)).unwrap();
     assert_eq!(other.ack, SeqNum(78), "a new request from the same port");
     assert_eq!(bench.listener.half_open_count(), 1);
 }
@@ -130,8 +144,8 @@ fn a_full_table_drops_young_requests_and_evicts_old_ones() {
     assert_eq!(bench.syn(1_002), None);
     bench.now += millis(600);
     assert!(bench.syn(1_002).is_some(), "the oldest has had its second");
-    assert!(matches!(bench.ack(1_001, &second), ListenerVerdict::Complete(_)));
-    assert!(matches!(bench.segment(1_000, &request(&second)), ListenerVerdict::NotMine));
+    assert!(matches!(bench.ack(1_001, &second), Verdict::Complete(_)));
+    assert!(matches!(bench.segment(1_000, &request(&second)), Verdict::Refuse(_)));
 }
 
 #[test]
@@ -139,8 +153,8 @@ fn a_complete_connection_without_a_socket_is_kept() {
     let mut bench = Bench::new(1);
     bench.listener.set_backlog(0);
     let syn_ack = bench.syn(1_000).unwrap();
-    let ListenerVerdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
-    bench.listener.keep_acked(index);
+    let Verdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
+    bench.listener.keep_acked(usize::from(index));
     bench.now += Duration::from_secs(100);
     assert_eq!(bench.syn(1_001), None, "it is never evicted");
     // It is reminded, and when the client answers it is still there.
@@ -150,13 +164,13 @@ fn a_complete_connection_without_a_socket_is_kept() {
         reminders += bench.retransmits().len();
     }
     assert!(reminders >= 10, "{reminders}");
-    assert!(matches!(bench.ack(1_000, &syn_ack), ListenerVerdict::Complete(_)));
-    assert_eq!(bench.listener.next_acked(), Some(index));
+    assert!(matches!(bench.ack(1_000, &syn_ack), Verdict::Complete(_)));
+    assert_eq!(bench.listener.next_acked(), Some(usize::from(index)));
     // Without a segment at hand the socket is established from the record alone.
     let mut socket = socket(1 << 18, 1_000);
     let cx = context!(bench.keys, bench.now, MTU);
-    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
-    assert!(socket.establish(&cx).contains(Events::CONNECTED));
+    let events = socket.open_from(&cx, bench.listener.half_open(usize::from(index)).unwrap(), true);
+    assert!(events.contains(Events::CONNECTED));
     assert_eq!(socket.state(), State::Established);
     assert_eq!(socket.decide(&cx).unwrap().ack, SeqNum(1_001));
     // Not for ever.
@@ -171,17 +185,15 @@ fn a_record_believes_only_the_right_numbers() {
     let mut bench = Bench::new(1);
     let syn_ack = bench.syn(1_000).unwrap();
     let good = request(&syn_ack);
-    let ListenerVerdict::Reply(rst) = bench.segment(1_000, &Segment { ack: good.ack + 1, ..good }) else {
-        panic!()
-    };
-    assert_eq!((rst.flags, rst.seq), (Flags::RST, good.ack + 1));
+    let verdict = bench.segment(1_000, &Segment { ack: good.ack + 1, ..good });
+    assert!(matches!(verdict, Verdict::Refuse(_)));
     for seq in [good.seq - 1, good.seq + (1 << 18) + 1] {
-        let verdict = bench.segment(1_000, &Segment { seq, ..good });
-        assert!(matches!(verdict, ListenerVerdict::Reply(plan) if plan.flags == Flags::ACK));
+        let (verdict, plan) = bench.give(1_000, &Segment { seq, ..good });
+        assert_eq!((verdict, plan.flags), (Verdict::Reply, Flags::ACK));
     }
     for (seq, flags) in [(good.seq + 1, Flags::RST), (good.seq, Flags::empty())] {
         let verdict = bench.segment(1_000, &Segment { seq, flags, ..good });
-        assert!(matches!(verdict, ListenerVerdict::Drop(_)));
+        assert!(matches!(verdict, Verdict::Drop(_)));
     }
     assert_eq!(bench.listener.half_open_count(), 1);
     bench.segment(1_000, &Segment { flags: Flags::RST, ..good });
@@ -191,27 +203,25 @@ fn a_record_believes_only_the_right_numbers() {
 #[test]
 fn nonsense_at_a_listening_port_is_reset_or_dropped() {
     let mut bench = Bench::new(1);
-    let cx = context!(bench.keys, bench.now, MTU);
-    for flags in [Flags::SYN | Flags::ACK, Flags::SYN | Flags::FIN] {
-        let out = bench.listener.on_syn(&cx, &tuple(1), &Segment { flags, ..syn(1) });
-        assert!(out.reply.is_some_and(|plan| plan.flags.contains(Flags::RST)));
+    for flags in [Flags::SYN | Flags::ACK, Flags::SYN | Flags::FIN, Flags::SYN | Flags::RST] {
+        let seg = Segment { flags, ..syn(1) };
+        let verdict = bench.segment(1, &seg);
+        let reply = Outcome { verdict, ..Outcome::NONE }.reply_to(&seg);
+        assert_eq!(reply.is_some(), !flags.contains(Flags::RST));
     }
-    let out = bench.listener.on_syn(&cx, &tuple(1), &Segment { flags: Flags::SYN | Flags::RST, ..syn(1) });
-    assert_eq!(out.reply, None);
     assert_eq!(bench.listener.half_open_count(), 0);
 }
 
 #[test]
 fn a_client_that_does_not_scale_is_not_scaled_for() {
     let mut bench = Bench::new(1);
-    let cx = context!(bench.keys, bench.now, MTU);
     let plain = Segment { options: Options::NONE, ..syn(5) };
-    let syn_ack = bench.listener.on_syn(&cx, &tuple(9), &plain).reply.unwrap();
+    let syn_ack = bench.request(9, &plain).unwrap();
     assert_eq!(syn_ack.options.window_scale, 0xff);
-    let ListenerVerdict::Complete(index) = bench.ack(9, &syn_ack) else { panic!() };
+    let Verdict::Complete(index) = bench.ack(9, &syn_ack) else { panic!() };
     let cx = context!(bench.keys, bench.now, MTU);
     let mut socket = socket(1 << 18, 10_000);
-    socket.open_from(&cx, bench.listener.half_open(index).unwrap());
+    socket.open_from(&cx, bench.listener.half_open(usize::from(index)).unwrap(), false);
     socket.process(&cx, &request(&syn_ack), None);
     socket.send_slice(&[0; 5_000]).unwrap();
     let plan = socket.decide(&cx).unwrap();

@@ -93,6 +93,31 @@ struct Flying {
 
 type Script = Box<dyn FnMut(&Sent) -> Fate>;
 
+impl Socket<'_> {
+    /// The segment that should leave now.
+    fn decide(&self, cx: &Context<'_>) -> Option<Plan> {
+        let mut plan = Plan::none();
+        self.plan(cx, &mut plan).then_some(plan)
+    }
+}
+
+impl Outcome {
+    /// The reset that answers `seg` at once.
+    fn reply_to(self, seg: &Segment<'_>) -> Option<Plan> {
+        let is_refused = matches!(self.verdict, Verdict::Refuse(_));
+        Some(seg).filter(|_| is_refused).and_then(reset_for)
+    }
+
+    fn is_taken(self) -> bool {
+        self.verdict == Verdict::Taken
+    }
+}
+
+fn reset_for(seg: &Segment<'_>) -> Option<Plan> {
+    let mut plan = Plan::none();
+    plan_reset(seg, &mut plan).then_some(plan)
+}
+
 /// Two sockets with a wire between them.
 struct Pair {
     now: Instant,
@@ -229,15 +254,15 @@ impl Pair {
             zone: 0,
         };
         let socket = &mut self.ends[to];
-        let out = if socket.tuple() == Some(tuple) {
+        let out = if socket.tuple() == Some(&tuple) {
             socket.process(&cx, &seg, None)
-        } else if socket.listen_key().is_some_and(|(_, port)| port == dst) {
+        } else if socket.listen_key().is_some_and(|key| key.port == dst) {
             socket.accept_syn(&cx, &tuple, &seg)
         } else {
-            Outcome { reply: reset_for(&seg), ..Outcome::NONE }
+            Outcome::REFUSED
         };
         self.events[to] |= out.events;
-        if let Some(plan) = out.reply {
+        if let Some(plan) = out.reply_to(&seg) {
             let mut octets = vec![0xff; plan.total_len()];
             emit_control(&plan, dst, src, &mut octets);
             self.send_plan(to, plan, octets);
