@@ -489,7 +489,7 @@ impl<'a> SocketSet<'a> {
 }
 
 /// Where a socket or listener listens.
-fn listen_key(socket: &Socket<'_>) -> Option<(Option<Addr>, u16)> {
+pub(super) fn listen_key(socket: &Socket<'_>) -> Option<(Option<Addr>, u16)> {
     match socket {
         Socket::Tcp(socket) => socket.listen_key(),
         Socket::TcpListener(listener) => listener.listen_key(),
