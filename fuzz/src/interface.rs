@@ -296,6 +296,8 @@ impl<'a> World<'a> {
     }
 
     fn look_at_sent(&mut self) {
+        let our_v4 = IpAddress::from(Ipv4Address::from(OUR_V4));
+        self.peers.is_on_net4 = self.iface.ip_addrs().any(|cidr| cidr.address() == our_v4);
         for frame in std::mem::take(&mut self.wire.sent) {
             verify::sent(&frame, &mut self.peers);
             if self.answers
@@ -384,6 +386,8 @@ impl<'a> World<'a> {
         {
             assert!(is_tainted || is_stream(&room[..len]));
             assert!(!meta.endpoint.addr.is_multicast());
+            // As an echo server does, whoever it was sent to.
+            let _ = socket.send_slice(&room[..len], meta);
         }
     }
 
@@ -402,8 +406,10 @@ impl<'a> World<'a> {
                 if how & 8 != 0
                     && let Socket::Tcp(socket) = socket
                 {
-                    let handle = self.sockets.add(socket);
-                    self.handles[which] = (handle, next);
+                    // Its slot is not free as long as a neighbour's list has it.
+                    if let Ok(handle) = self.sockets.try_add(socket) {
+                        self.handles[which] = (handle, next);
+                    }
                 }
             }
             2 => {
@@ -616,7 +622,11 @@ impl<'a> World<'a> {
                 self.now += Duration::from_micros(early);
                 let sent = self.poll(Budget::default());
                 assert_eq!(sent, 0, "sent {early} µs after {then:?}, and poll_at had said {at:?}");
-                assert!(self.sockets.next_ready().is_none(), "an event before its time");
+                let early_event = self.sockets.next_ready().map(|(_, events)| events);
+                assert_eq!(
+                    early_event, None,
+                    "an event {early} µs after {then:?}, and poll_at had said {at:?}"
+                );
                 self.now = then;
             }
         }
