@@ -295,7 +295,7 @@ impl<'a> SocketSet<'a> {
             #[cfg(feature = "socket-tcp")]
             socket => (IpProtocol::TCP, super::tcp_set::listen_key(socket).map_or(0, |key| key.port)),
             #[cfg(not(feature = "socket-tcp"))]
-            Socket::Vacant(_) => return false,
+            Socket::Vacant(_) => (IpProtocol::UDP, 0),
         };
         port != 0 && self.table.filed_under(&self.slots, ix) != Some(self.table.hash_port(protocol.0, port))
     }

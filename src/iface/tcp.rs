@@ -14,7 +14,7 @@ use crate::config;
 use crate::socket::tcp::{self, Kind, Plan, Segment, Verdict};
 use crate::socket::{Events, Socket, Tuple};
 use crate::stats::DropReason;
-use crate::storage::Class;
+use crate::storage::{Class, list_of, lists};
 use crate::time::{Instant, Ticks};
 use crate::wire::tcp::Options;
 use crate::wire::{IpEndpoint, IpProtocol, checksum};
@@ -312,7 +312,8 @@ impl SocketSet<'_> {
             self.notify(ix, Events::CLOSED);
         }
         self.refile_tcp(ix);
-        if is_done {
+        // On the list of a neighbour or a port it has yet to be woken; its turn then ends here again.
+        if is_done && matches!(list_of(&self.slots, ix), 0 | lists::TOUCHED) {
             self.reap(ix);
         }
     }

@@ -29,7 +29,10 @@ fn segment(ports: (u16, u16), seq: u32, ack: u32, flags: u8) -> Vec<u8> {
     ethernet(EtherType::IPV4.0, &ipv4(PEER_IP, OUR_IP, 6, &segment))
 }
 
+const FIN: u8 = 1;
 const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
 
 /// The header's sum was in the field, too, which the device then counted twice.
 #[test]
@@ -144,4 +147,41 @@ fn a_socket_that_is_to_be_bound_or_to_listen_is_a_reason_to_poll_now() {
     net.poll();
     net.sockets.get_mut::<udp::Socket>(bound);
     assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), None, "a mark alone is none");
+}
+
+/// Its slot went back to the listener while it was on the list of those that wait for the device.
+#[test]
+fn a_released_connection_that_is_opened_anew_while_the_device_is_busy_keeps_its_socket() {
+    let mut net = Net::ethernet();
+    net.meet(PEER_IP);
+    let listener = net.sockets.add(Listener::new(vec![HalfOpen::EMPTY]));
+    net.sockets.listen(listener, 80).unwrap();
+    let lent = net.sockets.add(tcp_socket(64));
+    net.sockets.lend(listener, lent).unwrap();
+    // The sequence number of a segment that was sent.
+    let seq_of = |frame: &[u8]| u32::from_be_bytes(frame[38..42].try_into().unwrap());
+    let mut seq = 1_000;
+    for busy in [true, false] {
+        let sent = net.exchange(segment((1_000, 80), seq, 0, SYN));
+        let ours = seq_of(&sent[0]) + 1;
+        net.exchange(segment((1_000, 80), seq + 1, ours, ACK));
+        let connection = net.sockets.accept(listener).unwrap();
+        if !busy {
+            break;
+        }
+        net.sockets.release(connection).unwrap();
+        net.poll();
+        net.exchange(segment((1_000, 80), seq + 1, ours + 1, ACK));
+        // Our last ACK finds no room, and then a new connection begins.
+        net.wire.room = 0;
+        net.exchange(segment((1_000, 80), seq + 1, ours + 1, FIN | ACK));
+        seq += 100_000;
+        net.exchange(segment((1_000, 80), seq, 0, SYN));
+        net.wire.room = usize::MAX;
+        net.poll();
+        net.sent();
+        seq += 100_000;
+        net.exchange(segment((1_000, 80), seq, 0, RST));
+    }
+    assert_eq!(net.sockets.len(), 2);
 }
