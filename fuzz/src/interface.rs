@@ -625,10 +625,13 @@ impl<'a> World<'a> {
             }
         }
         self.now = end;
+        let drops = self.iface.stats().total_drops();
         let sent = self.poll(Budget::default());
         let had_events = self.sockets.next_ready().is_some();
         self.take_events();
-        if sent > 0 || had_events || !is_free {
+        // What can't be sent, for want of an address or a neighbour, is counted.
+        let has_dropped = self.iface.stats().total_drops() != drops;
+        if sent > 0 || had_events || has_dropped || !is_free {
             *empty = 0;
         } else {
             *empty += 1;
