@@ -3,7 +3,7 @@
 //! A capacity is a slice that the caller lends; what stands here are times, rates and bounds that
 //! no caller needs to choose.
 
-use crate::time::{Duration, TICKS_PER_SEC};
+use crate::time::TICKS_PER_SEC;
 
 /// Whether IPv4 is built in.
 pub(crate) const HAS_IPV4: bool = cfg!(feature = "proto-ipv4");
@@ -11,6 +11,11 @@ pub(crate) const HAS_IPV4: bool = cfg!(feature = "proto-ipv4");
 pub(crate) const HAS_IPV6: bool = cfg!(feature = "proto-ipv6");
 /// Whether Ethernet is built in.
 pub(crate) const HAS_ETHERNET: bool = cfg!(feature = "medium-ethernet");
+/// Whether the usual case has code of its own beside that for any case; small machines rather save the
+/// space.
+pub(crate) const HAS_FAST_PATHS: bool = cfg!(target_pointer_width = "64");
+/// Whether packets can wait for a neighbour or for the device.
+pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
 /// begin established.
@@ -60,8 +65,8 @@ pub const POLL_OCTETS: usize = 1 << 20;
 pub(crate) const PACKETS_PER_TURN: usize = 16;
 /// Stale timers that `poll_at` looks behind, so that it is exact on small systems.
 pub(crate) const SETTLED_HEADS: u32 = 4;
-/// When to try again a device that had no room and may not say when it has.
-pub(crate) const PORT_RETRY: Duration = Duration::from_millis(1);
+/// Ticks until a device that had no room, and may not say when it has, is tried again.
+pub(crate) const PORT_RETRY: u32 = 1;
 
 /// TCP: the retransmission timeout before any round trip was measured, in ms (RFC 6298 §2.1).
 pub const TCP_INITIAL_RTO: u32 = 1_000;

@@ -46,8 +46,7 @@ impl Keys {
 
     /// 64 bits that depend on the secret, the domain and `words`, and tell nothing about any of them.
     pub(crate) fn hash(&self, domain: Domain, words: &[u32]) -> u64 {
-        let key = (self.secret[0], self.secret[1]);
-        siphash(key, core::iter::once(domain as u32).chain(words.iter().copied()), words.len() + 1)
+        siphash((self.secret[0], self.secret[1]), Some(domain as u32), words)
     }
 
     /// The key for the demultiplexing hash.
@@ -57,34 +56,43 @@ impl Keys {
     }
 }
 
-/// SipHash-2-4 (Aumasson, Bernstein, 2012) over `count` little-endian words.
-fn siphash(key: (u64, u64), words: impl Iterator<Item = u32>, count: usize) -> u64 {
+/// SipHash-2-4 (Aumasson, Bernstein, 2012) over little-endian words, `first` in front of the others.
+fn siphash(key: (u64, u64), first: Option<u32>, words: &[u32]) -> u64 {
     let mut v = [
         key.0 ^ 0x736f_6d65_7073_6575,
         key.1 ^ 0x646f_7261_6e64_6f6d,
         key.0 ^ 0x6c79_6765_6e65_7261,
         key.1 ^ 0x7465_6462_7974_6573,
     ];
-    let mut held = None;
-    for word in words {
-        match held.take() {
-            None => held = Some(word),
-            Some(low) => absorb(&mut v, u64::from(low) | u64::from(word) << 32),
-        }
+    let mut held = first;
+    for &word in words {
+        held = match held {
+            None => Some(word),
+            Some(low) => {
+                absorb(&mut v, low, word);
+                None
+            }
+        };
     }
-    absorb(&mut v, u64::from(held.unwrap_or(0)) | (count as u64 * 4) << 56);
+    let count = words.len() + usize::from(first.is_some());
+    absorb(&mut v, held.unwrap_or(0), (count as u32) << 26); // octets, modulo 256, in the highest octet
     v[2] ^= 0xff;
-    for _ in 0..4 {
-        round(&mut v);
-    }
+    rounds(&mut v, 4);
     v[0] ^ v[1] ^ v[2] ^ v[3]
 }
 
-fn absorb(v: &mut [u64; 4], message: u64) {
+fn absorb(v: &mut [u64; 4], low: u32, high: u32) {
+    let message = u64::from(low) | u64::from(high) << 32;
     v[3] ^= message;
-    round(v);
-    round(v);
+    rounds(v, 2);
     v[0] ^= message;
+}
+
+#[inline]
+fn rounds(v: &mut [u64; 4], count: u32) {
+    for _ in 0..count {
+        round(v);
+    }
 }
 
 fn round(v: &mut [u64; 4]) {
@@ -115,8 +123,11 @@ mod tests {
             (2, 0x93f5_f579_9a93_2462),
             (3, 0x751e_8fbc_860e_e5fb_u64),
         ] {
-            let hash = siphash(key, message[..count].iter().copied(), count);
+            let hash = siphash(key, None, &message[..count]);
             assert_eq!(hash, expected, "{count} words");
+            if let Some((&first, rest)) = message[..count].split_first() {
+                assert_eq!(siphash(key, Some(first), rest), expected, "{count} words, one apart");
+            }
         }
     }
 

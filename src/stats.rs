@@ -62,11 +62,44 @@ pub enum DropReason {
 /// How many reasons there are.
 pub const DROP_REASONS: usize = DropReason::LinkDown as usize + 1;
 
+impl DropReason {
+    /// All of them, in their order.
+    pub const ALL: [DropReason; DROP_REASONS] = [
+        DropReason::Truncated,
+        DropReason::Malformed,
+        DropReason::Checksum,
+        DropReason::UnknownProtocol,
+        DropReason::NotOurHardwareAddress,
+        DropReason::NotOurAddress,
+        DropReason::BadSource,
+        DropReason::Fragment,
+        DropReason::HopLimit,
+        DropReason::ExtensionHeaders,
+        DropReason::NoSocket,
+        DropReason::BufferFull,
+        DropReason::Unacceptable,
+        DropReason::BacklogFull,
+        DropReason::NoSlot,
+        DropReason::NoRoute,
+        DropReason::NoSource,
+        DropReason::NeighborUnreachable,
+        DropReason::QueueFull,
+        DropReason::DeviceBusy,
+        DropReason::TooBig,
+        DropReason::RateLimited,
+        DropReason::BadNeighborMessage,
+        DropReason::IcmpMismatch,
+        DropReason::Filtered,
+        DropReason::LinkDown,
+    ];
+}
+
 /// All the counters of one interface.
 ///
 /// All wrap at 2^32, as SNMP's Counter32 does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(C)]
 pub struct Stats {
     /// RFC 2863 `ifInUcastPkts` and its kin together: frames received.
     pub in_frames: u32,
@@ -126,6 +159,11 @@ impl Stats {
         self.drops[reason as usize]
     }
 
+    /// The reasons for which packets were dropped, each with their number.
+    pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u32)> + '_ {
+        DropReason::ALL.into_iter().zip(self.drops).filter(|(_, count)| *count > 0)
+    }
+
     /// How many packets were dropped.
     pub fn total_drops(&self) -> u32 {
         self.drops.iter().fold(0, |sum, &n| sum.wrapping_add(n))
@@ -164,5 +202,22 @@ impl Stats {
 impl Default for Stats {
     fn default() -> Stats {
         Stats::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_listed_where_it_is_counted() {
+        let mut stats = Stats::new();
+        for (place, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place);
+            (0..=place).for_each(|_| stats.on_drop(reason));
+        }
+        let expected = DropReason::ALL.into_iter().zip(1..);
+        assert!(stats.dropped().eq(expected));
+        assert_eq!(Stats::new().dropped().count(), 0);
     }
 }

@@ -200,6 +200,15 @@ impl Ticks {
         other.since(self) > 0
     }
 
+    /// The earlier of two times, if there is any.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn earlier(a: Option<Ticks>, b: Option<Ticks>) -> Option<Ticks> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(if b.is_before(a) { b } else { a }),
+            (a, b) => a.or(b),
+        }
+    }
+
     /// Whether a deadline here has come at `now`.
     pub(crate) const fn is_due(self, now: Ticks) -> bool {
         now.since(self) >= 0

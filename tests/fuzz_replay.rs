@@ -5,9 +5,6 @@ use std::path::Path;
 #[path = "../fuzz/src/bodies.rs"]
 mod bodies;
 
-/// Mutations of each file of a corpus.
-const MUTATIONS: usize = 20_000;
-
 /// A small generator that repeats itself from run to run (xorshift).
 struct Random(u64);
 
@@ -20,11 +17,13 @@ impl Random {
     }
 }
 
-fn corpus(target: &str) -> Vec<Vec<u8>> {
+/// The files of a corpus, with their names.
+fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.iter().map(|path| (name(path), std::fs::read(path).unwrap())).collect()
 }
 
 /// One to four of: a bit flipped, an octet replaced, the end cut, octets of the file moved or doubled.
@@ -50,17 +49,56 @@ fn mutate(data: &[u8], random: &mut Random) -> Vec<u8> {
     data
 }
 
-#[test]
-fn every_target_survives_its_corpus_and_mutations_of_it() {
-    for (target, body) in bodies::BODIES {
-        let files = corpus(target);
-        assert!(!files.is_empty(), "no corpus for {target}");
-        for (number, file) in files.iter().enumerate() {
-            body(file);
-            let mut random = Random(0x9e37_79b9 + number as u64);
-            for _ in 0..MUTATIONS {
-                body(&mutate(file, &mut random));
-            }
+/// Prints the input if a body panics on it.
+struct Input<'a> {
+    name: String,
+    octets: &'a [u8],
+}
+
+impl Drop for Input<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let hex: String = self.octets.iter().map(|octet| format!("{octet:02x}")).collect();
+            eprintln!("{}: {hex}", self.name);
         }
     }
+}
+
+/// Runs a target over its corpus, and over so many mutations of each file.
+fn replay(target: &str, mutations: usize) {
+    let (_, body) = bodies::BODIES.iter().find(|(name, _)| *name == target).unwrap();
+    let files = corpus(target);
+    assert!(!files.is_empty(), "no corpus for {target}");
+    let run = |name: &str, octets: &[u8]| {
+        let _input = Input { name: format!("{target}, {name}"), octets };
+        body(octets);
+    };
+    for (number, (name, file)) in files.iter().enumerate() {
+        run(name, file);
+        let mut random = Random(0x9e37_79b9 + number as u64);
+        for _ in 0..mutations {
+            run(&format!("a mutation of {name}"), &mutate(file, &mut random));
+        }
+    }
+}
+
+#[test]
+fn formats_survive_their_corpus_and_mutations_of_it() {
+    replay("frame", 5_000);
+}
+
+#[test]
+fn the_checksum_is_the_plain_one_for_its_corpus_and_mutations_of_it() {
+    replay("checksum", 2_000);
+}
+
+#[test]
+fn a_stack_keeps_its_promises_for_its_corpus_and_mutations_of_it() {
+    replay("interface", 500);
+}
+
+#[test]
+fn every_target_is_replayed() {
+    let names: Vec<&str> = bodies::BODIES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["frame", "checksum", "interface"]);
 }

@@ -263,6 +263,8 @@ fn the_link_goes_down_with_the_kernels_side_and_comes_back() {
         send(&mut tap, &ethernet([0xff; 6], 0x0800, &[0; 46]));
         assert_eq!(tap.counters().tx_errors, 1);
         tap.kernel().set_up().unwrap();
+        // At once, so that the first frame over a fresh link is answered.
+        assert_eq!(tap.link(), LinkState::UP);
         assert_eq!(link_after(&mut tap), LinkState::UP);
     });
 }
@@ -337,6 +339,23 @@ fn a_raw_socket_vouches_for_checksums_that_the_kernel_left_undone() {
         assert_eq!(checksum_state(&mut device), (true, false));
         kernel.disable_tx_offload().unwrap();
         assert_eq!(checksum_state(&mut device), (false, true));
+    });
+}
+
+/// What a peer may send at once into a window of 256 KiB, before we have looked.
+#[test]
+fn a_raw_socket_keeps_a_burst_until_it_is_read() {
+    in_own_network(|| {
+        let (_kernel, mut device) = veth();
+        let socket = kernel_socket(KERNEL_V4);
+        // Nobody has to be asked for the address of everybody.
+        socket.set_broadcast(true).unwrap();
+        for number in 0..150 {
+            socket.send_to(&[number; 1_472], (Ipv4Addr::new(192, 168, 69, 255), 9)).unwrap();
+        }
+        for number in 0..150 {
+            receive(&mut device, |_, frame| (frame.get(42) == Some(&number)).then_some(()));
+        }
     });
 }
 

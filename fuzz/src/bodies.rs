@@ -3,16 +3,34 @@
 //! Besides the targets in fuzz_targets/, tests/fuzz_replay.rs runs these over the corpus and over
 //! mutations of it in every build.
 
-use goldcrest::wire::{EtherType, IpProtocol, arp, ethernet, icmp, ipv4, ipv6, ipv6ext, ndisc, udp};
+mod checksum;
+mod interface;
+mod peers;
+mod program;
+mod verify;
+mod wire;
+
+use goldcrest::wire::{
+    EtherType, IpProtocol, Medium, PrettyPrinter, TcpPacket, TcpRepr, arp, ethernet, icmp, ipv4, ipv6,
+    ipv6ext, ndisc, udp,
+};
+
+pub(crate) use checksum::checksum;
+pub(crate) use interface::interface;
 
 /// A function that is fuzzed.
 pub(crate) type Body = fn(&[u8]);
 
 /// The functions, by the names of their targets and of their folders in fuzz/corpus.
-pub(crate) const BODIES: &[(&str, Body)] = &[("frame", frame)];
+pub(crate) const BODIES: &[(&str, Body)] =
+    &[("frame", frame), ("checksum", checksum), ("interface", interface)];
 
 /// An Ethernet frame, down to the last header that the formats know.
 pub(crate) fn frame(data: &[u8]) {
+    // Each medium's printer walks all the views and `Repr`s.
+    let lines = PrettyPrinter::new("> ", Medium::Ethernet, data).to_string();
+    assert!(lines.lines().all(|line| line.starts_with("> ")));
+    let _ = PrettyPrinter::new("", Medium::Ip, data).to_string();
     let Ok((header, payload)) = ethernet::Header::split(data) else { return };
     match header.ethertype() {
         EtherType::ARP => arp(payload),
@@ -59,6 +77,7 @@ fn transport(protocol: IpProtocol, data: &[u8], addresses: Option<(&[u8; 16], &[
             assert_eq!(usize::from(header.length()), udp::HEADER_LEN + payload.len());
             assert!(header.dst_port() != 0 && payload.len() + udp::HEADER_LEN <= data.len());
         }
+        IpProtocol::TCP => tcp(data),
         IpProtocol::ICMP | IpProtocol::ICMPV6 => {
             let Ok((_, rest)) = icmp::Header::split(data) else { return };
             assert_eq!(icmp::HEADER_LEN + rest.len(), data.len());
@@ -68,6 +87,20 @@ fn transport(protocol: IpProtocol, data: &[u8], addresses: Option<(&[u8; 16], &[
         }
         _ => {}
     }
+}
+
+/// What was read of a segment is read again when it is written.
+fn tcp(data: &[u8]) {
+    let Ok(segment) = TcpPacket::new_checked(data) else { return };
+    assert_eq!(segment.header_len() + segment.payload().len(), data.len());
+    assert_eq!(segment.header_len(), 20 + segment.options().len());
+    let Ok(repr) = TcpRepr::parse(&segment) else { return };
+    let mut written = vec![0xff; repr.buffer_len()];
+    assert!(repr.buffer_len() <= data.len() + 12, "options that are understood take three words");
+    let mut packet = TcpPacket::new_unchecked(&mut written[..]);
+    repr.emit(&mut packet);
+    let again = TcpPacket::new_checked(&written[..]).and_then(|packet| TcpRepr::parse(&packet));
+    assert_eq!(again, Ok(repr));
 }
 
 fn neighbor_discovery(src: &[u8; 16], dst: &[u8; 16], data: &[u8]) {

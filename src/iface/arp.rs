@@ -10,7 +10,7 @@ use super::neighbor::{Evidence, Hardware};
 use super::socket_set::SocketSet;
 use crate::phy::TxSlot;
 use crate::stats::DropReason;
-use crate::time::Instant;
+use crate::time::Ticks;
 use crate::wire::Addr;
 
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
@@ -30,7 +30,7 @@ pub(crate) fn solicit(
     _iface: &mut Interface<'_>,
     _slot: &mut dyn TxSlot,
     _target: &[u8; 4],
-    _to: Option<Hardware>,
+    _to: &Hardware,
 ) -> bool {
     false
 }
@@ -40,11 +40,11 @@ pub(crate) fn learn(
     iface: &mut Interface<'_>,
     sockets: &mut SocketSet<'_>,
     addr: &Addr,
-    hardware: Hardware,
+    hardware: &Hardware,
     evidence: Evidence,
-    now: Instant,
+    now: Ticks,
 ) {
-    let Some(index) = iface.neighbors.learn(addr, hardware, evidence, Interface::ticks(now)) else { return };
+    let Some(index) = iface.neighbors.learn(addr, hardware, evidence, now) else { return };
     if let Some(entry) = iface.neighbors.entry_mut(index) {
         sockets.wake_all(&mut entry.waiting);
     }
@@ -64,13 +64,11 @@ mod on_ethernet {
         payload: &[u8],
     ) -> Taken {
         let header = arp::Header::parse(payload).map_err(|_| DropReason::BadNeighborMessage)?;
-        let (their_hardware, sender) = (*header.source_hardware(), Addr::v4(*header.source_protocol()));
-        let target = Addr::v4(*header.target_protocol());
-        let iface = &mut *links.iface;
+        let (sender, target) = (Addr::v4(*header.source_protocol()), Addr::v4(*header.target_protocol()));
+        let Links { iface, out, .. } = links;
         // RFC 5227 §1.1: a probe has no sender address; it is answered, but teaches nothing.
         let is_probe = sender.is_unspecified();
-        let impossible = !is_probe && (!sender.is_unicast() || iface.is_broadcast(&sender));
-        if their_hardware[0] & 1 != 0 || impossible || iface.has_address(&sender) {
+        if header.source_hardware()[0] & 1 != 0 || !iface.can_come_from(&sender) {
             return Err(DropReason::BadNeighborMessage);
         }
         let is_request = header.operation() == Operation::REQUEST;
@@ -78,23 +76,17 @@ mod on_ethernet {
         if !is_probe {
             let evidence =
                 Evidence { solicited: !is_request && for_us, override_: true, create: is_request && for_us };
-            let now = links.now;
-            learn(iface, sockets, &sender, their_hardware, evidence, now);
+            learn(iface, sockets, &sender, header.source_hardware(), evidence, out.now);
         }
-        if is_request && for_us {
-            let theirs = (&their_hardware, header.source_protocol());
-            let ours = (links.iface.hardware, header.target_protocol());
-            return answer(links, theirs, (&ours.0, ours.1));
+        if !is_request || !for_us {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn answer(links: &mut Links<'_, '_, '_>, theirs: arp::Party<'_>, ours: arp::Party<'_>) -> Taken {
-        let sent = send(links.slot, Operation::REPLY, theirs.0, ours, theirs);
-        if !sent {
+        let theirs = (header.source_hardware(), header.source_protocol());
+        let ours = (&iface.hardware, header.target_protocol());
+        if !send(out.slot, Operation::REPLY, theirs.0, ours, theirs) {
             return Err(DropReason::DeviceBusy);
         }
-        links.iface.stats.on_link_frame_sent(FRAME_LEN);
+        iface.stats.on_link_frame_sent(FRAME_LEN);
         Ok(())
     }
 
@@ -105,13 +97,12 @@ mod on_ethernet {
         iface: &mut Interface<'_>,
         slot: &mut dyn TxSlot,
         target: &[u8; 4],
-        to: Option<Hardware>,
+        to: &Hardware,
     ) -> bool {
         let Some(source) = iface.source_for(&Addr::v4(*target)) else { return false };
         let Some(source) = source.as_v4() else { return false };
-        let ours = (&iface.hardware, source);
-        let destination = to.unwrap_or([0xff; 6]);
-        let sent = send(slot, Operation::REQUEST, &destination, ours, (&[0; 6], target));
+        let ours = (&iface.hardware, &source);
+        let sent = send(slot, Operation::REQUEST, to, ours, (&[0; 6], target));
         if sent {
             iface.stats.on_link_frame_sent(FRAME_LEN);
         }

@@ -8,7 +8,7 @@ use super::{arp, ndisc};
 use crate::config;
 use crate::socket::Socket;
 use crate::stats::DropReason;
-use crate::time::{Instant, Ticks};
+use crate::time::Instant;
 
 /// What became of a socket's turn to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(crate) enum Step {
 pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
     let mut progress = Progress::default();
     for port in 0..links.count() {
-        links.with_port(port, |iface, slot| {
-            if iface.flush_queue(slot) {
+        links.with_port(port, |iface, out| {
+            if iface.flush_queue(out.slot) {
                 sockets.wake_all(&mut iface.blocked);
             }
         });
@@ -51,7 +51,7 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
 fn take_turn(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32, progress: &mut Progress) {
     super::engine::settle_one(links, sockets, ix);
     let step = dispatch(links, sockets, ix, config::PACKETS_PER_TURN, &mut progress.sent);
-    sockets.end_turn(ix, Ticks::from_instant(links.now));
+    sockets.end_turn(ix, links.out.now);
     match step {
         Step::Idle => {}
         Step::More => sockets.touch(ix),
@@ -88,14 +88,13 @@ fn dispatch(
 
 /// Sends the solicitations that are due, and gives up neighbours that have not answered.
 fn ask_neighbors(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usize) {
-    let now = links.now;
-    let ticks = Ticks::from_instant(now);
-    while let Some(action) = links.with_port(port, |iface, _| iface.neighbors.next_action(ticks)).flatten() {
+    let now = links.out.now;
+    while let Some(action) = links.with_port(port, |iface, _| iface.neighbors.next_action(now)).flatten() {
         match action {
             Action::Solicit { addr, to } => {
-                links.with_port(port, |iface, slot| match (addr.as_v4(), addr.as_v6()) {
-                    (Some(target), _) => arp::solicit(iface, slot, target, to),
-                    (_, Some(target)) => ndisc::solicit(iface, now, slot, target, to),
+                links.with_port(port, |iface, out| match (addr.as_v4(), addr.as_v6()) {
+                    (Some(target), _) => arp::solicit(iface, out.slot, &target, &to),
+                    (_, Some(target)) => ndisc::solicit(iface, out, target, &to),
                     _ => false,
                 });
             }

@@ -8,7 +8,7 @@
 use core::ops::AddAssign;
 
 use super::egress;
-use super::handler::Handler;
+use super::handler::{Handler, Hooks};
 use super::ingress::Ingress;
 use super::interface::Interface;
 use super::links::Links;
@@ -95,10 +95,11 @@ pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<
         }
         Socket::Vacant(_) => {}
     }
-    sockets.update_timer(ix, Ticks::from_instant(links.now));
+    sockets.update_timer(ix, links.out.now);
 }
 
 /// Takes one frame in.
+#[inline(never)]
 pub(crate) fn ingress(
     links: &mut Links<'_, '_, '_>,
     sockets: &mut SocketSet<'_>,
@@ -106,7 +107,7 @@ pub(crate) fn ingress(
     meta: RxMeta,
     frame: &[u8],
 ) {
-    Ingress { links, sockets, handler, meta }.frame(frame);
+    Ingress { links, sockets, handler: Hooks::new(handler), meta }.frame(frame);
 }
 
 /// Acts on what is due, and lets everybody send who has something.
@@ -155,42 +156,32 @@ pub(crate) fn context_of<'k>(
 
 /// When something has to happen next, but for what the devices want.
 pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) -> Option<Instant> {
-    let now = links.now;
-    let mut at = match touched_poll_at(sockets, now, links.iface.ip_mtu()) {
-        Some(at) if at <= now => return Some(now),
-        at => at,
-    };
-    at = earlier(at, sockets.timer_bound().map(|ticks| ticks.to_instant(now)));
+    let (now, ticks) = (links.now, links.out.now);
+    let mut at = touched_poll_at(sockets, now, links.iface.ip_mtu());
+    at = Ticks::earlier(at, sockets.timer_bound());
     for port in 0..links.count() {
         let Some(iface) = links.iface(port) else { continue };
-        at = earlier(at, iface.neighbors.poll_at().map(|ticks| ticks.to_instant(now)));
+        at = Ticks::earlier(at, iface.neighbors.poll_at());
         if iface.is_blocked() {
-            at = earlier(at, Some(now + config::PORT_RETRY));
+            at = Ticks::earlier(at, Some(ticks.after(config::PORT_RETRY)));
         }
     }
-    at.map(|at| at.max(now))
+    // The start of a tick that has begun lies before `now`.
+    at.map(|at| at.to_instant(now).max(now))
 }
 
 /// When a touched socket has something to do; a mark alone does not say so.
-fn touched_poll_at(sockets: &SocketSet<'_>, now: Instant, ip_mtu: usize) -> Option<Instant> {
+fn touched_poll_at(sockets: &SocketSet<'_>, now: Instant, ip_mtu: usize) -> Option<Ticks> {
     let cx = context(&sockets.keys, now, ip_mtu, 0);
     let mut at = None;
     let mut next = sockets.touched.first();
     while let Some(ix) = next {
         let Some(entry) = sockets.entry(ix) else { break };
         if entry.socket.has_work(&cx) || entry.flags.contains(Flags::ORPHAN) {
-            return Some(now);
+            return Some(cx.ticks);
         }
-        at = earlier(at, entry.socket.deadline(cx.ticks).map(|ticks| ticks.to_instant(now)));
+        at = Ticks::earlier(at, entry.socket.deadline(cx.ticks));
         next = sockets.touched.next(&sockets.slots, ix);
     }
     at
-}
-
-/// The earlier of two times, if there is any.
-pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }

@@ -41,21 +41,26 @@ pub enum SynVerdict {
 /// It is an argument of `poll_with`, so sockets borrow nothing of the application. It gets handles,
 /// never the set: what it wants done to sockets it does after the poll. Every method has a default that
 /// changes nothing.
+///
+/// Without the feature `iface-hooks` there is nothing to decide, and the trait has no methods.
 pub trait Handler {
     /// In-order payload for a socket that was told `set_in_place(true)`, in the driver's own memory.
     ///
     /// Returns how many octets were taken, at most `data.len()`; what remains goes to the socket's buffer.
     /// A datagram is taken whole (any number but 0) or not at all.
+    #[cfg(feature = "iface-hooks")]
     fn payload(&mut self, _socket: SocketHandle, _data: &[u8]) -> usize {
         0
     }
 
     /// A SYN for a listener of ours.
+    #[cfg(feature = "iface-hooks")]
     fn syn(&mut self, _listener: SocketHandle, _remote: IpEndpoint, _local: IpEndpoint) -> SynVerdict {
         SynVerdict::Accept
     }
 
     /// An IP packet at a hook.
+    #[cfg(feature = "iface-hooks")]
     fn packet(&mut self, _hook: Hook, _packet: &[u8]) -> Verdict {
         Verdict::Accept
     }
@@ -63,9 +68,11 @@ pub trait Handler {
     /// Something has happened to a socket. [`SocketSet::next_ready`] reports it too, after the poll.
     ///
     /// [`SocketSet::next_ready`]: crate::iface::SocketSet::next_ready
+    #[cfg(feature = "iface-hooks")]
     fn event(&mut self, _socket: SocketHandle, _events: Events) {}
 
     /// A frame was dropped.
+    #[cfg(feature = "iface-hooks")]
     fn dropped(&mut self, _reason: DropReason, _frame: &[u8]) {}
 }
 
@@ -74,3 +81,67 @@ pub trait Handler {
 pub struct NoHandler;
 
 impl Handler for NoHandler {}
+
+/// The handler as the engine calls it.
+#[cfg(feature = "iface-hooks")]
+pub(crate) struct Hooks<'h>(&'h mut dyn Handler);
+
+#[cfg(feature = "iface-hooks")]
+impl<'h> Hooks<'h> {
+    pub(crate) fn new(handler: &'h mut dyn Handler) -> Hooks<'h> {
+        Hooks(handler)
+    }
+
+    pub(crate) fn payload(&mut self, socket: SocketHandle, data: &[u8]) -> usize {
+        self.0.payload(socket, data)
+    }
+
+    #[cfg(feature = "socket-tcp")]
+    pub(crate) fn syn(
+        &mut self,
+        listener: SocketHandle,
+        remote: IpEndpoint,
+        local: IpEndpoint,
+    ) -> SynVerdict {
+        self.0.syn(listener, remote, local)
+    }
+
+    pub(crate) fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
+        self.0.packet(hook, packet)
+    }
+
+    pub(crate) fn dropped(&mut self, reason: DropReason, frame: &[u8]) {
+        self.0.dropped(reason, frame);
+    }
+}
+
+/// Nobody to call: every answer is the default one.
+#[cfg(not(feature = "iface-hooks"))]
+pub(crate) struct Hooks<'h>(core::marker::PhantomData<&'h ()>);
+
+#[cfg(not(feature = "iface-hooks"))]
+impl<'h> Hooks<'h> {
+    pub(crate) fn new(_handler: &'h mut dyn Handler) -> Hooks<'h> {
+        Hooks(core::marker::PhantomData)
+    }
+
+    pub(crate) fn payload(&mut self, _socket: SocketHandle, _data: &[u8]) -> usize {
+        0
+    }
+
+    #[cfg(feature = "socket-tcp")]
+    pub(crate) fn syn(
+        &mut self,
+        _listener: SocketHandle,
+        _remote: IpEndpoint,
+        _local: IpEndpoint,
+    ) -> SynVerdict {
+        SynVerdict::Accept
+    }
+
+    pub(crate) fn packet(&mut self, _hook: Hook, _packet: &[u8]) -> Verdict {
+        Verdict::Accept
+    }
+
+    pub(crate) fn dropped(&mut self, _reason: DropReason, _frame: &[u8]) {}
+}

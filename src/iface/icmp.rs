@@ -1,11 +1,11 @@
 //! What ICMP has in common in both families: a type, a code, a word and data.
 
 use super::ingress::{Ingress, Received, Taken};
-use super::output::Packet;
+use super::output::{Packet, header_and_data};
 use crate::config;
 use crate::stats::DropReason;
 use crate::storage::Class;
-use crate::wire::checksum::{self, Sum};
+use crate::wire::checksum::Sum;
 use crate::wire::{Addr, IpProtocol};
 
 /// Octets of the header.
@@ -18,6 +18,14 @@ pub(crate) struct Message {
     pub(crate) code: u8,
     /// What type and code say: identifier and sequence, a pointer, an MTU; in network order.
     pub(crate) word: u32,
+}
+
+impl Message {
+    /// Fills in the message and `data`.
+    pub(crate) fn followed_by(&self, data: &[u8]) -> impl FnMut(&mut [u8], bool) -> Sum {
+        let [a, b, c, d] = self.word.to_be_bytes();
+        header_and_data([self.kind, self.code, 0, 0, a, b, c, d], data)
+    }
 }
 
 pub(crate) fn split(payload: &[u8]) -> Result<(Message, &[u8]), DropReason> {
@@ -47,7 +55,7 @@ pub(crate) fn send_error(
     max_len: usize,
 ) {
     let iface = &mut *ingress.links.iface;
-    if !iface.errors_limit.take(crate::time::Ticks::from_instant(ingress.links.now)) {
+    if !iface.errors_limit.take(ingress.links.out.now) {
         iface.stats.on_drop(DropReason::RateLimited);
         return;
     }
@@ -58,7 +66,7 @@ pub(crate) fn send_error(
 
 /// The zone of an address that a packet came from by the current port.
 pub(crate) fn zone_of(ingress: &Ingress<'_, '_, '_, '_, '_>, addr: &Addr) -> u8 {
-    if !addr.is_v4() && addr.is_link_local() { (ingress.links.port as u8).saturating_add(1) } else { 0 }
+    if !addr.is_v4() && addr.is_link_local() { (ingress.links.port() as u8).saturating_add(1) } else { 0 }
 }
 
 fn send(
@@ -80,24 +88,9 @@ fn send(
         len: HEADER_LEN + data.len(),
         segment_len: 0,
     };
-    let now = ingress.links.now;
-    let sent = ingress.links.with_port(route.port, |iface, slot| {
+    let sent = ingress.links.with_port(route.port, |iface, out| {
         iface.stats.on_icmp_sent();
-        iface.send_or_queue(now, slot, &packet, &route.next_hop, Class::Control, &mut |out, sum| {
-            emit(out, message, data, sum)
-        })
+        iface.send_or_queue(out, &packet, &route.next_hop, Class::Control, &mut message.followed_by(data))
     });
     sent == Some(true)
-}
-
-/// Writes a message with a checksum of zero, and sums it.
-pub(crate) fn emit(out: &mut [u8], message: &Message, data: &[u8], sum: bool) -> Sum {
-    let Some((header, rest)) = out.split_first_chunk_mut::<HEADER_LEN>() else { return Sum::ZERO };
-    let [a, b, c, d] = message.word.to_be_bytes();
-    *header = [message.kind, message.code, 0, 0, a, b, c, d];
-    if !sum {
-        rest.copy_from_slice(data);
-        return Sum::ZERO;
-    }
-    checksum::sum_header(header).add(checksum::copy_and_sum(rest, data))
 }

@@ -73,8 +73,10 @@ fn refuse_extensions(
         Stop::TooMany => Err(DropReason::ExtensionHeaders),
         Stop::ParamProblem { code, pointer, even_if_multicast } => {
             // To a group only where RFC 4443 §2.4 e.3 allows it; then the answer comes from an own address.
-            if received.unicast || even_if_multicast {
+            if received.unicast {
                 parameter_problem(ingress, received, code, pointer);
+            } else if even_if_multicast && let Some(own) = ingress.links.iface.source_for(&received.src) {
+                parameter_problem(ingress, &Received { dst: own, ..*received }, code, pointer);
             }
             Err(DropReason::Malformed)
         }

@@ -7,7 +7,7 @@
 //! What has to be answered at once is sent while the frame is borrowed. A frame that goes no further
 //! names its [`DropReason`].
 
-use super::handler::{Handler, Hook, Verdict};
+use super::handler::{Hook, Hooks, Verdict};
 use super::links::Links;
 use super::socket_set::SocketSet;
 use super::{arp, icmpv4, icmpv6};
@@ -20,7 +20,7 @@ use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
 pub(crate) struct Ingress<'i, 'l, 'p, 'a, 's> {
     pub(crate) links: &'i mut Links<'l, 'p, 'a>,
     pub(crate) sockets: &'i mut SocketSet<'s>,
-    pub(crate) handler: &'i mut dyn Handler,
+    pub(crate) handler: Hooks<'i>,
     pub(crate) meta: RxMeta,
 }
 
@@ -141,12 +141,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return Err(DropReason::Filtered);
         }
         // RFC 4291 §2.7: a group is never a source. `::` is one only while an address is being chosen.
-        let impossible = src.is_multicast() || src.is_loopback() || iface.has_address(src);
-        if impossible || (src.is_v4() && iface.is_broadcast(src)) {
+        if !iface.can_come_from(src) {
             return Err(DropReason::BadSource);
         }
-        let for_us = iface.has_address(dst)
-            || (iface.any_ip && dst.is_unicast() && !dst.is_loopback() && !iface.is_broadcast(dst));
+        let for_us = iface.has_address(dst) || (iface.any_ip && iface.is_host(dst));
         if for_us {
             // RFC 1122 §4.2.3.10 and its kin: what came by link-layer broadcast provokes no answer.
             received.unicast &= !src.is_unspecified();

@@ -11,7 +11,7 @@ use crate::config;
 use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, TxChecksum};
 use crate::stats::Stats;
 use crate::storage::{List, PacketPool};
-use crate::time::{Instant, Ticks};
+use crate::time::Instant;
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
 /// One of an interface's own addresses, with the prefix of its link.
@@ -103,20 +103,23 @@ impl core::error::Error for AddressError {}
 ///
 /// With one device, drive it by [`poll`](Self::poll); with several, put each into a port of a
 /// [`Router`](super::Router).
+#[repr(C)]
 pub struct Interface<'a> {
-    pub(crate) capabilities: DeviceCapabilities,
-    pub(crate) hardware: [u8; 6],
-    pub(crate) link: LinkState,
-    pub(crate) any_ip: bool,
+    // In this order since short instructions reach what is near the beginning.
     pub(crate) addresses: ManagedSlice<'a, Option<Address>>,
-    routes: Routes<'a>,
+    pub(crate) hardware: [u8; 6],
+    pub(crate) ident: u16,
+    ip_mtu: usize,
+    pub(crate) link: LinkState,
+    pub(crate) capabilities: DeviceCapabilities,
     pub(crate) neighbors: NeighborCache<'a>,
-    pub(crate) packets: PacketPool<'a>,
+    pub(crate) stats: Stats,
+    routes: Routes<'a>,
     /// Sockets whose packet found no room in the device.
     pub(crate) blocked: List,
     pub(crate) errors_limit: RateLimit,
-    pub(crate) ident: u16,
-    pub(crate) stats: Stats,
+    pub(crate) packets: PacketPool<'a>,
+    pub(crate) any_ip: bool,
 }
 
 #[cfg(feature = "alloc")]
@@ -147,8 +150,10 @@ impl<'a> Interface<'a> {
             (HardwareAddress::Ip, Medium::Ip) => [0; 6],
             _ => panic!("the hardware address does not fit the medium"),
         };
+        let ip_mtu = capabilities.max_transmission_unit.saturating_sub(capabilities.medium.header_len());
         Interface {
             capabilities,
+            ip_mtu,
             hardware,
             link: LinkState::UP,
             any_ip: false,
@@ -257,7 +262,7 @@ impl<'a> Interface<'a> {
 
     /// Octets of the largest IP packet that the link carries.
     pub fn ip_mtu(&self) -> usize {
-        self.capabilities.max_transmission_unit.saturating_sub(self.link_header_len())
+        self.ip_mtu
     }
 
     pub(crate) fn is_ethernet(&self) -> bool {
@@ -278,13 +283,24 @@ impl<'a> Interface<'a> {
         self.capabilities.tx_checksum.contains(checksum)
     }
 
+    /// Whether `addr` can be that of a host on this link: no group, no broadcast address, no loopback.
+    #[inline(never)]
+    pub(crate) fn is_host(&self, addr: &Addr) -> bool {
+        addr.is_unicast() && !addr.is_loopback() && !self.is_broadcast(addr)
+    }
+
+    /// Whether packets can come from `addr`: from another host, or from one that has no address yet.
+    pub(crate) fn can_come_from(&self, addr: &Addr) -> bool {
+        !self.has_address(addr) && (addr.is_unspecified() || self.is_host(addr))
+    }
+
     pub(crate) fn has_address(&self, addr: &Addr) -> bool {
         self.own().any(|own| own.addr == *addr)
     }
 
     /// Whether `addr` is the broadcast address of a network on this link (RFC 1122 §3.2.1.3).
     pub(crate) fn is_broadcast(&self, addr: &Addr) -> bool {
-        let Some(&octets) = addr.as_v4() else { return false };
+        let Some(octets) = addr.as_v4() else { return false };
         let addr = u32::from_be_bytes(octets);
         addr == u32::MAX || self.own().any(|own| is_directed_broadcast(own, addr))
     }
@@ -292,7 +308,7 @@ impl<'a> Interface<'a> {
     /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
     pub(crate) fn is_in_group(&self, group: &Addr) -> bool {
         if let Some(octets) = group.as_v4() {
-            return *octets == [224, 0, 0, 1];
+            return octets == [224, 0, 0, 1];
         }
         let Some(group) = group.as_v6() else { return false };
         let all_nodes = |scope| *group == [0xff, scope, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -301,17 +317,14 @@ impl<'a> Interface<'a> {
     }
 
     /// The way to `dst` by this interface, if there is one.
-    pub(crate) fn route(&self, dst: &Addr, now: Instant) -> Option<Match> {
+    pub(crate) fn route<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
         let mut best = self.routes.lookup(dst, now);
         if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
-            let on_link = Match { prefix_len: 0, metric: 1, next_hop: *dst };
-            best = best.or(Some(on_link));
+            // A route that fits says by which link these go, but never by way of a gateway (RFC 919 §7).
+            best = Some(Match { next_hop: dst, ..best.unwrap_or(Match::new(0, 1, dst)) });
         }
-        for own in self.own() {
-            let on_link = Match { prefix_len: own.prefix_len, metric: 0, next_hop: *dst };
-            if dst.is_in(&own.addr, own.prefix_len) && best.is_none_or(|best| on_link.is_better_than(&best)) {
-                best = Some(on_link);
-            }
+        for own in self.own().filter(|own| dst.is_in(&own.addr, own.prefix_len)) {
+            best = Match::or_better(best, Match::new(own.prefix_len, 0, dst));
         }
         best
     }
@@ -319,14 +332,16 @@ impl<'a> Interface<'a> {
     /// The own address to send to `dst` from: of its scope if there is one, then with the longest
     /// common prefix (RFC 6724 §5, rules 2 and 8).
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
-        let rank = |own: &Addr| (own.is_link_local() == dst.is_link_local(), own.common_prefix(dst));
-        let mut best: Option<Addr> = None;
-        for own in self.own().map(|own| own.addr) {
-            if own.is_v4() == dst.is_v4() && best.is_none_or(|best| rank(&own) > rank(&best)) {
-                best = Some(own);
+        let mut best = None;
+        let mut best_rank = 0;
+        for own in self.own().map(|own| &own.addr).filter(|own| own.is_v4() == dst.is_v4()) {
+            let same_scope = u16::from(own.is_link_local() == dst.is_link_local());
+            let rank = (same_scope << 8 | u16::from(own.common_prefix(dst))) + 1;
+            if rank > best_rank {
+                (best, best_rank) = (Some(own), rank);
             }
         }
-        best
+        best.copied()
     }
 
     /// The link has come or gone. What is known of neighbours goes with it.
@@ -343,14 +358,10 @@ impl<'a> Interface<'a> {
     pub(crate) fn is_blocked(&self) -> bool {
         !self.blocked.is_empty() || self.packets.peek(super::output::EGRESS).is_some()
     }
-
-    pub(crate) fn ticks(now: Instant) -> Ticks {
-        Ticks::from_instant(now)
-    }
 }
 
 fn is_directed_broadcast(own: &Address, addr: u32) -> bool {
-    let Some(&octets) = own.addr.as_v4() else { return false };
+    let Some(octets) = own.addr.as_v4() else { return false };
     // RFC 3021: a prefix of 31 bits has no broadcast address, one of 32 has nobody to reach.
     own.prefix_len < 31 && u32::from_be_bytes(octets) | (u32::MAX >> own.prefix_len) == addr
 }

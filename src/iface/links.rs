@@ -9,7 +9,7 @@ use super::route::Match;
 use super::router::Port;
 use crate::phy::{DynTransmit, TxMeta, TxSlot};
 use crate::socket::Tuple;
-use crate::time::Instant;
+use crate::time::{Instant, Ticks};
 use crate::wire::Addr;
 
 /// A way out: the port's number and the next hop there.
@@ -19,54 +19,74 @@ pub(crate) struct Route {
     pub(crate) next_hop: Addr,
 }
 
+/// Where a port's frames go, and when.
+pub(crate) struct Out<'l> {
+    pub(crate) now: Ticks,
+    pub(crate) slot: &'l mut dyn TxSlot,
+}
+
 /// The current port and all others.
 pub(crate) struct Links<'l, 'p, 'a> {
     pub(crate) now: Instant,
-    /// The current port's number.
-    pub(crate) port: usize,
     pub(crate) iface: &'l mut Interface<'a>,
-    pub(crate) slot: &'l mut dyn TxSlot,
+    pub(crate) out: Out<'l>,
     pub(crate) others: Others<'l, 'p, 'a>,
 }
 
-impl<'a> Links<'_, '_, 'a> {
+impl<'l, 'p, 'a> Links<'l, 'p, 'a> {
+    pub(crate) fn new(
+        now: Instant,
+        iface: &'l mut Interface<'a>,
+        slot: &'l mut dyn TxSlot,
+        others: Others<'l, 'p, 'a>,
+    ) -> Links<'l, 'p, 'a> {
+        Links { now, iface, out: Out { now: Ticks::from_instant(now), slot }, others }
+    }
+
+    /// The current port's number.
+    pub(crate) fn port(&self) -> usize {
+        self.others.current()
+    }
+
     /// The best way to `dst`: the longest prefix over all ports, then the smallest metric, then the
     /// current port. A zone, which is a port's number plus one, leaves no choice.
     pub(crate) fn route(&self, dst: &Addr, zone: u8) -> Option<Route> {
         let allowed = |port: usize| zone == 0 || usize::from(zone) == port + 1;
-        let mut best: Option<(usize, Match)> = None;
-        if allowed(self.port) {
-            best = self.iface.route(dst, self.now).map(|found| (self.port, found));
+        let mut best: Option<(u32, Route)> = None;
+        let as_route =
+            |port: usize, found: Match<'_>| (found.rank, Route { port, next_hop: *found.next_hop });
+        if allowed(self.port()) {
+            best = self.iface.route(dst, self.now).map(|found| as_route(self.port(), found));
         }
-        self.others.for_each(self.port, &mut |port, iface| {
+        self.others.for_each(&mut |port, iface| {
             let found = iface.route(dst, self.now).filter(|_| allowed(port));
             if let Some(found) = found
-                && best.is_none_or(|(_, best)| found.is_better_than(&best))
+                && best.is_none_or(|(rank, _)| found.rank > rank)
             {
-                best = Some((port, found));
+                best = Some(as_route(port, found));
             }
         });
-        best.map(|(port, found)| Route { port, next_hop: found.next_hop })
+        best.map(|(_, route)| route)
     }
 
-    /// Calls `f` with a port's interface and a slot that sends by it.
+    /// Calls `f` with a port's interface and where its frames go.
     pub(crate) fn with_port<R>(
         &mut self,
         port: usize,
-        f: impl FnOnce(&mut Interface<'a>, &mut dyn TxSlot) -> R,
+        f: impl FnOnce(&mut Interface<'a>, &mut Out<'_>) -> R,
     ) -> Option<R> {
-        if port == self.port {
-            return Some(f(self.iface, self.slot));
+        if self.others.is_current(port) {
+            return Some(f(self.iface, &mut self.out));
         }
-        self.others.with_port(self.port, port, self.now, f)
+        self.others.with_port(port, self.now, f)
     }
 
     /// The interface of a port.
     pub(crate) fn iface(&self, port: usize) -> Option<&Interface<'a>> {
-        if port == self.port {
+        if self.others.is_current(port) {
             return Some(self.iface);
         }
-        self.others.iface(self.port, port)
+        self.others.iface(port)
     }
 
     /// How many ports there are.
@@ -110,7 +130,7 @@ pub(crate) use none::Others;
 mod many {
     use super::*;
 
-    /// The ports before and behind the current one.
+    /// The ports before and behind the current one, which has the number of those before it.
     pub(crate) struct Others<'l, 'p, 'a> {
         pub(crate) before: &'l mut [Port<'p, 'a>],
         pub(crate) after: &'l mut [Port<'p, 'a>],
@@ -122,37 +142,47 @@ mod many {
             Others { before: &mut [], after: &mut [] }
         }
 
+        pub(super) fn current(&self) -> usize {
+            self.before.len()
+        }
+
+        pub(super) fn is_current(&self, port: usize) -> bool {
+            port == self.current()
+        }
+
         pub(super) fn count(&self) -> usize {
             self.before.len() + self.after.len()
         }
 
-        pub(super) fn for_each(&self, current: usize, f: &mut dyn FnMut(usize, &Interface<'a>)) {
+        pub(super) fn for_each(&self, f: &mut dyn FnMut(usize, &Interface<'a>)) {
             for (index, port) in self.before.iter().enumerate() {
                 f(index, port.iface);
             }
             for (index, port) in self.after.iter().enumerate() {
-                f(current + 1 + index, port.iface);
+                f(self.current() + 1 + index, port.iface);
             }
         }
 
-        pub(super) fn iface(&self, current: usize, port: usize) -> Option<&Interface<'a>> {
-            let port =
-                if port < current { self.before.get(port) } else { self.after.get(port - current - 1) };
-            port.map(|port| &*port.iface)
+        pub(super) fn iface(&self, port: usize) -> Option<&Interface<'a>> {
+            let port = match port.checked_sub(self.current() + 1) {
+                Some(index) => self.after.get(index)?,
+                None => self.before.get(port)?,
+            };
+            Some(&*port.iface)
         }
 
         pub(super) fn with_port<R>(
             &mut self,
-            current: usize,
             port: usize,
             now: Instant,
-            f: impl FnOnce(&mut Interface<'a>, &mut dyn TxSlot) -> R,
+            f: impl FnOnce(&mut Interface<'a>, &mut Out<'_>) -> R,
         ) -> Option<R> {
-            let port = match port.checked_sub(current + 1) {
+            let port = match port.checked_sub(self.current() + 1) {
                 Some(index) => self.after.get_mut(index)?,
                 None => self.before.get_mut(port)?,
             };
-            Some(f(port.iface, &mut DeviceSlot { device: &mut *port.device, now }))
+            let slot = &mut DeviceSlot { device: &mut *port.device, now };
+            Some(f(port.iface, &mut Out { now: Ticks::from_instant(now), slot }))
         }
     }
 }
@@ -172,22 +202,29 @@ mod none {
             Others(PhantomData)
         }
 
+        pub(super) fn current(&self) -> usize {
+            0
+        }
+
+        pub(super) fn is_current(&self, _port: usize) -> bool {
+            true
+        }
+
         pub(super) fn count(&self) -> usize {
             0
         }
 
-        pub(super) fn for_each(&self, _current: usize, _f: &mut dyn FnMut(usize, &Interface<'a>)) {}
+        pub(super) fn for_each(&self, _f: &mut dyn FnMut(usize, &Interface<'a>)) {}
 
-        pub(super) fn iface(&self, _current: usize, _port: usize) -> Option<&Interface<'a>> {
+        pub(super) fn iface(&self, _port: usize) -> Option<&Interface<'a>> {
             None
         }
 
         pub(super) fn with_port<R>(
             &mut self,
-            _current: usize,
             _port: usize,
             _now: Instant,
-            _f: impl FnOnce(&mut Interface<'a>, &mut dyn TxSlot) -> R,
+            _f: impl FnOnce(&mut Interface<'a>, &mut Out<'_>) -> R,
         ) -> Option<R> {
             None
         }

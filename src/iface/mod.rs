@@ -49,7 +49,10 @@ mod tcp_set;
     feature = "tcp-listen-once",
     feature = "tcp-keep-alive",
     feature = "tcp-user-timeout",
-    feature = "iface-router"
+    feature = "iface-router",
+    feature = "iface-queue",
+    feature = "iface-hooks",
+    feature = "iface-ephemeral"
 ))]
 mod tests;
 #[cfg(feature = "socket-tcp")]

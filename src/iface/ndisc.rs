@@ -5,10 +5,9 @@
 
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
+use super::links::Out;
 use super::neighbor::Hardware;
-use crate::phy::TxSlot;
 use crate::stats::DropReason;
-use crate::time::Instant;
 
 #[cfg(all(feature = "proto-ipv6", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::{process, solicit};
@@ -21,10 +20,9 @@ pub(crate) fn process(_ingress: &mut Ingress<'_, '_, '_, '_, '_>, _received: &Re
 #[cfg(not(all(feature = "proto-ipv6", feature = "medium-ethernet")))]
 pub(crate) fn solicit(
     _iface: &mut Interface<'_>,
-    _now: Instant,
-    _slot: &mut dyn TxSlot,
+    _out: &mut Out<'_>,
     _target: &[u8; 16],
-    _to: Option<Hardware>,
+    _to: &Hardware,
 ) -> bool {
     false
 }
@@ -34,7 +32,7 @@ mod on_ethernet {
     use super::*;
     use crate::iface::arp::learn;
     use crate::iface::icmp::{self, Message};
-    use crate::iface::neighbor::Evidence;
+    use crate::iface::neighbor::{EVERYBODY, Evidence};
     use crate::iface::output::Packet;
     use crate::storage::Class;
     use crate::wire::ndisc::{self, NeighborFlags};
@@ -72,14 +70,14 @@ mod on_ethernet {
         target: &[u8; 16],
         hardware: Option<Hardware>,
     ) -> Taken {
-        let now = ingress.links.now;
+        let now = ingress.links.out.now;
         if !ingress.links.iface.has_address(&Addr::v6(*target)) {
             return Err(DropReason::NotOurAddress);
         }
         let asker = received.src;
         if let Some(hardware) = hardware.filter(|hardware| hardware[0] & 1 == 0) {
             let evidence = Evidence { solicited: false, override_: true, create: true };
-            learn(ingress.links.iface, ingress.sockets, &asker, hardware, evidence, now);
+            learn(ingress.links.iface, ingress.sockets, &asker, &hardware, evidence, now);
         }
         // One who has no address yet hears the answer as one of all nodes.
         let is_probe = asker.is_unspecified();
@@ -89,7 +87,7 @@ mod on_ethernet {
         let message = Message { kind: NEIGHBOR_ADVERTISEMENT, code: 0, word: u32::from(flags.bits()) << 24 };
         let links = &mut *ingress.links;
         let body = body_of(target, Some((2, links.iface.hardware)));
-        let sent = send(links.iface, now, links.slot, Addr::v6(*target), dst, &message, &body);
+        let sent = send(links.iface, &mut links.out, Addr::v6(*target), dst, &message, &body);
         if sent { Ok(()) } else { Err(DropReason::DeviceBusy) }
     }
 
@@ -102,7 +100,7 @@ mod on_ethernet {
         target: &[u8; 16],
         hardware: Option<Hardware>,
     ) -> Taken {
-        let now = ingress.links.now;
+        let now = ingress.links.out.now;
         let target = Addr::v6(*target);
         let iface = &mut *ingress.links.iface;
         if iface.has_address(&target) {
@@ -118,23 +116,22 @@ mod on_ethernet {
             override_: flags.contains(NeighborFlags::OVERRIDE),
             create: false,
         };
-        learn(iface, ingress.sockets, &target, hardware, evidence, now);
+        learn(iface, ingress.sockets, &target, &hardware, evidence, now);
         Ok(())
     }
 
     /// Asks who has `target`: its group, or the one who had it.
     pub(crate) fn solicit(
         iface: &mut Interface<'_>,
-        now: Instant,
-        slot: &mut dyn TxSlot,
+        out: &mut Out<'_>,
         target: &[u8; 16],
-        to: Option<Hardware>,
+        to: &Hardware,
     ) -> bool {
         let Some(src) = iface.source_for(&Addr::v6(*target)) else { return false };
-        let dst = if to.is_some() { *target } else { Addr::solicited_node(target) };
+        let dst = if *to == EVERYBODY { Addr::solicited_node(target) } else { *target };
         let message = Message { kind: NEIGHBOR_SOLICITATION, code: 0, word: 0 };
         let body = body_of(target, Some((1, iface.hardware)));
-        send(iface, now, slot, src, Addr::v6(dst), &message, &body)
+        send(iface, out, src, Addr::v6(dst), &message, &body)
     }
 
     /// The target, and a link-layer address as an option.
@@ -150,8 +147,7 @@ mod on_ethernet {
 
     fn send(
         iface: &mut Interface<'_>,
-        now: Instant,
-        slot: &mut dyn TxSlot,
+        out: &mut Out<'_>,
         src: Addr,
         dst: Addr,
         message: &Message,
@@ -161,8 +157,6 @@ mod on_ethernet {
         let protocol = IpProtocol::ICMPV6;
         let packet = Packet { src, dst, protocol, hop_limit: HOP_LIMIT, len, segment_len: 0 };
         iface.stats.on_icmp_sent();
-        iface.send_or_queue(now, slot, &packet, &dst, Class::Control, &mut |out, sum| {
-            icmp::emit(out, message, body, sum)
-        })
+        iface.send_or_queue(out, &packet, &dst, Class::Control, &mut message.followed_by(body))
     }
 }

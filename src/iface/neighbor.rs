@@ -23,13 +23,17 @@ use crate::wire::Addr;
 /// An Ethernet address, which is the only kind that is resolved.
 pub(crate) type Hardware = [u8; 6];
 
+/// The hardware address that is nobody's own.
+pub(crate) const EVERYBODY: Hardware = [0xff; 6];
+
 /// Reachability of a neighbour (RFC 4861 §7.3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum State {
     Free,
-    Incomplete,
     Reachable,
     Stale,
+    // From here on somebody wakes up when the state ends.
+    Incomplete,
     Delay,
     Probe,
 }
@@ -68,15 +72,15 @@ impl Neighbor {
     }
 
     fn is_timed(&self) -> bool {
-        matches!(self.state, State::Incomplete | State::Delay | State::Probe)
+        self.state >= State::Incomplete
     }
 }
 
 /// What the cache says about a neighbour that somebody wants to send to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// Its hardware address.
-    Known(Hardware),
+    /// Its hardware address is known.
+    Known,
     /// Being asked for: wait on this entry.
     Pending(usize),
     /// No entry is free for it.
@@ -86,8 +90,8 @@ pub(crate) enum Resolution {
 /// What shall be done because time has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Ask who has `addr`: everybody, or the one who had it.
-    Solicit { addr: Addr, to: Option<Hardware> },
+    /// Ask who has `addr`: [`EVERYBODY`], or the one who had it.
+    Solicit { addr: Addr, to: Hardware },
     /// Nobody has answered: release what waits on this entry, then [`NeighborCache::forget`] it.
     Fail(usize),
 }
@@ -115,24 +119,23 @@ impl<'a> NeighborCache<'a> {
         Some(index)
     }
 
-    /// What is known of `addr`, which somebody is about to send to; `None` calls for
-    /// [`start`](Self::start).
-    pub(crate) fn lookup(&mut self, addr: &Addr, now: Ticks) -> Option<Resolution> {
+    /// What is known of `addr`, which somebody is about to send to, its hardware address included; `None`
+    /// calls for [`start`](Self::start).
+    pub(crate) fn lookup(&mut self, addr: &Addr, now: Ticks, hardware: &mut Hardware) -> Option<Resolution> {
         let index = self.find(addr)?;
         let entry = self.entries.get_mut(index)?;
         entry.used = now;
         if entry.state == State::Incomplete {
             return Some(Resolution::Pending(index));
         }
+        *hardware = entry.hardware;
         let expired = entry.state == State::Reachable && entry.due.is_due(now);
         if expired || entry.state == State::Stale {
             let due = now.after(config::NEIGHBOR_DELAY);
             entry.enter(State::Delay, due);
-            let hardware = entry.hardware;
             self.due_by(due);
-            return Some(Resolution::Known(hardware));
         }
-        Some(Resolution::Known(entry.hardware))
+        Some(Resolution::Known)
     }
 
     /// The hardware address, if it is known, without asking or keeping it alive.
@@ -142,14 +145,20 @@ impl<'a> NeighborCache<'a> {
     }
 
     /// Begins to ask for an address that is unknown.
-    #[inline(never)]
     pub(crate) fn start(&mut self, addr: &Addr, now: Ticks) -> Resolution {
-        let Some(index) = self.victim(now, true) else { return Resolution::Full };
-        let Some(entry) = self.entries.get_mut(index) else { return Resolution::Full };
-        *entry = Neighbor { addr: *addr, used: now, ..Neighbor::EMPTY };
-        entry.enter(State::Incomplete, now);
-        self.due_by(now);
-        Resolution::Pending(index)
+        self.claim(addr, now, State::Incomplete).map_or(Resolution::Full, Resolution::Pending)
+    }
+
+    /// Gives a new neighbour an entry.
+    #[inline(never)]
+    fn claim(&mut self, addr: &Addr, now: Ticks, state: State) -> Option<usize> {
+        let index = self.victim(now, state == State::Incomplete)?;
+        let entry = self.entries.get_mut(index)?;
+        entry.addr = *addr;
+        entry.used = now;
+        entry.enter(state, now);
+        self.due = self.earliest();
+        Some(index)
     }
 
     fn due_by(&mut self, at: Ticks) {
@@ -166,17 +175,18 @@ impl<'a> NeighborCache<'a> {
         let mut best = None;
         let mut best_age = -1;
         for (index, entry) in self.entries.iter().enumerate() {
-            let age = match entry.state {
+            let is_idle = match entry.state {
                 State::Free => return Some(index),
-                State::Incomplete => continue,
-                State::Stale => now.since(entry.used),
-                _ if entry.state == State::Reachable && entry.due.is_due(now) => now.since(entry.used),
-                _ if for_unresolved => continue,
-                _ => 0,
+                State::Stale => true,
+                State::Reachable => entry.due.is_due(now),
+                _ => false,
             };
+            if !is_idle && (for_unresolved || entry.state == State::Incomplete) {
+                continue;
+            }
+            let age = if is_idle { now.since(entry.used) } else { 0 };
             if age > best_age {
-                best = Some(index);
-                best_age = age;
+                (best, best_age) = (Some(index), age);
             }
         }
         best
@@ -188,28 +198,28 @@ impl<'a> NeighborCache<'a> {
     pub(crate) fn learn(
         &mut self,
         addr: &Addr,
-        hardware: Hardware,
+        hardware: &Hardware,
         evidence: Evidence,
         now: Ticks,
     ) -> Option<usize> {
         let index = match self.find(addr) {
             Some(index) => index,
-            None if evidence.create => self.insert(addr, now)?,
+            None if evidence.create => self.claim(addr, now, State::Stale)?,
             None => return None,
         };
         let entry = self.entries.get_mut(index)?;
         let was_waited_for = entry.state == State::Incomplete;
         let was_timed = entry.is_timed();
-        let changed = entry.hardware != hardware;
-        if changed && !was_waited_for && !evidence.override_ {
-            // RFC 4861 §7.2.5: a differing address without the override flag only casts doubt.
-            if entry.state == State::Reachable {
-                entry.enter(State::Stale, now);
-            }
+        let changed = entry.hardware != *hardware;
+        // RFC 4861 §7.2.5: a differing address without the override flag only casts doubt.
+        let is_doubt = changed && !was_waited_for && !evidence.override_;
+        if is_doubt && entry.state != State::Reachable {
             return None;
         }
-        entry.hardware = hardware;
-        if evidence.solicited {
+        if !is_doubt {
+            entry.hardware = *hardware;
+        }
+        if evidence.solicited && !is_doubt {
             entry.enter(State::Reachable, now.after(config::NEIGHBOR_REACHABLE));
         } else if changed || was_waited_for {
             entry.enter(State::Stale, now);
@@ -220,24 +230,15 @@ impl<'a> NeighborCache<'a> {
         was_waited_for.then_some(index)
     }
 
-    fn insert(&mut self, addr: &Addr, now: Ticks) -> Option<usize> {
-        let index = self.victim(now, false)?;
-        let entry = self.entries.get_mut(index)?;
-        *entry = Neighbor { addr: *addr, used: now, ..Neighbor::EMPTY };
-        entry.enter(State::Stale, now);
-        self.due = self.earliest();
-        Some(index)
-    }
-
     /// An entry that was given out by this cache.
     pub(crate) fn entry_mut(&mut self, index: usize) -> Option<&mut Neighbor> {
         self.entries.get_mut(index)
     }
 
-    /// The address of an entry and, when it is resolved, its hardware address.
+    /// Frees an entry that nobody waits for any more.
     pub(crate) fn forget(&mut self, index: usize) {
         if let Some(entry) = self.entries.get_mut(index) {
-            *entry = Neighbor::EMPTY;
+            entry.state = State::Free;
         }
         self.due = self.earliest();
     }
@@ -267,7 +268,7 @@ impl<'a> NeighborCache<'a> {
         }
         entry.tries += 1;
         entry.due = now.after(config::NEIGHBOR_RETRANSMIT);
-        let to = (entry.state == State::Probe).then_some(entry.hardware);
+        let to = if entry.state == State::Probe { entry.hardware } else { EVERYBODY };
         Some(Action::Solicit { addr: entry.addr, to })
     }
 
@@ -279,14 +280,14 @@ impl<'a> NeighborCache<'a> {
     #[inline(never)]
     fn earliest(&self) -> Option<Ticks> {
         let timed = self.entries.iter().filter(|entry| entry.is_timed());
-        timed.map(|entry| entry.due).reduce(|a, b| if b.is_before(a) { b } else { a })
+        timed.fold(None, |at, entry| Ticks::earlier(at, Some(entry.due)))
     }
 
     /// Forgets everything, as when the link went down; the waiters of each entry go to `release`.
     pub(crate) fn clear(&mut self, mut release: impl FnMut(usize, &mut List)) {
         for (index, entry) in self.entries.iter_mut().enumerate() {
             release(index, &mut entry.waiting);
-            *entry = Neighbor::EMPTY;
+            entry.state = State::Free;
         }
         self.due = None;
     }
@@ -312,12 +313,6 @@ pub(crate) struct Evidence {
 mod tests {
     use super::*;
 
-    impl NeighborCache<'_> {
-        fn resolve(&mut self, addr: &Addr, now: Ticks) -> Resolution {
-            self.lookup(addr, now).unwrap_or_else(|| self.start(addr, now))
-        }
-    }
-
     const MAC: Hardware = [2, 0, 0, 0, 0, 1];
     const ANSWER: Evidence = Evidence { solicited: true, override_: true, create: false };
 
@@ -330,6 +325,13 @@ mod tests {
         Addr::v6([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last])
     }
 
+    /// What the cache says, and the hardware address if there is one.
+    fn resolve(cache: &mut NeighborCache<'_>, addr: &Addr, now: Ticks) -> (Resolution, Hardware) {
+        let mut hardware = [0; 6];
+        let known = cache.lookup(addr, now, &mut hardware);
+        (known.unwrap_or_else(|| cache.start(addr, now)), hardware)
+    }
+
     fn with_cache(count: usize, test: impl FnOnce(&mut NeighborCache<'_>)) {
         let mut entries = [const { Neighbor::EMPTY }; 8];
         test(&mut NeighborCache::new(ManagedSlice::Borrowed(&mut entries[..count])));
@@ -338,10 +340,10 @@ mod tests {
     #[test]
     fn an_unknown_neighbor_is_asked_for_three_times_and_then_given_up() {
         with_cache(2, |cache| {
-            assert_eq!(cache.resolve(&addr(1), Ticks(0)), Resolution::Pending(0));
+            assert_eq!(resolve(cache, &addr(1), Ticks(0)).0, Resolution::Pending(0));
             let mut now = Ticks(0);
             for _ in 0..config::NEIGHBOR_SOLICITATIONS {
-                assert_eq!(cache.next_action(now), Some(Action::Solicit { addr: addr(1), to: None }));
+                assert_eq!(cache.next_action(now), Some(Action::Solicit { addr: addr(1), to: EVERYBODY }));
                 assert_eq!(cache.next_action(now), None);
                 now = cache.poll_at().unwrap();
             }
@@ -354,17 +356,17 @@ mod tests {
     #[test]
     fn a_confirmed_neighbor_is_probed_only_when_it_is_used_again() {
         with_cache(2, |cache| {
-            cache.resolve(&addr(1), Ticks(0));
-            assert_eq!(cache.learn(&addr(1), MAC, ANSWER, Ticks(0)), Some(0));
-            assert_eq!(cache.resolve(&addr(1), Ticks(1)), Resolution::Known(MAC));
+            resolve(cache, &addr(1), Ticks(0));
+            assert_eq!(cache.learn(&addr(1), &MAC, ANSWER, Ticks(0)), Some(0));
+            assert_eq!(resolve(cache, &addr(1), Ticks(1)), (Resolution::Known, MAC));
             assert_eq!(cache.poll_at(), None, "an idle neighbour wakes nobody");
             let later = Ticks(config::NEIGHBOR_REACHABLE + 1);
-            assert_eq!(cache.resolve(&addr(1), later), Resolution::Known(MAC));
+            assert_eq!(resolve(cache, &addr(1), later), (Resolution::Known, MAC));
             let probe_at = cache.poll_at().unwrap();
             assert_eq!(probe_at, later.after(config::NEIGHBOR_DELAY));
-            let probe = Action::Solicit { addr: addr(1), to: Some(MAC) };
+            let probe = Action::Solicit { addr: addr(1), to: MAC };
             assert_eq!(cache.next_action(probe_at), Some(probe));
-            cache.learn(&addr(1), MAC, ANSWER, probe_at);
+            cache.learn(&addr(1), &MAC, ANSWER, probe_at);
             assert_eq!(cache.poll_at(), None);
         });
     }
@@ -372,14 +374,14 @@ mod tests {
     #[test]
     fn a_silent_neighbor_is_forgotten_after_three_probes() {
         with_cache(1, |cache| {
-            cache.resolve(&addr(1), Ticks(0));
-            cache.learn(&addr(1), MAC, ANSWER, Ticks(0));
-            cache.resolve(&addr(1), Ticks(config::NEIGHBOR_REACHABLE + 1));
+            resolve(cache, &addr(1), Ticks(0));
+            cache.learn(&addr(1), &MAC, ANSWER, Ticks(0));
+            resolve(cache, &addr(1), Ticks(config::NEIGHBOR_REACHABLE + 1));
             let mut probes = 0;
             let failed = loop {
                 match cache.next_action(cache.poll_at().unwrap()).unwrap() {
                     Action::Solicit { to, .. } => {
-                        assert_eq!(to, Some(MAC));
+                        assert_eq!(to, MAC);
                         probes += 1;
                     }
                     Action::Fail(index) => break index,
@@ -392,23 +394,23 @@ mod tests {
     #[test]
     fn strangers_do_not_push_out_a_confirmed_neighbor() {
         with_cache(2, |cache| {
-            cache.resolve(&addr(1), Ticks(0));
-            cache.learn(&addr(1), MAC, ANSWER, Ticks(0));
+            resolve(cache, &addr(1), Ticks(0));
+            cache.learn(&addr(1), &MAC, ANSWER, Ticks(0));
             for stranger in 2..100 {
-                cache.resolve(&addr(stranger), Ticks(1));
+                resolve(cache, &addr(stranger), Ticks(1));
             }
-            assert_eq!(cache.resolve(&addr(1), Ticks(2)), Resolution::Known(MAC));
-            assert_eq!(cache.resolve(&addr(77), Ticks(2)), Resolution::Full);
+            assert_eq!(resolve(cache, &addr(1), Ticks(2)), (Resolution::Known, MAC));
+            assert_eq!(resolve(cache, &addr(77), Ticks(2)).0, Resolution::Full);
         });
     }
 
     #[test]
     fn a_differing_address_without_override_only_casts_doubt() {
         with_cache(1, |cache| {
-            cache.resolve(&addr(1), Ticks(0));
-            cache.learn(&addr(1), MAC, ANSWER, Ticks(0));
+            resolve(cache, &addr(1), Ticks(0));
+            cache.learn(&addr(1), &MAC, ANSWER, Ticks(0));
             let claim = Evidence { solicited: false, override_: false, create: true };
-            cache.learn(&addr(1), [6; 6], claim, Ticks(1));
+            cache.learn(&addr(1), &[6; 6], claim, Ticks(1));
             assert_eq!(cache.known(&addr(1)), Some(MAC));
         });
     }
@@ -416,10 +418,10 @@ mod tests {
     #[test]
     fn word_from_an_unknown_neighbor_is_kept_only_when_asked_to() {
         with_cache(1, |cache| {
-            assert_eq!(cache.learn(&addr(1), MAC, ANSWER, Ticks(0)), None);
+            assert_eq!(cache.learn(&addr(1), &MAC, ANSWER, Ticks(0)), None);
             assert_eq!(cache.len(), 0);
             let request = Evidence { solicited: false, override_: true, create: true };
-            cache.learn(&addr(1), MAC, request, Ticks(0));
+            cache.learn(&addr(1), &MAC, request, Ticks(0));
             assert_eq!(cache.known(&addr(1)), Some(MAC));
         });
     }

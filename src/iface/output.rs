@@ -3,12 +3,13 @@
 //! Everything that is sent goes through [`Interface::send`]: data, ACKs, resets, ICMP.
 
 use super::interface::Interface;
-use super::neighbor::{Hardware, Resolution};
+use super::links::Out;
+use super::neighbor::{EVERYBODY, Hardware, Resolution};
 use crate::config;
 use crate::phy::{TxChecksum, TxMeta, TxSlot};
 use crate::stats::DropReason;
 use crate::storage::{Class, PacketPool};
-use crate::time::Instant;
+use crate::time::Ticks;
 use crate::wire::checksum::{self, Sum};
 use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
 
@@ -28,6 +29,19 @@ pub(crate) struct Packet {
 /// Writes a packet's payload, and sums it if asked to.
 pub(crate) type Fill<'f> = dyn FnMut(&mut [u8], bool) -> Sum + 'f;
 
+/// Fills in a header of 8 octets whose checksum is zero yet, as ICMP and UDP have one, and data.
+pub(crate) fn header_and_data(header: [u8; 8], data: &[u8]) -> impl FnMut(&mut [u8], bool) -> Sum {
+    move |out, sum| {
+        let Some((place, rest)) = out.split_first_chunk_mut() else { return Sum::ZERO };
+        *place = header;
+        if !sum {
+            rest.copy_from_slice(data);
+            return Sum::ZERO;
+        }
+        checksum::sum_header(&header).add(checksum::copy_and_sum(rest, data))
+    }
+}
+
 /// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -37,8 +51,8 @@ pub(crate) enum Sent {
     NoRoom,
     /// The neighbour's hardware address is not known yet: wait on this entry of the cache.
     Unresolved(usize),
-    /// It can't be sent.
-    Never(DropReason),
+    /// It can't be sent, and its drop is counted.
+    Never,
 }
 
 /// Frames that wait for room in the device, among the packets of the pool.
@@ -53,54 +67,71 @@ impl Interface<'_> {
     /// Sends a packet to a neighbour, if the device and the neighbour cache can do so at once.
     pub(crate) fn send(
         &mut self,
-        now: Instant,
-        slot: &mut dyn TxSlot,
+        out: &mut Out<'_>,
         packet: &Packet,
         next_hop: &Addr,
         fill: &mut Fill<'_>,
     ) -> Sent {
         if !self.link.up {
-            return Sent::Never(DropReason::LinkDown);
+            return self.never(DropReason::LinkDown);
         }
-        let hardware = match self.hardware_of(next_hop, now) {
-            Resolution::Known(hardware) => hardware,
-            Resolution::Pending(index) => return Sent::Unresolved(index),
-            Resolution::Full => return Sent::Never(DropReason::NeighborUnreachable),
-        };
-        self.send_frame(slot, packet, hardware, fill)
+        let mut hardware = [0; 6];
+        match self.hardware_of(next_hop, out.now, &mut hardware) {
+            Resolution::Known => self.send_frame(out.slot, packet, &hardware, fill),
+            Resolution::Pending(index) => Sent::Unresolved(index),
+            Resolution::Full => self.never(DropReason::NeighborUnreachable),
+        }
     }
 
     /// Sends a packet that nobody repeats: what can't go at once waits in the pool, or is dropped.
     pub(crate) fn send_or_queue(
         &mut self,
-        now: Instant,
-        slot: &mut dyn TxSlot,
+        out: &mut Out<'_>,
         packet: &Packet,
         next_hop: &Addr,
         class: Class,
         fill: &mut Fill<'_>,
     ) -> bool {
-        match self.send(now, slot, packet, next_hop, fill) {
+        match self.send(out, packet, next_hop, fill) {
             Sent::Yes => true,
-            Sent::Never(reason) => self.drop_output(reason),
-            Sent::NoRoom => match self.hardware_of(next_hop, now) {
-                Resolution::Known(hardware) => {
-                    let quota = self.packets.free_count();
-                    self.queue(EGRESS, quota, packet, hardware, class, fill, DropReason::DeviceBusy)
+            Sent::Never => false,
+            Sent::NoRoom if !config::HAS_QUEUE => self.drop_output(DropReason::DeviceBusy),
+            Sent::NoRoom => {
+                let mut hardware = [0; 6];
+                if self.hardware_of(next_hop, out.now, &mut hardware) != Resolution::Known {
+                    return self.drop_output(DropReason::DeviceBusy);
                 }
-                _ => self.drop_output(DropReason::DeviceBusy),
-            },
-            Sent::Unresolved(index) => {
-                let quota = config::NEIGHBOR_QUEUE_LEN;
-                self.queue(tag_of(index), quota, packet, [0; 6], class, fill, DropReason::QueueFull)
+                let quota = self.packets.free_count();
+                self.queue(EGRESS, quota, packet, &hardware, class, fill, DropReason::DeviceBusy)
             }
+            Sent::Unresolved(index) => self.wait_for(index, packet, class, fill),
         }
+    }
+
+    /// Keeps a packet until its neighbour has answered, or drops it.
+    pub(crate) fn wait_for(
+        &mut self,
+        neighbor: usize,
+        packet: &Packet,
+        class: Class,
+        fill: &mut Fill<'_>,
+    ) -> bool {
+        if !config::HAS_QUEUE {
+            return self.drop_output(DropReason::QueueFull);
+        }
+        let quota = config::NEIGHBOR_QUEUE_LEN;
+        self.queue(tag_of(neighbor), quota, packet, &[0; 6], class, fill, DropReason::QueueFull)
     }
 
     #[inline(never)]
     pub(crate) fn drop_output(&mut self, reason: DropReason) -> bool {
         self.stats.on_drop(reason);
         false
+    }
+
+    fn never(&mut self, reason: DropReason) -> Sent {
+        self.drop_output(reason);
+        Sent::Never
     }
 
     /// Builds the whole frame in the pool; while its neighbour is unknown, `hardware` is filler.
@@ -111,7 +142,7 @@ impl Interface<'_> {
         tag: u32,
         quota: usize,
         packet: &Packet,
-        hardware: Hardware,
+        hardware: &Hardware,
         class: Class,
         fill: &mut Fill<'_>,
         full: DropReason,
@@ -129,26 +160,27 @@ impl Interface<'_> {
         self.capabilities.tx_checksum = offloads;
         match sent {
             Sent::Yes => true,
-            Sent::Never(reason) => self.drop_output(reason),
+            Sent::Never => false,
             _ => self.drop_output(full),
         }
     }
 
-    /// The neighbour's hardware address; on a link without any, any octets will do.
-    fn hardware_of(&mut self, next_hop: &Addr, now: Instant) -> Resolution {
+    /// Fills in the neighbour's hardware address; on a link without any, any octets will do.
+    fn hardware_of(&mut self, next_hop: &Addr, now: Ticks, hardware: &mut Hardware) -> Resolution {
         if !self.is_ethernet() {
-            return Resolution::Known([0; 6]);
+            return Resolution::Known;
         }
         // First where most packets go. The cache holds no groups and no broadcast addresses.
-        let now = Self::ticks(now);
-        if let Some(resolution) = self.neighbors.lookup(next_hop, now) {
+        if let Some(resolution) = self.neighbors.lookup(next_hop, now, hardware) {
             return resolution;
         }
         if next_hop.is_multicast() {
-            return Resolution::Known(multicast_hardware(next_hop));
+            *hardware = multicast_hardware(next_hop);
+            return Resolution::Known;
         }
         if config::HAS_IPV4 && self.is_broadcast(next_hop) {
-            return Resolution::Known([0xff; 6]);
+            *hardware = EVERYBODY;
+            return Resolution::Known;
         }
         self.neighbors.start(next_hop, now)
     }
@@ -157,7 +189,7 @@ impl Interface<'_> {
         &mut self,
         slot: &mut dyn TxSlot,
         packet: &Packet,
-        hardware: Hardware,
+        hardware: &Hardware,
         fill: &mut Fill<'_>,
     ) -> Sent {
         let ip_len = packet.len + if packet.dst.is_v4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
@@ -165,19 +197,19 @@ impl Interface<'_> {
         if ip_len > self.ip_mtu()
             && (packet.segment_len == 0 || ip_len > self.capabilities.max_segmentation_len)
         {
-            return Sent::Never(DropReason::TooBig);
+            return self.never(DropReason::TooBig);
         }
-        let checksum = checksum_field(packet.protocol);
-        let offloaded = checksum.offload.is_some_and(|offload| self.offloads(offload));
-        let meta = self.tx_meta(packet, link_len + ip_len - packet.len, &checksum, offloaded);
-        let sum_ip = !self.offloads(TxChecksum::IPV4);
-        let (source, ident, is_ethernet) = (self.hardware, self.ident, self.is_ethernet());
+        let (checksum_at, offload) = checksum_of(packet.protocol);
+        let offloaded = self.capabilities.tx_checksum.intersects(offload);
+        let mut meta = TxMeta { segment_len: packet.segment_len, ..TxMeta::default() };
+        if offloaded {
+            meta.checksum_start = (link_len + ip_len - packet.len) as u16;
+            meta.checksum_offset = checksum_at as u16;
+        }
         let sent = slot.send(link_len + ip_len, meta, &mut |frame| {
-            let ip =
-                if is_ethernet { write_ethernet(frame, &source, &hardware, packet) } else { Some(frame) };
-            let Some(payload) = ip.and_then(|ip| write_ip(ip, packet, ident, sum_ip)) else { return };
+            let Some(payload) = self.write_headers(frame, packet, hardware) else { return };
             let sum = fill(payload, !offloaded);
-            write_checksum(payload, packet, &checksum, sum, offloaded);
+            write_checksum(payload, packet, checksum_at, sum, offloaded);
         });
         if !sent {
             return Sent::NoRoom;
@@ -187,13 +219,19 @@ impl Interface<'_> {
         Sent::Yes
     }
 
-    fn tx_meta(&self, packet: &Packet, start: usize, checksum: &ChecksumField, offloaded: bool) -> TxMeta {
-        let mut meta = TxMeta { segment_len: packet.segment_len, ..TxMeta::default() };
-        if offloaded {
-            meta.checksum_start = start as u16;
-            meta.checksum_offset = checksum.offset as u16;
+    /// Writes all before the IP payload, and returns the place for that.
+    #[inline]
+    fn write_headers<'f>(
+        &self,
+        frame: &'f mut [u8],
+        packet: &Packet,
+        hardware: &Hardware,
+    ) -> Option<&'f mut [u8]> {
+        let mut ip = frame;
+        if self.is_ethernet() {
+            ip = write_ethernet(ip, &self.hardware, hardware, packet)?;
         }
-        meta
+        write_ip(ip, packet, self.ident, !self.offloads(TxChecksum::IPV4))
     }
 
     /// Hands the frames that wait for room to the device, oldest first, and says whether all are gone.
@@ -210,30 +248,22 @@ impl Interface<'_> {
     }
 
     /// What waited for a neighbour goes out as soon as the device has room.
-    pub(crate) fn release_packets(&mut self, neighbor: usize, hardware: Hardware) {
+    pub(crate) fn release_packets(&mut self, neighbor: usize, hardware: &Hardware) {
         self.packets.retag(tag_of(neighbor), EGRESS, &mut |frame| {
             if let Some(dst) = frame.first_chunk_mut() {
-                *dst = hardware;
+                *dst = *hardware;
             }
         });
     }
 }
 
-/// Where a protocol's checksum stands, and who else could compute it.
-struct ChecksumField {
-    offset: usize,
-    pseudo_header: bool,
-    offload: Option<TxChecksum>,
-}
-
-fn checksum_field(protocol: IpProtocol) -> ChecksumField {
-    let (offset, pseudo_header, offload) = match protocol {
-        IpProtocol::TCP => (16, true, Some(TxChecksum::TCP)),
-        IpProtocol::UDP => (6, true, Some(TxChecksum::UDP)),
-        IpProtocol::ICMP => (2, false, None),
-        _ => (2, true, None),
-    };
-    ChecksumField { offset, pseudo_header, offload }
+/// Where a protocol's checksum stands, and which offload could compute it.
+fn checksum_of(protocol: IpProtocol) -> (usize, TxChecksum) {
+    match protocol {
+        IpProtocol::TCP => (16, TxChecksum::TCP),
+        IpProtocol::UDP => (6, TxChecksum::UDP),
+        _ => (2, TxChecksum::empty()),
+    }
 }
 
 #[inline]
@@ -252,7 +282,7 @@ fn write_ethernet<'f>(
 #[inline]
 fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Option<&'f mut [u8]> {
     let (protocol, hop_limit) = (packet.protocol, packet.hop_limit);
-    if let (Some(&src), Some(&dst)) = (packet.src.as_v4(), packet.dst.as_v4()) {
+    if let (Some(src), Some(dst)) = (packet.src.as_v4(), packet.dst.as_v4()) {
         let (header, payload) = ip.split_first_chunk_mut()?;
         let mut repr = ipv4::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit);
         // Until the path MTU is watched, routers may cut what does not fit.
@@ -268,9 +298,10 @@ fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Opt
 }
 
 #[inline]
-fn write_checksum(payload: &mut [u8], packet: &Packet, field: &ChecksumField, sum: Sum, offloaded: bool) {
-    let mut total = sum;
-    if field.pseudo_header {
+fn write_checksum(payload: &mut [u8], packet: &Packet, at: usize, sum: Sum, offloaded: bool) {
+    // A device that adds the payload adds the header, too.
+    let mut total = if offloaded { Sum::ZERO } else { sum };
+    if packet.protocol != IpProtocol::ICMP {
         let len = payload.len() as u32;
         total = total.add(checksum::pseudo_header(&packet.src, &packet.dst, packet.protocol.0, len));
     }
@@ -279,14 +310,14 @@ fn write_checksum(payload: &mut [u8], packet: &Packet, field: &ChecksumField, su
         (false, IpProtocol::UDP) => total.finish_udp(),
         (false, _) => total.finish(),
     };
-    if let Some(octets) = payload.get_mut(field.offset..field.offset + 2) {
+    if let Some(octets) = payload.get_mut(at..at + 2) {
         octets.copy_from_slice(&value);
     }
 }
 
 /// 01:00:5e and 23 bits (RFC 1112 §6.4), or 33:33 and 32 bits (RFC 2464 §7).
 fn multicast_hardware(group: &Addr) -> Hardware {
-    if let Some(&[_, b, c, d]) = group.as_v4() {
+    if let Some([_, b, c, d]) = group.as_v4() {
         return [0x01, 0x00, 0x5e, b & 0x7f, c, d];
     }
     match group.as_v6() {

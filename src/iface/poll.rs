@@ -61,13 +61,12 @@ impl Interface<'_> {
         }
         self.poll_settle(now, sockets);
         let mut progress = Progress::default();
-        while !progress.has_used(budget) {
-            if !self.receive(now, device, sockets, handler, &mut progress) {
-                progress += self.poll_egress(now, device, sockets, budget);
-                return progress;
+        loop {
+            progress.more = progress.has_used(budget);
+            if progress.more || !self.receive(now, device, sockets, handler, &mut progress) {
+                break;
             }
         }
-        progress.more = true;
         progress += self.poll_egress(now, device, sockets, budget);
         progress
     }
@@ -163,6 +162,6 @@ impl Interface<'_> {
 
 impl<'a> Interface<'a> {
     fn links<'l>(&'l mut self, now: Instant, slot: &'l mut dyn crate::phy::TxSlot) -> Links<'l, 'l, 'a> {
-        Links { now, port: 0, iface: self, slot, others: Others::none() }
+        Links::new(now, self, slot, Others::none())
     }
 }

@@ -1,10 +1,26 @@
 //! Ephemeral ports (RFC 6056 §3.3.3: a keyed offset and a counter).
 
 use super::socket_set::SocketSet;
+#[cfg(feature = "iface-ephemeral")]
 use crate::config;
+#[cfg(feature = "iface-ephemeral")]
 use crate::rand::Domain;
 use crate::wire::IpProtocol;
 
+/// None is ever chosen: a socket that wants one is refused.
+#[cfg(not(feature = "iface-ephemeral"))]
+impl SocketSet<'_> {
+    pub(crate) fn ephemeral_port(
+        &mut self,
+        _protocol: IpProtocol,
+        _flow: &[u32],
+        _is_free: &dyn Fn(&Self, u16) -> bool,
+    ) -> Option<u16> {
+        None
+    }
+}
+
+#[cfg(feature = "iface-ephemeral")]
 impl SocketSet<'_> {
     /// A port that nobody has, or `None` if all are taken. `flow` is what is known of the flow.
     pub(crate) fn ephemeral_port(

@@ -49,17 +49,21 @@ impl Route {
 }
 
 /// How well an interface can reach a destination, and through whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Match {
-    pub(crate) prefix_len: u8,
-    pub(crate) metric: u16,
-    pub(crate) next_hop: Addr,
+#[derive(Clone, Copy)]
+pub(crate) struct Match<'m> {
+    /// The longer the prefix, then the smaller the metric, the higher.
+    pub(crate) rank: u32,
+    pub(crate) next_hop: &'m Addr,
 }
 
-impl Match {
-    pub(crate) fn is_better_than(&self, other: &Match) -> bool {
-        let rank = |m: &Match| (m.prefix_len, u16::MAX - m.metric);
-        rank(self) > rank(other)
+impl<'m> Match<'m> {
+    pub(crate) fn new(prefix_len: u8, metric: u16, next_hop: &'m Addr) -> Match<'m> {
+        Match { rank: u32::from(prefix_len) << 16 | u32::from(!metric), next_hop }
+    }
+
+    /// The better of two, the first if they are equal.
+    pub(crate) fn or_better(best: Option<Match<'m>>, other: Match<'m>) -> Option<Match<'m>> {
+        best.filter(|best| best.rank >= other.rank).or(Some(other))
     }
 }
 
@@ -126,17 +130,14 @@ impl<'a> Routes<'a> {
         count
     }
 
-    pub(crate) fn lookup(&self, dst: &Addr, now: Instant) -> Option<Match> {
-        let mut best: Option<Match> = None;
+    pub(crate) fn lookup<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
+        let mut best = None;
         for route in self.entries.iter().flatten() {
             if !dst.is_in(&route.network, route.prefix_len) || route.expires_at.is_some_and(|at| at <= now) {
                 continue;
             }
-            let next_hop = route.gateway.unwrap_or(*dst);
-            let found = Match { prefix_len: route.prefix_len, metric: route.metric, next_hop };
-            if best.is_none_or(|best| found.is_better_than(&best)) {
-                best = Some(found);
-            }
+            let next_hop = route.gateway.as_ref().unwrap_or(dst);
+            best = Match::or_better(best, Match::new(route.prefix_len, route.metric, next_hop));
         }
         best
     }

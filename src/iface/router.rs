@@ -101,8 +101,7 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
             let more = port.device.receive_dyn(now, &mut |meta, frame, slot| {
                 progress.frames += 1;
                 progress.octets += frame.len();
-                let mut links =
-                    Links { now, port: index, iface: port.iface, slot, others: Others { before, after } };
+                let mut links = Links::new(now, port.iface, slot, Others { before, after });
                 engine::ingress(&mut links, sockets, handler, meta, frame);
             });
             if !more {
@@ -132,9 +131,10 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
 
     /// When to poll next: never later than anything has to happen, `None` for not before a frame comes.
     pub fn poll_at(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Option<Instant> {
-        let mut at = self.ports.iter_mut().filter_map(|port| port.device.status(now).poll_at).min();
-        self.with_links(now, &mut |links| at = engine::earlier(at, engine::poll_at(links, sockets)));
-        at
+        let at = self.ports.iter_mut().filter_map(|port| port.device.status(now).poll_at).min();
+        let mut engine_at = None;
+        self.with_links(now, &mut |links| engine_at = engine::poll_at(links, sockets));
+        at.into_iter().chain(engine_at).min()
     }
 
     /// Calls `f` with all ports, the first as the current one.
@@ -142,6 +142,6 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         let Some((first, after)) = self.ports.split_first_mut() else { return };
         let mut slot = DeviceSlot { device: &mut *first.device, now };
         let others = Others { before: &mut [], after };
-        f(&mut Links { now, port: 0, iface: first.iface, slot: &mut slot, others });
+        f(&mut Links::new(now, first.iface, &mut slot, others));
     }
 }

@@ -125,6 +125,7 @@ impl<'a> SocketSet<'a> {
     ///
     /// # Panics
     /// If there are sockets in the set already.
+    #[cfg(feature = "iface-scale")]
     pub fn with_table(mut self, table: impl Into<ManagedSlice<'a, u32>>) -> SocketSet<'a> {
         assert!(self.slots.is_empty(), "lend the table before adding sockets");
         self.table = Table::new(table.into(), self.keys.demux());
@@ -265,10 +266,9 @@ impl<'a> SocketSet<'a> {
         self.timers.remove(&mut self.slots, ix);
         self.ready.unmark(&mut self.slots, ix);
         self.detach(ix);
-        let handle = self.slots.handle_at(ix)?;
         if !matches!(list_of(&self.slots, ix), lists::NEIGHBOR | lists::PORT) {
             self.touched.remove(&mut self.slots, ix);
-            return self.slots.remove(handle).map(|entry| entry.0.socket);
+            return self.slots.vacate(ix).map(|entry| entry.0.socket);
         }
         // The list is a neighbour's or a port's, which is out of reach here; it lets go of the slot later.
         let entry = self.entry_mut(ix)?;
@@ -283,7 +283,8 @@ impl<'a> SocketSet<'a> {
     pub(crate) fn end_turn(&mut self, _ix: u32, _now: Ticks) {}
 
     /// Notes that the socket has something to do, unless it waits for something that will wake it.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn touch(&mut self, ix: u32) {
         self.touched.push_back(&mut self.slots, ix);
     }
@@ -298,9 +299,7 @@ impl<'a> SocketSet<'a> {
     /// A socket that was just taken off a list has something to do; a removed one is let go.
     pub(crate) fn wake(&mut self, ix: u32) {
         if self.entry(ix).is_some_and(|entry| entry.flags.contains(Flags::REMOVED)) {
-            if let Some(handle) = self.slots.handle_at(ix) {
-                self.slots.remove(handle);
-            }
+            self.slots.vacate(ix);
         } else {
             self.touch(ix);
         }
@@ -363,7 +362,9 @@ impl SocketSet<'static> {
         use alloc::vec;
         use alloc::vec::Vec;
         let buckets = expected.next_power_of_two();
-        let set = SocketSet::new(Vec::with_capacity(expected), keys).with_table(vec![NIL; buckets]);
+        let set = SocketSet::new(Vec::with_capacity(expected), keys);
+        #[cfg(feature = "iface-scale")]
+        let set = set.with_table(vec![NIL; buckets]);
         #[cfg(feature = "socket-tcp")]
         let set = set.with_time_wait(vec![crate::socket::tcp::TimeWait::EMPTY; buckets]);
         set

@@ -70,7 +70,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let Some(socket) = tcp_in(slots, ix) else { return Err(DropReason::NoSocket) };
         let cx = context_of(keys, self.links.now, self.links.iface);
-        let handler = &mut *self.handler;
+        let handler = &mut self.handler;
         let outcome = socket.process(&cx, segment, Some(&mut |data| handler.payload(handle, data)));
         // A request may follow at once. All other keys move at the end of its turn.
         let listens_again = socket.listen_key().is_some();
@@ -180,7 +180,7 @@ pub(crate) fn dispatch(
         }
         return Step::Idle;
     };
-    let step = links.with_port(route.port, |iface, slot| {
+    let step = links.with_port(route.port, |iface, out| {
         let cx = context_of(keys, now, iface);
         let mut plan = Plan::none();
         for _ in 0..quota {
@@ -188,8 +188,8 @@ pub(crate) fn dispatch(
                 return Step::Idle;
             }
             let packet = packet_for(&tuple, &plan, socket.hop_limit());
-            let mut fill = |out: &mut [u8], sum: bool| socket.emit(&plan, sum, out);
-            match iface.send(now, slot, &packet, &route.next_hop, &mut fill) {
+            let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
+            match iface.send(out, &packet, &route.next_hop, &mut fill) {
                 Sent::Yes => {
                     socket.on_sent(&cx, &plan);
                     count_sent(iface, &plan);
@@ -197,10 +197,7 @@ pub(crate) fn dispatch(
                 }
                 Sent::NoRoom => return Step::NoRoom { port: route.port },
                 Sent::Unresolved(neighbor) => return Step::Unresolved { port: route.port, neighbor },
-                Sent::Never(reason) => {
-                    iface.drop_output(reason);
-                    socket.on_sent(&cx, &plan);
-                }
+                Sent::Never => socket.on_sent(&cx, &plan),
             }
         }
         Step::More
@@ -282,11 +279,11 @@ fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan) {
         return;
     };
     let packet = packet_for(tuple, plan, config::DEFAULT_HOP_LIMIT);
-    let now = links.now;
-    links.with_port(route.port, |iface, slot| {
-        let mut fill =
-            |out: &mut [u8], _sum: bool| tcp::emit_control(plan, tuple.local_port, tuple.remote_port, out);
-        if iface.send_or_queue(now, slot, &packet, &route.next_hop, Class::Control, &mut fill) {
+    links.with_port(route.port, |iface, out| {
+        let mut fill = |payload: &mut [u8], _sum: bool| {
+            tcp::emit_control(plan, tuple.local_port, tuple.remote_port, payload)
+        };
+        if iface.send_or_queue(out, &packet, &route.next_hop, Class::Control, &mut fill) {
             count_sent(iface, plan);
         }
     });

@@ -64,10 +64,12 @@ impl<'a> SocketSet<'a> {
             return Err(Error::ZoneNeeded);
         }
         let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
-        let source = || {
-            let route = links.route(&wish.remote, zone)?;
-            links.iface(route.port)?.source_for(&wish.remote)
-        };
+        let iface = links.route(&wish.remote, zone).and_then(|route| links.iface(route.port));
+        // RFC 9293 §3.9.2.3 (MUST-46): which address is a network's broadcast, only the interface knows.
+        if iface.is_some_and(|iface| iface.is_broadcast(&wish.remote)) {
+            return Err(Error::Unreachable);
+        }
+        let source = || iface?.source_for(&wish.remote);
         let local = wish.local.or_else(source).ok_or(Error::Unreachable)?;
         let (remote, remote_port) = (wish.remote, wish.remote_port);
         let tuple = |port| Tuple { local, remote, local_port: port, remote_port, zone };

@@ -4,14 +4,13 @@ use super::egress::Step;
 use super::icmp::zone_of;
 use super::ingress::{Ingress, Received, Taken};
 use super::links::Links;
-use super::output::{Packet, Sent};
+use super::output::{Packet, Sent, header_and_data};
 use super::socket_set::{HandleError, SocketSet};
 use crate::config;
 use crate::socket::udp::{self, BindError};
 use crate::socket::{Events, Socket};
 use crate::stats::DropReason;
 use crate::storage::{Class, NIL, SocketHandle};
-use crate::wire::checksum::{self, Sum};
 use crate::wire::udp::{HEADER_LEN, Header};
 use crate::wire::{Addr, IpListenEndpoint, IpProtocol};
 
@@ -114,27 +113,31 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let in_datagrams = &mut self.links.iface.stats.udp_in_datagrams;
         *in_datagrams = in_datagrams.wrapping_add(1);
         let port = header.dst_port();
-        let Some(first) = self.sockets.next_udp(NIL, &received.dst, port) else {
-            return self.port_unreachable(received);
-        };
         let peer = udp::Peer {
             remote: received.src,
             local: Some(received.dst),
             remote_port: header.src_port(),
             zone: zone_of(self, &received.src),
         };
-        let mut taken = self.give_datagram(first, peer, data);
         // What goes to a group or to all is for everybody who has the port.
-        let mut last = first;
-        while received.dst.is_multicast() || !received.unicast {
-            let Some(next) = self.sockets.next_udp(last, &received.dst, port) else { break };
-            taken = self.give_datagram(next, peer, data).or(taken);
-            last = next;
+        let is_for_one = received.unicast && !received.dst.is_multicast();
+        let mut taken = Err(DropReason::NoSocket);
+        let mut last = NIL;
+        while let Some(ix) = self.sockets.next_udp(last, &received.dst, port) {
+            last = ix;
+            // One that takes it is enough.
+            taken = match self.give_datagram(ix, &peer, data) {
+                Err(reason) if taken.is_err() => Err(reason),
+                _ => Ok(()),
+            };
+            if is_for_one {
+                break;
+            }
         }
-        taken
+        if last == NIL { self.port_unreachable(received) } else { taken }
     }
 
-    fn give_datagram(&mut self, ix: u32, peer: udp::Peer, data: &[u8]) -> Taken {
+    fn give_datagram(&mut self, ix: u32, peer: &udp::Peer, data: &[u8]) -> Taken {
         let Some(handle) = self.sockets.slots.handle_at(ix) else { return Err(DropReason::NoSocket) };
         let Some(socket) = self.sockets.udp_mut(ix) else { return Err(DropReason::NoSocket) };
         if socket.takes_in_place() && self.handler.payload(handle, data) > 0 {
@@ -158,7 +161,7 @@ pub(crate) fn dispatch(
         let Some(socket) = sockets.udp_mut(ix) else { return Step::Idle };
         let (hop_limit, src_port) = (socket.hop_limit(), socket.bound_to().1);
         let Some((peer, data)) = socket.next().filter(|_| src_port != 0) else { return Step::Idle };
-        if let Some(port) = send(links, &peer, src_port, hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT), data)
+        if let Some(port) = send(links, peer, src_port, hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT), data)
         {
             return Step::NoRoom { port };
         }
@@ -183,8 +186,7 @@ fn send(
         links.iface.drop_output(DropReason::NoRoute);
         return None;
     };
-    let now = links.now;
-    let sent = links.with_port(route.port, |iface, slot| {
+    let sent = links.with_port(route.port, |iface, out| {
         let Some(src) = peer.local.or_else(|| iface.source_for(&peer.remote)) else {
             iface.drop_output(DropReason::NoSource);
             return Sent::Yes;
@@ -192,17 +194,15 @@ fn send(
         let len = HEADER_LEN + data.len();
         let (dst, protocol) = (peer.remote, IpProtocol::UDP);
         let packet = Packet { src, dst, protocol, hop_limit, len, segment_len: 0 };
-        let mut fill = |out: &mut [u8], sum: bool| emit(out, src_port, peer.remote_port, data, sum);
-        let sent = iface.send(now, slot, &packet, &route.next_hop, &mut fill);
+        let ([a, b], [c, d]) = (src_port.to_be_bytes(), peer.remote_port.to_be_bytes());
+        let [e, f] = (len as u16).to_be_bytes();
+        let mut fill = header_and_data([a, b, c, d, e, f, 0, 0], data);
+        let sent = iface.send(out, &packet, &route.next_hop, &mut fill);
         match sent {
-            Sent::NoRoom => return sent,
+            Sent::NoRoom | Sent::Never => return sent,
             Sent::Yes => {}
-            Sent::Never(reason) => {
-                iface.drop_output(reason);
-                return sent;
-            }
-            Sent::Unresolved(_) => {
-                iface.send_or_queue(now, slot, &packet, &route.next_hop, Class::Data, &mut fill);
+            Sent::Unresolved(neighbor) => {
+                iface.wait_for(neighbor, &packet, Class::Data, &mut fill);
             }
         }
         let out_datagrams = &mut iface.stats.udp_out_datagrams;
@@ -210,17 +210,4 @@ fn send(
         sent
     });
     (sent == Some(Sent::NoRoom)).then_some(route.port)
-}
-
-/// Writes header and payload with a checksum of zero, and sums them.
-fn emit(out: &mut [u8], src_port: u16, dst_port: u16, data: &[u8], sum: bool) -> Sum {
-    let len = out.len() as u16;
-    let Some((header, rest)) = out.split_first_chunk_mut::<HEADER_LEN>() else { return Sum::ZERO };
-    let ([a, b], [c, d], [e, f]) = (src_port.to_be_bytes(), dst_port.to_be_bytes(), len.to_be_bytes());
-    *header = [a, b, c, d, e, f, 0, 0];
-    if !sum {
-        rest.copy_from_slice(data);
-        return Sum::ZERO;
-    }
-    checksum::sum_header(header).add(checksum::copy_and_sum(rest, data))
 }

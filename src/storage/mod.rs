@@ -5,23 +5,47 @@
 #![allow(dead_code, unused_imports, reason = "not all of it has a user in every combination of features")]
 
 mod assembler;
-pub(crate) mod hash;
+#[cfg(any(test, feature = "iface-scale"))]
+mod hash;
 pub(crate) mod lists;
+#[cfg(not(feature = "iface-scale"))]
+mod no_hash;
+#[cfg(not(feature = "iface-queue"))]
+mod no_pool;
+#[cfg(not(feature = "socket-tcp"))]
+mod no_timers;
 mod packet_buffer;
+mod packet_cell;
+#[cfg(feature = "iface-queue")]
 mod pool;
 mod ring_buffer;
+#[cfg(any(test, all(feature = "socket-tcp", not(feature = "iface-scale"))))]
+mod scan_timers;
 pub(crate) mod slots;
-pub(crate) mod timers;
+#[cfg(any(test, all(feature = "socket-tcp", feature = "iface-scale")))]
+mod timers;
 
 pub(crate) use assembler::{Assembler, TooManyHoles};
+#[cfg(feature = "iface-scale")]
 pub(crate) use hash::Table;
 pub(crate) use lists::{List, ReadyList, list_of};
+#[cfg(not(feature = "iface-scale"))]
+pub(crate) use no_hash::Table;
+#[cfg(not(feature = "iface-queue"))]
+pub use no_pool::PacketPool;
+#[cfg(not(feature = "socket-tcp"))]
+pub(crate) use no_timers::Timers;
 pub use packet_buffer::{EnqueueError, PacketBuffer, PacketMetadata};
-pub(crate) use pool::{Class, PoolError};
-pub use pool::{PacketCell, PacketPool};
+pub use packet_cell::PacketCell;
+pub(crate) use packet_cell::{Class, PoolError};
+#[cfg(feature = "iface-queue")]
+pub use pool::PacketPool;
 pub use ring_buffer::{Empty, Full, GrowError, RingBuffer};
+#[cfg(all(feature = "socket-tcp", not(feature = "iface-scale")))]
+pub(crate) use scan_timers::Timers;
 pub use slots::{Handle as SocketHandle, Slot};
 pub(crate) use slots::{NIL, Slots, SlotsFull};
+#[cfg(all(feature = "socket-tcp", feature = "iface-scale"))]
 pub(crate) use timers::Timers;
 
 /// The octets that a stream socket has received or is to send.

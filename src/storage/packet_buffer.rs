@@ -5,20 +5,22 @@
 
 use managed::ManagedSlice;
 
-use super::ring_buffer::{Empty, RingBuffer};
+use super::ring_buffer::Empty;
 
 /// What is kept of one packet beside its octets.
 #[derive(Debug, Clone, Copy)]
 pub struct PacketMetadata<H> {
-    /// Octets skipped before the packet's own.
-    padding: usize,
+    /// Where the packet's octets begin.
+    start: usize,
     len: usize,
+    /// The packet's octets and those that were skipped before them.
+    used: usize,
     header: Option<H>,
 }
 
 impl<H> PacketMetadata<H> {
     /// Storage for one packet, unused.
-    pub const EMPTY: PacketMetadata<H> = PacketMetadata { padding: 0, len: 0, header: None };
+    pub const EMPTY: PacketMetadata<H> = PacketMetadata { start: 0, len: 0, used: 0, header: None };
 }
 
 /// Why a packet can't be queued.
@@ -45,8 +47,15 @@ impl core::error::Error for EnqueueError {}
 /// A queue of packets with headers of the type `H`.
 #[derive(Debug)]
 pub struct PacketBuffer<'a, H: 'a> {
-    metadata: RingBuffer<'a, PacketMetadata<H>>,
-    payload: RingBuffer<'a, u8>,
+    metadata: ManagedSlice<'a, PacketMetadata<H>>,
+    payload: ManagedSlice<'a, u8>,
+    /// Index of the oldest packet's metadata, and how many packets there are.
+    oldest: usize,
+    count: usize,
+    /// Where the newest packet's octets end; 0 if there is none.
+    end: usize,
+    /// Octets in use, skipped ones included.
+    used: usize,
 }
 
 impl<'a, H> PacketBuffer<'a, H> {
@@ -55,58 +64,64 @@ impl<'a, H> PacketBuffer<'a, H> {
         metadata: impl Into<ManagedSlice<'a, PacketMetadata<H>>>,
         payload: impl Into<ManagedSlice<'a, u8>>,
     ) -> PacketBuffer<'a, H> {
-        PacketBuffer { metadata: RingBuffer::new(metadata), payload: RingBuffer::new(payload) }
+        PacketBuffer {
+            metadata: metadata.into(),
+            payload: payload.into(),
+            oldest: 0,
+            count: 0,
+            end: 0,
+            used: 0,
+        }
     }
 
     /// Whether there is no packet.
     pub fn is_empty(&self) -> bool {
-        self.metadata.is_empty()
+        self.count == 0
     }
 
     /// Whether not even an empty packet fits now.
     pub fn is_full(&self) -> bool {
-        self.metadata.is_full()
+        self.count >= self.metadata.len()
     }
 
     /// How many packets there are.
     pub fn len(&self) -> usize {
-        self.metadata.len()
+        self.count
     }
 
     /// How many packets fit at most.
     pub fn packet_capacity(&self) -> usize {
-        self.metadata.capacity()
+        self.metadata.len()
     }
 
     /// Octets of the largest packet that fits when the queue is empty.
     pub fn payload_capacity(&self) -> usize {
-        self.payload.capacity()
+        self.payload.len()
     }
 
     /// Octets in use, skipped ones included.
     pub fn payload_len(&self) -> usize {
-        self.payload.len()
+        self.used
     }
 
     /// Drops all packets.
     pub fn reset(&mut self) {
-        self.metadata.clear();
-        self.payload.clear();
+        (self.count, self.used, self.end) = (0, 0, 0);
     }
 
-    /// Whether a packet of `len` octets fits now, and how many octets must be skipped for it.
-    fn padding_for(&self, len: usize) -> Result<usize, EnqueueError> {
-        if len > self.payload.capacity() || self.metadata.capacity() == 0 {
+    /// Where a packet of `len` octets fits now, and how many it uses up with those skipped before it.
+    fn place_for(&self, len: usize) -> Result<(usize, usize), EnqueueError> {
+        let capacity = self.payload.len();
+        if len > capacity || self.metadata.is_empty() {
             return Err(EnqueueError::TooLarge);
         }
-        let contiguous =
-            if self.payload.is_empty() { self.payload.capacity() } else { self.payload.contiguous_window() };
-        if self.metadata.is_full() {
+        let (window, to_end) = (capacity - self.used, capacity - self.end);
+        if self.is_full() {
             Err(EnqueueError::Full)
-        } else if len <= contiguous {
-            Ok(0)
-        } else if len <= self.payload.window() - contiguous {
-            Ok(contiguous)
+        } else if len <= to_end.min(window) {
+            Ok((self.end, len))
+        } else if len + to_end <= window {
+            Ok((0, len + to_end))
         } else {
             Err(EnqueueError::Full)
         }
@@ -114,20 +129,30 @@ impl<'a, H> PacketBuffer<'a, H> {
 
     /// Whether a packet of `len` octets fits now.
     pub fn fits(&self, len: usize) -> Result<(), EnqueueError> {
-        self.padding_for(len).map(|_| ())
+        self.place_for(len).map(|_| ())
     }
 
     /// Queues a packet of `len` octets and returns them, to be written.
     pub fn enqueue(&mut self, len: usize, header: H) -> Result<&mut [u8], EnqueueError> {
-        let padding = self.padding_for(len)?;
-        if self.payload.is_empty() {
-            // Nothing is in use, so all of it may be contiguous.
-            self.payload.clear();
+        let (start, used) = self.place_for(len)?;
+        self.append(PacketMetadata { start, len, used, header: Some(header) });
+        Ok(piece(&mut self.payload, start, len))
+    }
+
+    fn append(&mut self, packet: PacketMetadata<H>) {
+        self.used += packet.used;
+        self.end = packet.start + packet.len;
+        let index = self.index_after(self.count);
+        self.count += 1;
+        if let Some(place) = self.metadata.get_mut(index) {
+            *place = packet;
         }
-        let metadata = self.metadata.enqueue_one().map_err(|_| EnqueueError::Full)?;
-        *metadata = PacketMetadata { padding, len, header: Some(header) };
-        self.payload.enqueue_unallocated(padding);
-        Ok(self.payload.enqueue_many(len))
+    }
+
+    /// Where the metadata of the packet stands that is `offset`, at most the capacity, after the oldest.
+    fn index_after(&self, offset: usize) -> usize {
+        let (index, capacity) = (self.oldest + offset, self.metadata.len());
+        if index >= capacity { index - capacity } else { index }
     }
 
     /// Queues a packet of up to `max_len` octets that `f` writes; it says how many it has written.
@@ -137,34 +162,46 @@ impl<'a, H> PacketBuffer<'a, H> {
         header: H,
         f: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<usize, EnqueueError> {
-        let padding = self.padding_for(max_len)?;
-        if self.payload.is_empty() {
-            self.payload.clear();
-        }
-        let metadata = self.metadata.enqueue_one().map_err(|_| EnqueueError::Full)?;
-        self.payload.enqueue_unallocated(padding);
-        let (len, ()) = self.payload.enqueue_many_with(|piece| {
-            let piece = piece.get_mut(..max_len).unwrap_or_default();
-            let max_len = piece.len();
-            (f(piece).min(max_len), ())
-        });
-        *metadata = PacketMetadata { padding, len, header: Some(header) };
+        let (start, used) = self.place_for(max_len)?;
+        let len = f(piece(&mut self.payload, start, max_len)).min(max_len);
+        self.append(PacketMetadata { start, len, used: used - (max_len - len), header: Some(header) });
         Ok(len)
     }
 
     /// The oldest packet.
     pub fn peek(&self) -> Result<(&H, &[u8]), Empty> {
-        let metadata = self.metadata.get_allocated(0, 1).first().ok_or(Empty)?;
-        let header = metadata.header.as_ref().ok_or(Empty)?;
-        Ok((header, self.payload.get_allocated(metadata.padding, metadata.len)))
+        if self.count == 0 {
+            return Err(Empty);
+        }
+        let packet = self.metadata.get(self.oldest).ok_or(Empty)?;
+        let octets = self.payload.get(packet.start..).and_then(|rest| rest.get(..packet.len));
+        Ok((packet.header.as_ref().ok_or(Empty)?, octets.unwrap_or_default()))
+    }
+
+    /// Drops the oldest packet, and says whether there was one.
+    pub fn drop_front(&mut self) -> bool {
+        if self.count == 0 {
+            return false;
+        }
+        self.used -= self.metadata.get(self.oldest).map_or(0, |packet| packet.used);
+        self.oldest = self.index_after(1);
+        self.count -= 1;
+        if self.count == 0 {
+            // Nothing is in use, so all of it may be contiguous.
+            self.end = 0;
+        }
+        true
     }
 
     /// Takes the oldest packet. Its octets stay until the next packet is queued.
     pub fn dequeue(&mut self) -> Result<(H, &mut [u8]), Empty> {
-        let metadata = self.metadata.dequeue_one()?;
-        let header = metadata.header.take().ok_or(Empty)?;
-        self.payload.dequeue_allocated(metadata.padding);
-        Ok((header, self.payload.dequeue_many(metadata.len)))
+        let oldest = self.oldest;
+        if !self.drop_front() {
+            return Err(Empty);
+        }
+        let packet = self.metadata.get_mut(oldest).ok_or(Empty)?;
+        let octets = piece(&mut self.payload, packet.start, packet.len);
+        Ok((packet.header.take().ok_or(Empty)?, octets))
     }
 
     /// Shows the oldest packet to `f` and takes it if that succeeds.
@@ -172,20 +209,22 @@ impl<'a, H> PacketBuffer<'a, H> {
         &mut self,
         f: impl FnOnce(&mut H, &mut [u8]) -> Result<R, E>,
     ) -> Result<Result<R, E>, Empty> {
-        let payload = &mut self.payload;
-        let (_, result) = self.metadata.dequeue_many_with(|metadata| {
-            let Some(metadata) = metadata.first_mut() else { return (0, Err(Empty)) };
-            payload.dequeue_allocated(core::mem::take(&mut metadata.padding));
-            let Some(header) = metadata.header.as_mut() else { return (1, Err(Empty)) };
-            let len = metadata.len;
-            let (_, result) = payload.dequeue_many_with(|piece| {
-                let result = f(header, piece.get_mut(..len).unwrap_or_default());
-                (if result.is_ok() { len } else { 0 }, result)
-            });
-            (usize::from(result.is_ok()), Ok(result))
-        });
-        result
+        if self.count == 0 {
+            return Err(Empty);
+        }
+        let packet = self.metadata.get_mut(self.oldest).ok_or(Empty)?;
+        let octets = piece(&mut self.payload, packet.start, packet.len);
+        let result = f(packet.header.as_mut().ok_or(Empty)?, octets);
+        if result.is_ok() {
+            self.drop_front();
+        }
+        Ok(result)
     }
+}
+
+/// `len` octets from `start`; both are within.
+fn piece(octets: &mut [u8], start: usize, len: usize) -> &mut [u8] {
+    octets.get_mut(start..).and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
 }
 
 #[cfg(test)]

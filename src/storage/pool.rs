@@ -7,41 +7,7 @@
 
 use managed::ManagedSlice;
 
-const NIL: u16 = u16::MAX;
-
-/// What a [`PacketPool`] keeps of one cell.
-#[derive(Debug, Clone, Copy)]
-pub struct PacketCell {
-    tag: u32,
-    len: u16,
-    /// The next cell of the list it is on: free or waiting.
-    next: u16,
-}
-
-impl PacketCell {
-    /// An unused cell.
-    pub const EMPTY: PacketCell = PacketCell { tag: 0, len: 0, next: NIL };
-}
-
-/// Why a packet may not wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PoolError {
-    /// All cells that it may take are in use.
-    Full,
-    /// Its tag has as many packets as it may have.
-    Quota,
-    /// It is larger than a cell.
-    TooLarge,
-}
-
-/// What a packet is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// An application's datagram, or a forwarded packet.
-    Data,
-    /// What keeps the stack alive: may take the reserve.
-    Control,
-}
+use super::packet_cell::{Class, NIL, PacketCell, PoolError};
 
 /// A bounded store of waiting packets.
 #[derive(Debug)]

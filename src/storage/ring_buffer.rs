@@ -200,7 +200,12 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
 
     /// Makes an item of the next place and returns it, to be written.
     pub fn enqueue_one(&mut self) -> Result<&mut T, Full> {
-        self.enqueue_many(1).first_mut().ok_or(Full)
+        if self.is_full() {
+            return Err(Full);
+        }
+        let place = self.index(self.length);
+        self.length += 1;
+        self.storage.get_mut(place).ok_or(Full)
     }
 
     /// Lets `f` take items from the oldest contiguous piece; it says how many it took, and a result.
@@ -232,7 +237,12 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
 
     /// Takes the oldest item.
     pub fn dequeue_one(&mut self) -> Result<&mut T, Empty> {
-        self.dequeue_many(1).first_mut().ok_or(Empty)
+        if self.is_empty() {
+            return Err(Empty);
+        }
+        let place = self.read_at;
+        self.dequeue_allocated(1);
+        self.storage.get_mut(place).ok_or(Empty)
     }
 }
 

@@ -3,9 +3,8 @@
 //! A handle names a slot and one of the 2^40 lives that a slot can have: 32 bits of generation and 8 of
 //! epoch. When they are used up the slot is retired, so a stale handle never means another item.
 //!
-//! The links stand beside the item: 44 octets. What goes through them ([`List`](super::lists::List),
-//! [`Timers`](super::timers::Timers), [`Table`](super::hash::Table)) is separate and gets the slots as an
-//! argument. Before an item is removed its owner takes it off all of them; the ready list alone skips
+//! The links stand beside the item: 44 octets. What goes through them (`List`, `Timers`, `Table`) is
+//! separate and gets the slots as an argument. Before an item is removed its owner takes it off all of them; the ready list alone skips
 //! what is gone.
 
 use managed::ManagedSlice;
@@ -43,14 +42,16 @@ bitflags::bitflags! {
 
 /// What a slot holds beside its item.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Links {
-    generation: u32,
+    // The octets first: on Arm what is near the beginning takes short instructions.
     epoch: u8,
     /// For the owner's use; 0 in a new item.
     pub(crate) flags: u8,
     pub(super) marks: Marks,
     /// Which work list the slot is on, 0 for none.
     pub(super) list: u8,
+    generation: u32,
     /// The next slot in the hash chain; in a vacant slot, the next free one.
     pub(super) chain: u32,
     pub(super) hash: u32,
@@ -103,6 +104,7 @@ impl Links {
 
 /// The place of one item. Lend an array of [`Slot::EMPTY`].
 #[derive(Debug)]
+#[repr(C)]
 pub struct Slot<T> {
     pub(super) links: Links,
     item: Option<T>,
@@ -130,7 +132,8 @@ impl<'a, T> Slots<'a, T> {
     pub(crate) fn new(slots: impl Into<ManagedSlice<'a, Slot<T>>>) -> Slots<'a, T> {
         let mut slots = slots.into();
         let mut free = NIL;
-        for (ix, slot) in slots.iter_mut().take(INDEX_MASK as usize + 1).enumerate().rev() {
+        for ix in (0..slots.len().min(INDEX_MASK as usize + 1)).rev() {
+            let Some(slot) = slots.get_mut(ix) else { continue };
             // Handles from an earlier use of the memory stay stale.
             if slot.item.take().is_some() {
                 slot.links.renew();
@@ -219,8 +222,13 @@ impl<'a, T> Slots<'a, T> {
 
     /// Takes the item that `handle` names. It must be off all lists, chains and timers.
     pub(crate) fn remove(&mut self, handle: Handle) -> Option<T> {
-        let ix = self.index_of(handle)?;
+        self.vacate(self.index_of(handle)?)
+    }
+
+    /// Takes the item in the slot `ix`, if there is one. It must be off all lists, chains and timers.
+    pub(crate) fn vacate(&mut self, ix: u32) -> Option<T> {
         let slot = self.slots.get_mut(ix as usize)?;
+        slot.item.as_ref()?;
         let links = &mut slot.links;
         debug_assert!(links.list == 0 && links.pos == NIL && !links.marks.contains(Marks::FILED));
         links.marks.remove(Marks::READY);

@@ -26,9 +26,9 @@ mod repr {
             Addr::V6(octets)
         }
         #[inline]
-        pub(crate) const fn as_v4(&self) -> Option<&[u8; 4]> {
+        pub(crate) const fn as_v4(&self) -> Option<[u8; 4]> {
             match self {
-                Addr::V4(octets) => Some(octets),
+                Addr::V4(octets) => Some(*octets),
                 Addr::V6(_) => None,
             }
         }
@@ -44,19 +44,20 @@ mod repr {
 
 #[cfg(all(feature = "proto-ipv4", not(feature = "proto-ipv6")))]
 mod repr {
+    /// The octets in their order, as one number: what most is done with addresses is to compare them.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(crate) struct Addr([u8; 4]);
+    pub(crate) struct Addr(u32);
 
     impl Addr {
-        pub(crate) const UNSPECIFIED: Addr = Addr([0; 4]);
+        pub(crate) const UNSPECIFIED: Addr = Addr(0);
 
         #[inline]
         pub(crate) const fn v4(octets: [u8; 4]) -> Addr {
-            Addr(octets)
+            Addr(u32::from_ne_bytes(octets))
         }
         #[inline]
-        pub(crate) const fn as_v4(&self) -> Option<&[u8; 4]> {
-            Some(&self.0)
+        pub(crate) const fn as_v4(&self) -> Option<[u8; 4]> {
+            Some(self.0.to_ne_bytes())
         }
         #[inline]
         pub(crate) const fn as_v6(&self) -> Option<&[u8; 16]> {
@@ -78,7 +79,7 @@ mod repr {
             Addr(octets)
         }
         #[inline]
-        pub(crate) const fn as_v4(&self) -> Option<&[u8; 4]> {
+        pub(crate) const fn as_v4(&self) -> Option<[u8; 4]> {
             None
         }
         #[inline]
@@ -103,21 +104,11 @@ impl core::fmt::Display for FamilyNotBuiltIn {
 impl core::error::Error for FamilyNotBuiltIn {}
 
 impl Addr {
-    /// The octets in network order: four or sixteen.
-    #[inline]
-    pub(crate) fn octets(&self) -> &[u8] {
-        match (self.as_v4(), self.as_v6()) {
-            (Some(octets), _) => octets,
-            (_, Some(octets)) => octets,
-            _ => &[],
-        }
-    }
-
     /// The octets as words for a hash: IPv4 in the last one.
     #[inline]
     pub(crate) fn words(&self) -> [u32; 4] {
         match (self.as_v4(), self.as_v6()) {
-            (Some(&o), _) => [0, 0, 0, u32::from_ne_bytes(o)],
+            (Some(o), _) => [0, 0, 0, u32::from_ne_bytes(o)],
             (_, Some(o)) => {
                 let (words, _) = o.as_chunks::<4>();
                 let word = |i: usize| u32::from_ne_bytes(words[i]);
@@ -133,7 +124,11 @@ impl Addr {
     }
 
     pub(crate) fn is_unspecified(&self) -> bool {
-        self.octets().iter().all(|&octet| octet == 0)
+        match (self.as_v4(), self.as_v6()) {
+            (Some(o), _) => o == [0; 4],
+            (_, Some(o)) => *o == [0; 16],
+            _ => false,
+        }
     }
 
     /// 224.0.0.0/4 or ff00::/8.
@@ -149,7 +144,7 @@ impl Addr {
     /// 255.255.255.255.
     #[inline]
     pub(crate) fn is_limited_broadcast(&self) -> bool {
-        self.as_v4() == Some(&[255; 4])
+        self.as_v4() == Some([255; 4])
     }
 
     /// 127.0.0.0/8 or ::1.
@@ -178,18 +173,12 @@ impl Addr {
     /// How many leading bits both have in common; 0 if the families differ.
     pub(crate) fn common_prefix(&self, other: &Addr) -> u8 {
         if let (Some(a), Some(b)) = (self.as_v4(), other.as_v4()) {
-            return (u32::from_be_bytes(*a) ^ u32::from_be_bytes(*b)).leading_zeros() as u8;
+            return (u32::from_be_bytes(a) ^ u32::from_be_bytes(b)).leading_zeros() as u8;
         }
-        let (Some(a), Some(b)) = (self.as_v6(), other.as_v6()) else { return 0 };
-        let mut bits = 0;
-        for (a, b) in a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0) {
-            let same = (u32::from_be_bytes(*a) ^ u32::from_be_bytes(*b)).leading_zeros() as u8;
-            bits += same;
-            if same < 32 {
-                break;
-            }
+        match (self.as_v6(), other.as_v6()) {
+            (Some(a), Some(b)) => common_prefix_v6(a, b),
+            _ => 0,
         }
-        bits
     }
 
     /// Whether both are of one family and share the first `prefix_len` bits.
@@ -204,10 +193,24 @@ impl Addr {
     }
 }
 
+/// Out of line, so that it does not weigh on paths that are mostly IPv4's.
+#[inline(never)]
+fn common_prefix_v6(a: &[u8; 16], b: &[u8; 16]) -> u8 {
+    let mut bits = 0;
+    for (a, b) in a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0) {
+        let same = (u32::from_be_bytes(*a) ^ u32::from_be_bytes(*b)).leading_zeros() as u8;
+        bits += same;
+        if same < 32 {
+            break;
+        }
+    }
+    bits
+}
+
 impl From<Addr> for IpAddress {
     fn from(addr: Addr) -> IpAddress {
         match (addr.as_v4(), addr.as_v6()) {
-            (Some(&octets), _) => IpAddress::Ipv4(Ipv4Address::from(octets)),
+            (Some(octets), _) => IpAddress::Ipv4(Ipv4Address::from(octets)),
             (_, Some(&octets)) => IpAddress::Ipv6(Ipv6Address::from(octets)),
             _ => IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
         }
@@ -264,7 +267,7 @@ mod tests {
             let (a, b) = (addr(a), addr(b));
             assert_eq!(a.common_prefix(&b), common);
             assert!(a.is_in(&b, common));
-            assert!(common == 8 * a.octets().len() as u8 || !a.is_in(&b, common + 1));
+            assert!(common == if a.is_v4() { 32 } else { 128 } || !a.is_in(&b, common + 1));
         }
     }
 
@@ -297,7 +300,7 @@ mod tests {
         assert!(addr("fe80::1").is_link_local() && addr("febf::1").is_link_local());
         assert!(!addr("fec0::1").is_link_local() && addr("fec0::1").is_unicast());
         assert_eq!(IpAddress::from(addr("fe80::1")), "fe80::1".parse().unwrap());
-        let octets = addr("2001:db8::1:ab12:3456").octets().try_into().unwrap();
+        let octets = *addr("2001:db8::1:ab12:3456").as_v6().unwrap();
         assert_eq!(Addr::v6(Addr::solicited_node(&octets)), addr("ff02::1:ff12:3456"));
     }
 

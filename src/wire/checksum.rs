@@ -83,7 +83,7 @@ impl Sum {
 pub(crate) fn pseudo_header(src: &Addr, dst: &Addr, protocol: u8, len: u32) -> Sum {
     let sum = Sum::of_u32(u32::from(protocol)).add(Sum::of_u32(len));
     match (src.as_v4(), dst.as_v4(), src.as_v6(), dst.as_v6()) {
-        (Some(src), Some(dst), ..) => sum.add(sum_header(src)).add(sum_header(dst)),
+        (Some(src), Some(dst), ..) => sum.add(sum_header(&src)).add(sum_header(&dst)),
         (.., Some(src), Some(dst)) => sum.add(sum_header(src)).add(sum_header(dst)),
         _ => sum, // of two families: no packet has that
     }

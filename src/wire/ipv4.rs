@@ -12,6 +12,8 @@
 
 use core::fmt;
 
+use crate::config::HAS_FAST_PATHS;
+
 use super::checksum::{Sum, sum, sum_header};
 use super::field::{octets, u16_at};
 use super::{Error, IpProtocol, Ipv4Address, Result};
@@ -50,7 +52,7 @@ impl<'a> Header<'a> {
         let Some(rest_len) = total_len.checked_sub(HEADER_LEN) else { return Err(Error::Malformed) };
         let rest = rest.get(..rest_len).ok_or(Error::Truncated)?;
         // The usual case in one comparison: version 4, no options.
-        if header[0] != 0x45 {
+        if !HAS_FAST_PATHS || header[0] != 0x45 {
             return split_options(header, rest);
         }
         if !sum_header(header).is_valid() {
@@ -143,7 +145,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A header with options, or one that is wrong; `rest` is what follows its fixed part.
+/// Any header, but usually one with options or one that is wrong; `rest` is what follows its fixed part.
 #[cold]
 fn split_options<'a>(header: &'a [u8; HEADER_LEN], rest: &'a [u8]) -> Result<Parts<'a>> {
     let options_len = usize::from(header[0] & 0x0f) * 4;

@@ -15,11 +15,16 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
     ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive"),
     ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
+    ("IPv4, each mechanism", "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks"),
+    (
+        "IPv4, alloc, big tables",
+        "alloc,medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-scale,iface-ephemeral",
+    ),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,\
-         phy-loopback,phy-tracer",
+         iface-queue,iface-hooks,iface-scale,iface-ephemeral,phy-loopback,phy-tracer",
     ),
     (
         "router, no alloc",
@@ -60,7 +65,7 @@ pub(crate) fn steps() -> Vec<Step> {
     for (name, features) in FEATURES {
         // What a reduced build has no use for, the linker drops; the full build finds what nobody uses.
         let flags = "--no-default-features --features";
-        let lints = "-- -D warnings -A dead_code -A unused_imports -A unused_macros";
+        let lints = "-- -D warnings -A dead_code -A unused_imports -A unused_macros -A unreachable_pub";
         steps.push(Step::cargo(
             format!("features: {name}"),
             &format!("clippy --package goldcrest --lib {flags} {features} {lints}"),
@@ -81,6 +86,12 @@ pub(crate) fn steps() -> Vec<Step> {
         });
         steps.push(Step::possible(name.to_string(), command));
     }
+    // The engine's own tests again, with linear scans for the table and the heap.
+    steps.push(Step::cargo(
+        "unit tests without iface-scale",
+        "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
+         proto-ipv6,socket-udp,socket-tcp,tcp-cookies,iface-router,iface-queue,iface-hooks,iface-ephemeral",
+    ));
     steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118"));
     steps
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let status = Command::new("cargo")
         .args(["+nightly", "fuzz", "run", &arguments.target, &found, &kept, "--"])
         .arg(format!("-max_total_time={}", arguments.seconds))
-        .arg("-max_len=2048")
+        .args(["-max_len=2048", "-timeout=10"])
         .current_dir(crate::root())
         .status()
         .context("cannot run cargo")?;

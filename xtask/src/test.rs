@@ -12,10 +12,12 @@ pub(crate) fn run() -> Result<()> {
     steps.extend([
         Step::cargo("examples in the documentation", "test --package goldcrest --doc --features phy-lan9118"),
         Step::cargo("tests in tests/ (fuzz corpus among them)", "test --workspace --test *"),
+        Step::cargo("quickstart, by root and by a user", "test --release --test quickstart"),
         Step::xtask("firmware mps2 mirror", "firmware mps2 mirror --run")
             .needs(&["qemu-system-arm", "ip"])
             .shows_output(),
         Step::xtask("size", "size").needs(&["arm-none-eabi-objdump"]).shows_output(),
+        Step::xtask("instructions", "instructions --quick").needs(&["valgrind"]).shows_output(),
         Step::xtask("firmware mps2 echo", "firmware mps2 echo --run")
             .needs(&["qemu-system-arm", "ip", "ping", "socat"])
             .shows_output(),

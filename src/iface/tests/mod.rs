@@ -3,6 +3,7 @@
 //! Each decision of the design that the engine makes has a test here with its name.
 
 mod decisions;
+mod fuzzed;
 mod icmp;
 mod neighbors;
 mod net;

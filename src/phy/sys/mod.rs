@@ -79,6 +79,12 @@ impl LinkCache {
         cache
     }
 
+    /// Up as of a while ago, or down as of now: a link is brought up once, and the first frame that comes
+    /// over it shall not find it down.
+    fn state(&self) -> LinkState {
+        if self.state.up { self.state } else { self.answer() }
+    }
+
     /// Called when there is nothing to receive.
     fn refresh(&mut self, now: Instant) {
         if self.asked_at.is_none_or(|asked_at| now - asked_at >= LINK_AGE) {
@@ -88,9 +94,14 @@ impl LinkCache {
     }
 
     fn ask(&mut self) {
+        self.state = self.answer();
+    }
+
+    /// What the kernel says.
+    fn answer(&self) -> LinkState {
         // An interface that is gone is down.
         let is_running = self.interface.is_running().unwrap_or(false);
-        self.state = if is_running { LinkState::UP } else { LinkState::DOWN };
+        if is_running { LinkState::UP } else { LinkState::DOWN }
     }
 }
 

@@ -84,6 +84,8 @@ const TAG_LEN: usize = 4;
 const ADDRESSES_LEN: usize = 12;
 /// The kernel joins segments for itself (GRO), and on a veth may not have cut them yet.
 const RX_LEN: usize = 65_536 + 14;
+/// Octets, the kernel's own for each frame included, that may wait for us; the kernel doubles it.
+const RX_QUEUE_LEN: i32 = 4 << 20;
 
 impl RawSocket {
     /// On the interface `name`, which must carry frames of this medium.
@@ -161,6 +163,11 @@ fn open(interface: &KernelInterface) -> Result<OwnedFd, RawSocketError> {
     let socket = call::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_NONBLOCK, 0)?;
     call::set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1_i32)?;
     let _ = call::set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1_i32);
+    // The kernel's default holds some ninety frames, less than one window of TCP, and what comes when it is
+    // full is lost. As root in earnest the limit can be passed; others get as much as there may be.
+    if call::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RX_QUEUE_LEN).is_err() {
+        let _ = call::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, RX_QUEUE_LEN);
+    }
     call::bind_packet(&socket, interface.index())?;
     Ok(socket)
 }
@@ -238,9 +245,9 @@ impl Device for RawSocket {
         self.hardware_address
     }
 
-    /// Whether the interface is up and has a carrier, as of at most 100 ms ago.
+    /// Whether the interface is up and has a carrier. That it has gone shows 100 ms later at most.
     fn link(&self) -> LinkState {
-        self.link.state
+        self.link.state()
     }
 }
 

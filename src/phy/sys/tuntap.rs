@@ -219,9 +219,9 @@ impl Device for TunTapInterface {
         }
     }
 
-    /// Whether the kernel has its side up, as of at most 100 ms ago.
+    /// Whether the kernel has its side up. That it went down shows 100 ms later at most.
     fn link(&self) -> LinkState {
-        self.link.state
+        self.link.state()
     }
 }
 

@@ -39,22 +39,22 @@ impl Socket<'_> {
     }
 
     /// Takes a datagram.
-    pub(crate) fn process(&mut self, peer: Peer, data: &[u8]) -> Result<Events, DropReason> {
-        let room = self.rx.enqueue(data.len(), QueuedPeer(peer)).map_err(|_| DropReason::BufferFull)?;
+    pub(crate) fn process(&mut self, peer: &Peer, data: &[u8]) -> Result<Events, DropReason> {
+        let room = self.rx.enqueue(data.len(), QueuedPeer(*peer)).map_err(|_| DropReason::BufferFull)?;
         room.copy_from_slice(data);
         Ok(Events::READABLE)
     }
 
     /// The next datagram to send.
-    pub(crate) fn next(&mut self) -> Option<(Peer, &[u8])> {
+    pub(crate) fn next(&self) -> Option<(&Peer, &[u8])> {
         let (peer, data) = self.tx.peek().ok()?;
-        Some((peer.0, data))
+        Some((&peer.0, data))
     }
 
     /// The next datagram has gone, one way or another.
     pub(crate) fn on_sent(&mut self) -> Events {
         let was_full = self.tx.is_full();
-        let _ = self.tx.dequeue();
+        self.tx.drop_front();
         if was_full { Events::WRITABLE } else { Events::empty() }
     }
 

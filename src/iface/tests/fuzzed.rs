@@ -1,0 +1,88 @@
+//! What the fuzzers have found, each with a name.
+
+use super::net::*;
+use crate::phy::TxChecksum;
+use crate::socket::tcp::{ConnectError, HalfOpen, Listener, Socket};
+use crate::socket::udp;
+use crate::storage::SocketBuffer;
+use crate::wire::checksum::{pseudo_header, sum};
+use crate::wire::{Addr, EtherType, IpAddress, IpListenEndpoint};
+
+fn tcp_socket(len: usize) -> Socket<'static> {
+    Socket::new(SocketBuffer::new(vec![0; len]), SocketBuffer::new(vec![0; len]))
+}
+
+/// A TCP segment without options or payload from the peer to us, in an Ethernet frame.
+fn segment(ports: (u16, u16), seq: u32, ack: u32, flags: u8) -> Vec<u8> {
+    let mut segment = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
+    segment.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
+    segment.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    let pseudo = pseudo_header(&Addr::v4(PEER_IP), &Addr::v4(OUR_IP), 6, 20);
+    let checksum = pseudo.add(sum(&segment)).finish();
+    segment[16..18].copy_from_slice(&checksum);
+    ethernet(EtherType::IPV4.0, &ipv4(PEER_IP, OUR_IP, 6, &segment))
+}
+
+const SYN: u8 = 2;
+
+/// The header's sum was in the field, too, which the device then counted twice.
+#[test]
+fn a_device_that_sums_gets_the_pseudo_headers_sum_alone() {
+    let mut net = Net::ethernet();
+    net.iface.capabilities.tx_checksum = TxChecksum::TCP;
+    let listener = net.sockets.add(Listener::new(vec![HalfOpen::EMPTY]));
+    net.sockets.get_mut::<Listener>(listener).set_buffers(64, 64, 1);
+    net.sockets.listen(listener, 80).unwrap();
+    net.meet(PEER_IP);
+    let sent = net.exchange(segment((1_000, 80), 1, 0, SYN));
+    let packet = &sent[0][14..];
+    let len = packet.len() as u32 - 20;
+    let pseudo = pseudo_header(&Addr::v4(OUR_IP), &Addr::v4(PEER_IP), 6, len);
+    assert_eq!(packet[36..38], pseudo.partial());
+}
+
+/// Covers: RFC 9293 MUST-46
+#[test]
+fn nobody_connects_to_the_broadcast_address_of_a_network() {
+    let mut net = Net::ethernet();
+    let handle = net.sockets.add(tcp_socket(64));
+    for local in [IpListenEndpoint::from(0), (IpAddress::v4(10, 0, 0, 1), 5_000).into()] {
+        let remote = (IpAddress::v4(10, 0, 0, 255), 80);
+        let refused = net.iface.connect(net.now, &mut net.sockets, handle, remote, local);
+        assert_eq!(refused, Err(ConnectError::Unreachable));
+    }
+    net.poll();
+    assert!(net.sent().is_empty());
+}
+
+/// They went to the gateway, in a frame for it alone.
+#[test]
+fn broadcasts_and_groups_are_sent_on_the_link_although_there_is_a_default_route() {
+    let mut net = Net::ethernet();
+    net.iface.add_default_ipv4_route(PEER_IP.into()).unwrap();
+    net.meet(PEER_IP);
+    let queue = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 64]);
+    let handle = net.sockets.add(udp::Socket::new(queue(), queue()));
+    net.sockets.bind(handle, 68).unwrap();
+    for to in [IpAddress::v4(255, 255, 255, 255), IpAddress::v4(224, 0, 0, 251)] {
+        net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"who", (to, 67)).unwrap();
+    }
+    net.poll();
+    let sent = net.sent();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0][..6], [0xff; 6]);
+    assert_eq!(sent[1][..6], [1, 0, 0x5e, 0, 0, 251]);
+}
+
+/// Covers: RFC 4443 §2.2 (b): the source of an error about a packet to a group is one of our addresses.
+#[test]
+fn an_unknown_option_sent_to_a_group_is_answered_by_an_own_address() {
+    let mut net = Net::ip();
+    let all_nodes = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let options = [59, 0, 0x81, 4, 0, 0, 0, 0];
+    let sent = net.exchange(ipv6(ula(2), all_nodes, 60, 64, &options));
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0][8..24], ula(1));
+    assert_eq!(sent[0][40..48][..2], [4, 2], "parameter problem, unrecognized option");
+    assert_checksums(&sent[0]);
+}

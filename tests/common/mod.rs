@@ -1,0 +1,25 @@
+//! What tests of the examples share: to build one, and to say why a test can't run.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Builds an example, in the profile of this test, and says where the program is.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "goldcrest", "--example", name]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo can be started");
+    assert!(status.success(), "the example does not build");
+    // This program is in `deps` below the folder of the profile.
+    let this = std::env::current_exe().expect("this program has a path");
+    let folder = this.ancestors().nth(2).expect("it is in a target folder");
+    folder.join("examples").join(name)
+}
+
+/// Says why a test was not run; with `CI=true` that is a failure.
+pub(crate) fn skip(reason: &str) {
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{reason}");
+    eprintln!("skipped: {reason}");
+}
