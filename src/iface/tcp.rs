@@ -71,7 +71,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let Some(socket) = tcp_in(slots, ix) else { return Err(DropReason::NoSocket) };
         let cx = context_of(keys, self.links.now, self.links.iface);
         let handler = &mut self.handler;
-        let outcome = socket.process(&cx, segment, Some(&mut |data| handler.payload(handle, data)));
+        let mut in_place = |data: &[u8]| handler.payload(handle, data);
+        let in_place: Option<tcp::InPlace<'_>> = if config::HAS_HOOKS { Some(&mut in_place) } else { None };
+        let outcome = socket.process(&cx, segment, in_place);
         // A request may follow at once. All other keys move at the end of its turn.
         let listens_again = socket.listen_key().is_some();
         self.sockets.touch(ix);
@@ -79,11 +81,14 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if listens_again {
             self.sockets.refile_tcp(ix);
         }
-        if outcome.verdict == Verdict::Reopen {
-            self.sockets.settle_end(ix, Ticks::from_instant(self.links.now));
-            return self.without_connection(self.sockets.hash_of(tuple), tuple, segment);
+        match outcome.verdict {
+            Verdict::Taken => Ok(()),
+            Verdict::Reopen => {
+                self.sockets.settle_end(ix, Ticks::from_instant(self.links.now));
+                self.without_connection(self.sockets.hash_of(tuple), tuple, segment)
+            }
+            verdict => self.conclude(tuple, segment, verdict, &mut Plan::none()),
         }
-        self.conclude(tuple, segment, outcome.verdict, &mut Plan::none())
     }
 
     /// A segment for which there is no socket: TIME-WAIT, a listener, or a reset.
@@ -92,7 +97,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let mut reply = Plan::none();
         let cx = context_of(&self.sockets.keys, self.links.now, self.links.iface);
         let verdict = self.sockets.time_wait.process(hash, tuple, &cx, segment, &mut reply);
-        if verdict != Verdict::Reopen {
+        if !matches!(verdict, Verdict::Reopen) {
             return self.conclude(tuple, segment, verdict, &mut reply);
         }
         let Some(ix) = self.sockets.find_listener(tuple) else {

@@ -255,16 +255,11 @@ impl<'a> SocketSet<'a> {
         now: Instant,
         ip_mtu: usize,
     ) -> Option<u32> {
-        let listener = self.listener_mut(at)?;
-        let Some(ix) = (if listener.has_room() { self.socket_for(at) } else { None }) else {
-            self.listener_mut(at)?.keep_acked(index);
-            return None;
-        };
+        let half = self.listener_mut(at)?.complete(index)?;
+        let ix = self.socket_for(at)?;
         let SocketSet { slots, keys, .. } = self;
-        let cx = context(keys, now, ip_mtu, 0);
-        let half = *listener_in(slots, at)?.half_open(index)?;
-        let events = tcp_in(slots, ix)?.open_from(&cx, &half, was_before);
-        listener_in(slots, at)?.forget(index);
+        let events = tcp_in(slots, ix)?.open_from(&context(keys, now, ip_mtu, 0), &half, was_before);
+        self.listener_mut(at)?.forget(index);
         if let Some(entry) = self.entry_mut(ix) {
             entry.flags = (entry.flags & Flags::MADE) | Flags::UNACCEPTED;
             entry.listener = at;

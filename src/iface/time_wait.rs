@@ -46,7 +46,7 @@ impl<'a> TimeWaitTable<'a> {
         };
         if !record.is_expired(cx.ticks) {
             let verdict = record.process(cx, segment, reply);
-            if verdict != Verdict::Reopen {
+            if !matches!(verdict, Verdict::Reopen) {
                 return verdict;
             }
         }

@@ -23,8 +23,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
-        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,\
-         iface-queue,iface-hooks,iface-scale,iface-ephemeral,phy-loopback,phy-tracer",
+        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
+         tcp-user-timeout,socket-udp,iface-router,iface-queue,iface-hooks,iface-scale,iface-ephemeral,phy-loopback,phy-tracer",
     ),
     (
         "router, no alloc",
@@ -90,7 +90,8 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(Step::cargo(
         "unit tests without iface-scale",
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
-         proto-ipv6,socket-udp,socket-tcp,tcp-cookies,iface-router,iface-queue,iface-hooks,iface-ephemeral",
+         proto-ipv6,socket-udp,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,tcp-user-timeout,iface-router,\
+         iface-queue,iface-hooks,iface-ephemeral",
     ));
     steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118"));
     steps

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::keep_alive::Silence;
 use super::recovery::{OnAck, OnDup};
 use super::recv;
-use super::segment::{Outcome, Plan, Segment, Verdict};
+use super::segment::{Outcome, Segment, Verdict};
 use super::state::{State, Step};
 use super::timers::Timer;
 use crate::socket::{Context, Events};
@@ -155,8 +155,7 @@ impl Connection {
 
     #[cold]
     fn process_time_wait(&mut self, cx: &Context<'_>, seg: &Segment<'_>) -> Outcome {
-        let mut record = super::TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, cx.ticks);
-        match record.process(cx, seg, &mut Plan::none()) {
+        match super::time_wait::judge(seg, self.snd.max, self.rcv.nxt) {
             Verdict::Reply => {
                 self.marks |= Marks::ACK;
                 self.enter_time_wait(cx.ticks);

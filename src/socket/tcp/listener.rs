@@ -201,7 +201,7 @@ pub(crate) struct BufferSource {
 
 impl<'a> Listener<'a> {
     /// A listener that does not listen yet, with room for as many half-open connections as there are
-    /// records ([`HalfOpen::EMPTY`]).
+    /// records ([`HalfOpen::EMPTY`]), but for 65,535 at most.
     pub fn new(half_open: impl Into<ManagedSlice<'a, HalfOpen>>) -> Listener<'a> {
         Listener {
             half_open: half_open.into(),
@@ -274,15 +274,15 @@ impl<'a> Listener<'a> {
         self.endpoint.as_ref()
     }
 
-    /// Whether one more connection may wait to be accepted.
-    pub(crate) fn has_room(&self) -> bool {
-        self.accepted.count < self.backlog
-    }
-
-    /// The record at `index`.
-    pub(crate) fn half_open(&self, index: usize) -> Option<&HalfOpen> {
-        let record = self.half_open.get(index).unwrap_or(&self.returned);
-        Some(record).filter(|record| record.stage != Stage::Free)
+    /// The record at `index`, which is complete, if one more connection may wait to be accepted. It waits
+    /// for a socket, and can't be evicted, until it is [forgotten](Self::forget).
+    pub(crate) fn complete(&mut self, index: usize) -> Option<HalfOpen> {
+        let record = self.half_open.get_mut(index).unwrap_or(&mut self.returned);
+        if record.stage == Stage::Free {
+            return None;
+        }
+        record.stage = Stage::Acked;
+        (self.accepted.count < self.backlog).then_some(*record)
     }
 
     /// The connection at `index` has a socket now, or is given up.
@@ -292,22 +292,20 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// There is no socket for the complete connection at `index`: it waits, and can't be evicted.
-    pub(crate) fn keep_acked(&mut self, index: usize) {
-        if let Some(record) = self.half_open.get_mut(index) {
-            record.stage = Stage::Acked;
-        }
-    }
-
     /// The complete connection that has waited longest, for a socket that has become free.
     pub(crate) fn next_acked(&self) -> Option<usize> {
         self.oldest(Stage::Acked)
     }
 
+    /// Those whose index fits a verdict.
+    fn records(&self) -> impl Iterator<Item = &HalfOpen> {
+        self.half_open.iter().take(usize::from(RETURNED))
+    }
+
     /// The oldest record of this stage.
     #[inline(never)]
     fn oldest(&self, stage: Stage) -> Option<usize> {
-        let records = self.half_open.iter().enumerate().filter(|(_, record)| record.stage == stage);
+        let records = self.records().enumerate().filter(|(_, record)| record.stage == stage);
         let oldest = records.reduce(|a, b| if b.1.created_at.is_before(a.1.created_at) { b } else { a });
         oldest.map(|(i, _)| i)
     }
@@ -329,7 +327,7 @@ impl<'a> Listener<'a> {
         seg: &Segment<'_>,
         reply: &mut Plan,
     ) -> Verdict {
-        let known = self.half_open.iter().position(|record| record.is_for(tuple));
+        let known = self.records().position(|record| record.is_for(tuple));
         if seg.is_request() {
             self.on_syn(cx, tuple, seg, known, reply)
         } else {

@@ -19,12 +19,7 @@ impl Socket<'_> {
 
 impl Connection {
     #[inline]
-    pub(super) fn process_syn_sent(
-        &mut self,
-        _: &Context<'_>,
-        seg: &Segment<'_>,
-        _: &mut Side<'_>,
-    ) -> Outcome {
+    pub(super) fn process_syn_sent(&mut self, _: &Context<'_>, _: &Segment<'_>, _: &mut Side<'_>) -> Outcome {
         Outcome::REFUSED
     }
 }

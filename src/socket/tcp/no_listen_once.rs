@@ -16,7 +16,7 @@ impl Socket<'_> {
     }
 
     #[inline]
-    pub(crate) fn accept_syn(&mut self, _: &Context<'_>, _: &Tuple, seg: &Segment<'_>) -> Outcome {
+    pub(crate) fn accept_syn(&mut self, _: &Context<'_>, _: &Tuple, _: &Segment<'_>) -> Outcome {
         Outcome::REFUSED
     }
 

@@ -97,6 +97,7 @@ impl Plan {
     }
 
     /// No segment, to be filled in.
+    #[inline(never)]
     pub(crate) const fn none() -> Plan {
         let zero = SeqNum(0);
         let (flags, kind) = (Flags::empty(), Kind::Ack);
@@ -106,7 +107,7 @@ impl Plan {
     /// Begins with a segment without payload, options or window.
     #[inline(never)]
     pub(super) fn begin(&mut self, kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) {
-        *self = Plan { seq, ack, flags, kind, ..Plan::none() };
+        *self = Plan { seq, ack, offset: 0, len: 0, options: Options::NONE, window: 0, flags, kind };
     }
 
     /// Sequence space.

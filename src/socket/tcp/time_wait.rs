@@ -87,24 +87,32 @@ impl TimeWait {
 
     /// A segment of the old connection, or the first of a new one.
     pub(crate) fn process(&mut self, cx: &Context<'_>, seg: &Segment<'_>, reply: &mut Plan) -> Verdict {
-        // RFC 1337 §3 (F1): a reset must not end TIME-WAIT early.
-        if seg.flags.contains(Flags::RST) {
-            return Verdict::Drop(DropReason::Unacceptable);
+        let verdict = judge(seg, self.snd_nxt, self.rcv_nxt);
+        if let Verdict::Reply = verdict {
+            if seg.flags.contains(Flags::FIN) {
+                self.restart(cx.ticks);
+            }
+            reply.begin(Kind::Ack, self.snd_nxt, self.rcv_nxt, Flags::ACK);
         }
-        let is_new = seg.seq.gt(self.rcv_nxt);
-        if seg.flags.contains(Flags::SYN) && !seg.flags.contains(Flags::ACK) && is_new {
-            return Verdict::Reopen;
-        }
-        // What takes no sequence space is not answered, so that two such records can't talk for ever;
-        // but for a keep-alive, which no record sends.
-        let is_keep_alive = seg.seq + 1 == self.rcv_nxt && seg.ack == self.snd_nxt;
-        if seg.len() == 0 && !is_keep_alive {
-            return Verdict::Drop(DropReason::Unacceptable);
-        }
-        if seg.flags.contains(Flags::FIN) {
-            self.restart(cx.ticks);
-        }
-        reply.begin(Kind::Ack, self.snd_nxt, self.rcv_nxt, Flags::ACK);
-        Verdict::Reply
+        verdict
     }
+}
+
+/// What TIME-WAIT says to a segment: an ACK, a drop, or that it gives way.
+#[inline(never)]
+pub(super) fn judge(seg: &Segment<'_>, snd_nxt: SeqNum, rcv_nxt: SeqNum) -> Verdict {
+    // RFC 1337 §3 (F1): a reset must not end TIME-WAIT early.
+    if seg.flags.contains(Flags::RST) {
+        return Verdict::Drop(DropReason::Unacceptable);
+    }
+    if seg.is_request() && seg.seq.gt(rcv_nxt) {
+        return Verdict::Reopen;
+    }
+    // What takes no sequence space is not answered, so that two such records can't talk for ever; but for
+    // a keep-alive, which no record sends.
+    let is_keep_alive = seg.seq + 1 == rcv_nxt && seg.ack == snd_nxt;
+    if seg.len() == 0 && !is_keep_alive {
+        return Verdict::Drop(DropReason::Unacceptable);
+    }
+    Verdict::Reply
 }

@@ -88,7 +88,7 @@ fn a_record_becomes_a_connection_with_its_first_request() {
     let Verdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
     let mut socket = socket(1 << 18, 10_000);
     let cx = context!(bench.keys, bench.now, MTU);
-    let events = socket.open_from(&cx, bench.listener.half_open(usize::from(index)).unwrap(), false);
+    let events = socket.open_from(&cx, &bench.listener.complete(usize::from(index)).unwrap(), false);
     assert!(events.contains(Events::CONNECTED));
     assert_eq!(socket.tuple(), Some(&tuple(1_000)));
     let out = socket.process(&cx, &request(&syn_ack), None);
@@ -154,7 +154,7 @@ fn a_complete_connection_without_a_socket_is_kept() {
     bench.listener.set_backlog(0);
     let syn_ack = bench.syn(1_000).unwrap();
     let Verdict::Complete(index) = bench.ack(1_000, &syn_ack) else { panic!() };
-    bench.listener.keep_acked(usize::from(index));
+    assert!(bench.listener.complete(usize::from(index)).is_none(), "nobody may wait to be accepted");
     bench.now += Duration::from_secs(100);
     assert_eq!(bench.syn(1_001), None, "it is never evicted");
     // It is reminded, and when the client answers it is still there.
@@ -166,10 +166,11 @@ fn a_complete_connection_without_a_socket_is_kept() {
     assert!(reminders >= 10, "{reminders}");
     assert!(matches!(bench.ack(1_000, &syn_ack), Verdict::Complete(_)));
     assert_eq!(bench.listener.next_acked(), Some(usize::from(index)));
+    bench.listener.set_backlog(1);
     // Without a segment at hand the socket is established from the record alone.
     let mut socket = socket(1 << 18, 1_000);
     let cx = context!(bench.keys, bench.now, MTU);
-    let events = socket.open_from(&cx, bench.listener.half_open(usize::from(index)).unwrap(), true);
+    let events = socket.open_from(&cx, &bench.listener.complete(usize::from(index)).unwrap(), true);
     assert!(events.contains(Events::CONNECTED));
     assert_eq!(socket.state(), State::Established);
     assert_eq!(socket.decide(&cx).unwrap().ack, SeqNum(1_001));
@@ -221,7 +222,7 @@ fn a_client_that_does_not_scale_is_not_scaled_for() {
     let Verdict::Complete(index) = bench.ack(9, &syn_ack) else { panic!() };
     let cx = context!(bench.keys, bench.now, MTU);
     let mut socket = socket(1 << 18, 10_000);
-    socket.open_from(&cx, bench.listener.half_open(usize::from(index)).unwrap(), false);
+    socket.open_from(&cx, &bench.listener.complete(usize::from(index)).unwrap(), false);
     socket.process(&cx, &request(&syn_ack), None);
     socket.send_slice(&[0; 5_000]).unwrap();
     let plan = socket.decide(&cx).unwrap();
