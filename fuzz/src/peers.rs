@@ -61,6 +61,8 @@ pub(crate) struct Peers {
     pub(crate) twist: Twist,
     /// The last IP packet that the stack has sent.
     pub(crate) last: Vec<u8>,
+    /// Whether the stack has its IPv4 address, and so knows the network's broadcast address.
+    pub(crate) is_on_net4: bool,
 }
 
 impl Peers {

@@ -45,7 +45,8 @@ fn ipv4(link: u8, packet: &[u8], peers: &mut Peers) {
     let (src, dst): ([u8; 4], [u8; 4]) =
         (packet[12..16].try_into().unwrap(), packet[16..20].try_into().unwrap());
     assert!(header.src_addr.octets() == src && header.dst_addr.octets() == dst);
-    let is_group = |addr: [u8; 4]| addr[0] >> 4 == 14 || addr == [255; 4] || addr == [10, 0, 0, 255];
+    let is_net4_broadcast = |addr| peers.is_on_net4 && addr == [10, 0, 0, 255];
+    let is_group = |addr: [u8; 4]| addr[0] >> 4 == 14 || addr == [255; 4] || is_net4_broadcast(addr);
     assert!(src != [0; 4] && !is_group(src), "source {src:?}");
     let is_group = is_group(dst);
     assert_eq!(link & 1 == 1, is_group, "link-layer group bit for {dst:?}");

@@ -177,7 +177,8 @@ fn touched_poll_at(sockets: &SocketSet<'_>, now: Instant, ip_mtu: usize) -> Opti
     let mut next = sockets.touched.first();
     while let Some(ix) = next {
         let Some(entry) = sockets.entry(ix) else { break };
-        if entry.socket.has_work(&cx) || entry.flags.contains(Flags::ORPHAN) {
+        let has_work = entry.socket.has_work(&cx) || entry.flags.contains(Flags::ORPHAN);
+        if has_work || sockets.is_unfiled(ix) {
             return Some(cx.ticks);
         }
         at = Ticks::earlier(at, entry.socket.deadline(cx.ticks));

@@ -1,6 +1,5 @@
 //! What the application decides while a packet is being handled.
 
-use crate::socket::Events;
 use crate::stats::DropReason;
 use crate::storage::SocketHandle;
 use crate::wire::IpEndpoint;
@@ -38,6 +37,10 @@ pub enum SynVerdict {
 
 /// Decides what the application wants decided while a packet is being handled.
 ///
+/// Events are no part of it: [`SocketSet::next_ready`] reports them after the poll.
+///
+/// [`SocketSet::next_ready`]: crate::iface::SocketSet::next_ready
+///
 /// It is an argument of `poll_with`, so sockets borrow nothing of the application. It gets handles,
 /// never the set: what it wants done to sockets it does after the poll. Every method has a default that
 /// changes nothing.
@@ -64,12 +67,6 @@ pub trait Handler {
     fn packet(&mut self, _hook: Hook, _packet: &[u8]) -> Verdict {
         Verdict::Accept
     }
-
-    /// Something has happened to a socket. [`SocketSet::next_ready`] reports it too, after the poll.
-    ///
-    /// [`SocketSet::next_ready`]: crate::iface::SocketSet::next_ready
-    #[cfg(feature = "iface-hooks")]
-    fn event(&mut self, _socket: SocketHandle, _events: Events) {}
 
     /// A frame was dropped.
     #[cfg(feature = "iface-hooks")]

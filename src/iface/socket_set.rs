@@ -13,6 +13,7 @@ use crate::rand::Keys;
 use crate::socket::{AnySocket, Events, Socket};
 use crate::storage::{List, NIL, ReadyList, Slot, Slots, SocketHandle, Table, Timers, list_of, lists};
 use crate::time::Ticks;
+use crate::wire::IpProtocol;
 
 bitflags::bitflags! {
     /// What the set knows of a socket, beside the socket.
@@ -281,6 +282,23 @@ impl<'a> SocketSet<'a> {
 
     #[cfg(not(feature = "socket-tcp"))]
     pub(crate) fn end_turn(&mut self, _ix: u32, _now: Ticks) {}
+
+    /// Whether the application has bound it, or made it listen, where it is not filed yet: that may fail,
+    /// and be an event.
+    pub(crate) fn is_unfiled(&self, ix: u32) -> bool {
+        let Some(entry) = self.entry(ix).filter(|entry| entry.flags.contains(Flags::UNSETTLED)) else {
+            return false;
+        };
+        let (protocol, port): (IpProtocol, u16) = match &entry.socket {
+            #[cfg(feature = "socket-udp")]
+            Socket::Udp(socket) => (IpProtocol::UDP, socket.bound_to().1),
+            #[cfg(feature = "socket-tcp")]
+            socket => (IpProtocol::TCP, super::tcp_set::listen_key(socket).map_or(0, |key| key.port)),
+            #[cfg(not(feature = "socket-tcp"))]
+            Socket::Vacant(_) => return false,
+        };
+        port != 0 && self.table.filed_under(&self.slots, ix) != Some(self.table.hash_port(protocol.0, port))
+    }
 
     /// Notes that the socket has something to do, unless it waits for something that will wake it.
     #[cfg_attr(target_pointer_width = "64", inline)]

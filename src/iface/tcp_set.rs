@@ -393,7 +393,7 @@ impl<'a> SocketSet<'a> {
 }
 
 /// Where a socket or listener listens.
-fn listen_key<'s>(socket: &'s Socket<'_>) -> Option<&'s ListenKey> {
+pub(super) fn listen_key<'s>(socket: &'s Socket<'_>) -> Option<&'s ListenKey> {
     match socket {
         Socket::Tcp(socket) => socket.listen_key(),
         Socket::TcpListener(listener) => listener.listen_key(),

@@ -187,7 +187,9 @@ fn send(
         return None;
     };
     let sent = links.with_port(route.port, |iface, out| {
-        let Some(src) = peer.local.or_else(|| iface.source_for(&peer.remote)) else {
+        // An answer to what came to a group or to all comes from one address.
+        let own = peer.local.filter(|own| own.is_unicast() && !iface.is_broadcast(own));
+        let Some(src) = own.or_else(|| iface.source_for(&peer.remote)) else {
             iface.drop_output(DropReason::NoSource);
             return Sent::Yes;
         };

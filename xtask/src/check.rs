@@ -13,13 +13,13 @@ const FEATURES: &[(&str, &str)] = &[
     ("bare IPv4, UDP", "medium-ip,proto-ipv4,socket-udp"),
     ("IPv4, UDP", "medium-ethernet,proto-ipv4,socket-udp"),
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
-    ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive"),
-    ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
     ("IPv4, each mechanism", "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks"),
     (
         "IPv4, alloc, big tables",
         "alloc,medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-scale,iface-ephemeral",
     ),
+    ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive"),
+    ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",

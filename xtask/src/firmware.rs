@@ -96,7 +96,10 @@ pub(crate) fn build(package: &str, binary: &str, features: &str, target: &str) -
     cargo.args(["--release", "--quiet", "--locked", "--package", package, "--bin", binary]);
     cargo.args(["--features", features, "--target-dir"]);
     cargo.arg(&target_dir).current_dir(root.join("firmware"));
-    ensure!(cargo.status().context("cannot run cargo")?.success(), "{package} {binary} does not build");
+    // What a small image leaves unused is no news; what cargo says counts only if it fails.
+    let output = cargo.output().context("cannot run cargo")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{package} {binary} does not build:\n{said}");
     Ok(target_dir.join(target).join("release").join(binary))
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     std::fs::create_dir_all(crate::root().join(&found))?;
     let kept = format!("fuzz/corpus/{}", arguments.target);
     let status = Command::new("cargo")
-        .args(["+nightly", "fuzz", "run", &arguments.target, &found, &kept, "--"])
+        // There is no unsafe code in what is fuzzed, and without the sanitizer it is four times as fast.
+        .args(["+nightly", "fuzz", "run", "--sanitizer", "none", &arguments.target, &found, &kept, "--"])
         .arg(format!("-max_total_time={}", arguments.seconds))
         .args(["-max_len=2048", "-timeout=10"])
         .current_dir(crate::root())

@@ -2,14 +2,20 @@
 
 use super::net::*;
 use crate::phy::TxChecksum;
+use crate::socket::Events;
 use crate::socket::tcp::{ConnectError, HalfOpen, Listener, Socket};
 use crate::socket::udp;
 use crate::storage::SocketBuffer;
 use crate::wire::checksum::{pseudo_header, sum};
-use crate::wire::{Addr, EtherType, IpAddress, IpListenEndpoint};
+use crate::wire::{Addr, EtherType, IpAddress, IpEndpoint, IpListenEndpoint};
 
 fn tcp_socket(len: usize) -> Socket<'static> {
     Socket::new(SocketBuffer::new(vec![0; len]), SocketBuffer::new(vec![0; len]))
+}
+
+fn udp_socket() -> udp::Socket<'static> {
+    let queue = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 64]);
+    udp::Socket::new(queue(), queue())
 }
 
 /// A TCP segment without options or payload from the peer to us, in an Ethernet frame.
@@ -61,8 +67,7 @@ fn broadcasts_and_groups_are_sent_on_the_link_although_there_is_a_default_route(
     let mut net = Net::ethernet();
     net.iface.add_default_ipv4_route(PEER_IP.into()).unwrap();
     net.meet(PEER_IP);
-    let queue = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 64]);
-    let handle = net.sockets.add(udp::Socket::new(queue(), queue()));
+    let handle = net.sockets.add(udp_socket());
     net.sockets.bind(handle, 68).unwrap();
     for to in [IpAddress::v4(255, 255, 255, 255), IpAddress::v4(224, 0, 0, 251)] {
         net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"who", (to, 67)).unwrap();
@@ -85,4 +90,58 @@ fn an_unknown_option_sent_to_a_group_is_answered_by_an_own_address() {
     assert_eq!(sent[0][8..24], ula(1));
     assert_eq!(sent[0][40..48][..2], [4, 2], "parameter problem, unrecognized option");
     assert_checksums(&sent[0]);
+}
+
+/// The frame had an IPv6 packet's room and nothing in it but what the device's memory held.
+#[test]
+fn a_datagram_from_an_address_of_another_family_is_refused() {
+    let mut net = Net::ip();
+    let handle = net.sockets.add(udp_socket());
+    net.sockets.bind(handle, (IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1), 7)).unwrap();
+    let to = IpEndpoint::new(IpAddress::v4(10, 0, 0, 2), 7);
+    let socket = net.sockets.get_mut::<udp::Socket>(handle);
+    assert_eq!(socket.send_slice(b"x", to), Err(udp::SendError::Unaddressable));
+}
+
+/// Covers: RFC 1122 §4.1.3.5: an answer to a broadcast datagram has one of our addresses as its source.
+#[test]
+fn the_echo_of_a_broadcast_datagram_comes_from_our_address() {
+    for all in [[255; 4], [10, 0, 0, 255]] {
+        let mut net = Net::ip();
+        let handle = net.sockets.add(udp_socket());
+        net.sockets.bind(handle, 7).unwrap();
+        net.exchange(udp4((PEER_IP, 1_000), (all, 7), b"x"));
+        let mut data = [0; 8];
+        let socket = net.sockets.get_mut::<udp::Socket>(handle);
+        let (len, meta) = socket.recv_slice(&mut data).unwrap();
+        socket.send_slice(&data[..len], meta).unwrap();
+        net.poll();
+        let sent = net.sent();
+        assert_eq!(sent[0][12..16], OUR_IP);
+        assert_checksums(&sent[0]);
+    }
+}
+
+/// The application that listens by `get_mut` would have slept through the error.
+#[test]
+fn a_socket_that_is_to_be_bound_or_to_listen_is_a_reason_to_poll_now() {
+    let mut net = Net::ethernet();
+    let handles = [net.sockets.add(tcp_socket(8)), net.sockets.add(tcp_socket(8))];
+    let listener = net.sockets.add(Listener::new(vec![HalfOpen::EMPTY]));
+    net.sockets.listen(listener, 80).unwrap();
+    let bound = net.sockets.add(udp_socket());
+    net.poll();
+    assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), None);
+    for (handle, port) in [(handles[0], 81), (handles[1], 80)] {
+        net.sockets.get_mut::<Socket>(handle).listen(port).unwrap();
+        assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), Some(net.now));
+        net.poll();
+        assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), None);
+    }
+    assert_eq!(net.sockets.next_ready(), Some((handles[1], Events::ERROR)));
+    net.sockets.get_mut::<udp::Socket>(bound).bind(7).unwrap();
+    assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), Some(net.now));
+    net.poll();
+    net.sockets.get_mut::<udp::Socket>(bound);
+    assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), None, "a mark alone is none");
 }

@@ -50,7 +50,7 @@ pub enum BindError {
 pub enum SendError {
     /// The socket is not bound.
     NotOpen,
-    /// The destination has no address or no port.
+    /// The destination has no address or no port, or is of another family than our address.
     Unaddressable,
     /// No room now: try again when the socket is writable.
     BufferFull,
@@ -88,7 +88,7 @@ error_texts!(BindError:
     FamilyNotBuiltIn => "address family not built in: enable `proto-ipv4` or `proto-ipv6`");
 error_texts!(SendError:
     NotOpen => "not bound",
-    Unaddressable => "the destination has no address or no port",
+    Unaddressable => "the destination has no address or no port, or is of another family than our address",
     BufferFull => "transmit buffer full: try again when the socket is writable",
     TooLarge => "larger than the transmit buffer or than UDP can carry",
     FamilyNotBuiltIn => "address family not built in: enable `proto-ipv4` or `proto-ipv6`");
@@ -215,9 +215,14 @@ impl<'a> Socket<'a> {
             return Err(SendError::Unaddressable);
         }
         let addr = |a| Addr::try_from(a).map_err(|_| SendError::FamilyNotBuiltIn);
+        let remote = addr(meta.endpoint.addr)?;
+        let local = meta.local_address.map(addr).transpose()?.or(self.local);
+        if local.is_some_and(|local| local.is_v4() != remote.is_v4()) {
+            return Err(SendError::Unaddressable);
+        }
         Ok(Peer {
-            remote: addr(meta.endpoint.addr)?,
-            local: meta.local_address.map(addr).transpose()?.or(self.local),
+            remote,
+            local,
             remote_port: meta.endpoint.port,
             zone: meta.endpoint.zone.map_or(0, |zone| zone.saturating_add(1)),
         })
