@@ -11,6 +11,7 @@
 //! +-------+------+---------------------+
 //! ```
 
+use super::listener::HalfOpen;
 use super::segment::Segment;
 use crate::rand::Domain;
 use crate::socket::{Context, Tuple};
@@ -24,15 +25,17 @@ const UNIT_SHIFT: u32 = 16;
 const HASH_MASK: u32 = 0x00ff_ffff;
 
 /// Whether cookies were sent lately: only then is an unknown ACK worth a look.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Cookies {
     last: Option<Ticks>,
     /// How many in the tick of the last.
     count: u16,
+    /// The connection whose cookie has come back, for the time of one segment.
+    returned: HalfOpen,
 }
 
 impl Cookies {
-    pub(super) const NONE: Cookies = Cookies { last: None, count: 0 };
+    pub(super) const NONE: Cookies = Cookies { last: None, count: 0, returned: HalfOpen::EMPTY };
 
     /// The initial sequence number for a SYN that there is no record for.
     ///
@@ -58,6 +61,16 @@ impl Cookies {
         let size = SIZES.iter().rposition(|&size| size <= syn.options.mss).unwrap_or(2) as u32;
         let head = (cx.ticks.0 >> UNIT_SHIFT & 31) << 3 | size;
         Some(SeqNum(head << 24 | hash(cx, tuple, syn.seq, head)))
+    }
+
+    /// Keeps the connection whose cookie has come back.
+    pub(super) fn keep(&mut self, record: HalfOpen) {
+        self.returned = record;
+    }
+
+    /// The connection whose cookie has come back last.
+    pub(super) fn returned_mut(&mut self) -> Option<&mut HalfOpen> {
+        Some(&mut self.returned)
     }
 
     /// The peer's segment size, if this is the ACK of a cookie of ours that is still good.

@@ -172,8 +172,6 @@ impl Line {
 pub struct Listener<'a> {
     half_open: ManagedSlice<'a, HalfOpen>,
     cookies: Cookies,
-    /// The connection whose cookie has come back, for the time of one segment.
-    returned: HalfOpen,
     endpoint: Option<ListenKey>,
     /// The earliest time at which a SYN-ACK goes again; may be too early.
     due: Option<Ticks>,
@@ -206,7 +204,6 @@ impl<'a> Listener<'a> {
         Listener {
             half_open: half_open.into(),
             cookies: Cookies::NONE,
-            returned: HalfOpen::EMPTY,
             endpoint: None,
             due: None,
             window: 0xffff,
@@ -277,7 +274,7 @@ impl<'a> Listener<'a> {
     /// The record at `index`, which is complete, if one more connection may wait to be accepted. It waits
     /// for a socket, and can't be evicted, until it is [forgotten](Self::forget).
     pub(crate) fn complete(&mut self, index: usize) -> Option<HalfOpen> {
-        let record = self.half_open.get_mut(index).unwrap_or(&mut self.returned);
+        let record = self.half_open.get_mut(index).or_else(|| self.cookies.returned_mut())?;
         if record.stage == Stage::Free {
             return None;
         }
@@ -401,7 +398,7 @@ impl<'a> Listener<'a> {
         let Some(mss) = self.cookies.read(cx, tuple, seg) else {
             return Verdict::Refuse(DropReason::NoSocket);
         };
-        self.returned = HalfOpen {
+        self.cookies.keep(HalfOpen {
             tuple: *tuple,
             iss: seg.ack - 1,
             irs: seg.seq - 1,
@@ -413,7 +410,7 @@ impl<'a> Listener<'a> {
             tries: 1,
             stage: Stage::Acked,
             ..HalfOpen::EMPTY
-        };
+        });
         Verdict::Complete(RETURNED)
     }
 

@@ -1,10 +1,11 @@
 //! Without SYN cookies: a SYN for which there is no record is dropped, and the client repeats it.
 
+use super::listener::HalfOpen;
 use super::segment::Segment;
 use crate::socket::{Context, Tuple};
 use crate::wire::tcp::SeqNum;
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Cookies;
 
 impl Cookies {
@@ -18,6 +19,14 @@ impl Cookies {
         _syn: &Segment<'_>,
         _room: u16,
     ) -> Option<SeqNum> {
+        None
+    }
+
+    #[inline]
+    pub(super) fn keep(&mut self, _record: HalfOpen) {}
+
+    #[inline]
+    pub(super) fn returned_mut(&mut self) -> Option<&mut HalfOpen> {
         None
     }
 
