@@ -54,7 +54,7 @@ pub(crate) fn learn(
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
 mod on_ethernet {
     use super::*;
-    use crate::phy::TxMeta;
+    use crate::storage::Class;
     use crate::wire::arp::{self, Operation};
     use crate::wire::{EtherType, ethernet};
 
@@ -82,12 +82,10 @@ mod on_ethernet {
             return Ok(());
         }
         let theirs = (header.source_hardware(), header.source_protocol());
-        let ours = (&iface.hardware, header.target_protocol());
-        if !send(out.slot, Operation::REPLY, theirs.0, ours, theirs) {
-            return Err(DropReason::DeviceBusy);
-        }
-        iface.stats.on_link_frame_sent(FRAME_LEN);
-        Ok(())
+        let hardware = iface.hardware;
+        let ours = (&hardware, header.target_protocol());
+        let sent = send(iface, out.slot, Operation::REPLY, theirs.0, ours, theirs);
+        if sent { Ok(()) } else { Err(DropReason::DeviceBusy) }
     }
 
     const FRAME_LEN: usize = ethernet::HEADER_LEN + arp::PACKET_LEN;
@@ -101,22 +99,21 @@ mod on_ethernet {
     ) -> bool {
         let Some(source) = iface.source_for(&Addr::v4(*target)) else { return false };
         let Some(source) = source.as_v4() else { return false };
-        let ours = (&iface.hardware, &source);
-        let sent = send(slot, Operation::REQUEST, to, ours, (&[0; 6], target));
-        if sent {
-            iface.stats.on_link_frame_sent(FRAME_LEN);
-        }
-        sent
+        let hardware = iface.hardware;
+        send(iface, slot, Operation::REQUEST, to, (&hardware, &source), (&[0; 6], target))
     }
 
     fn send(
+        iface: &mut Interface<'_>,
         slot: &mut dyn TxSlot,
         operation: Operation,
         destination: &Hardware,
         source: arp::Party<'_>,
         target: arp::Party<'_>,
     ) -> bool {
-        slot.send(FRAME_LEN, TxMeta::default(), &mut |frame| {
+        // An answer may take the reserve: who asks is about to send, and must not be made to wait.
+        let class = if operation == Operation::REPLY { Class::Control } else { Class::Data };
+        iface.send_link_frame(slot, FRAME_LEN, class, &mut |frame| {
             let Some((header, packet)) = frame.split_first_chunk_mut() else { return };
             ethernet::emit(header, destination, source.0, EtherType::ARP);
             if let Some(packet) = packet.first_chunk_mut() {

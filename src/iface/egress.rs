@@ -50,10 +50,13 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
 /// One socket's turn: a few packets, then the next is served.
 fn take_turn(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32, progress: &mut Progress) {
     super::engine::settle_one(links, sockets, ix);
+    let sent_before = progress.sent;
     let step = dispatch(links, sockets, ix, config::PACKETS_PER_TURN, &mut progress.sent);
     sockets.end_turn(ix, links.out.now);
     match step {
         Step::Idle => {}
+        // It took the last room there was: when there is some again, the others come first.
+        Step::NoRoom { .. } if progress.sent > sent_before => sockets.touch(ix),
         Step::More => sockets.touch(ix),
         Step::NoRoom { port } => {
             links.with_port(port, |iface, _| iface.blocked.push_back(&mut sockets.slots, ix));

@@ -42,8 +42,9 @@ pub(crate) fn answer(
     data: &[u8],
 ) -> Taken {
     let src = received.dst;
-    let sent = send(ingress, src, received.src, zone_of(ingress, &received.src), message, data);
-    if sent { Ok(()) } else { Err(DropReason::DeviceBusy) }
+    // If it can't be sent, that is counted where it turns out.
+    send(ingress, src, received.src, zone_of(ingress, &received.src), message, data);
+    Ok(())
 }
 
 /// Sends an error that quotes what it is about, within the rate limit.
@@ -90,7 +91,7 @@ fn send(
     };
     let sent = ingress.links.with_port(route.port, |iface, out| {
         iface.stats.on_icmp_sent();
-        iface.send_or_queue(out, &packet, &route.next_hop, Class::Control, &mut message.followed_by(data))
+        iface.send_or_queue(out, &packet, &route.next_hop, Class::Data, &mut message.followed_by(data))
     });
     sent == Some(true)
 }

@@ -87,8 +87,9 @@ mod on_ethernet {
         let message = Message { kind: NEIGHBOR_ADVERTISEMENT, code: 0, word: u32::from(flags.bits()) << 24 };
         let links = &mut *ingress.links;
         let body = body_of(target, Some((2, links.iface.hardware)));
-        let sent = send(links.iface, &mut links.out, Addr::v6(*target), dst, &message, &body);
-        if sent { Ok(()) } else { Err(DropReason::DeviceBusy) }
+        // If it can't be sent, that is counted where it turns out.
+        send(links.iface, &mut links.out, Addr::v6(*target), dst, &message, &body);
+        Ok(())
     }
 
     const ALL_NODES: Addr = Addr::v6([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
@@ -157,6 +158,7 @@ mod on_ethernet {
         let protocol = IpProtocol::ICMPV6;
         let packet = Packet { src, dst, protocol, hop_limit: HOP_LIMIT, len, segment_len: 0 };
         iface.stats.on_icmp_sent();
-        iface.send_or_queue(out, &packet, &dst, Class::Control, &mut message.followed_by(body))
+        let class = if message.kind == NEIGHBOR_SOLICITATION { Class::Data } else { Class::Control };
+        iface.send_or_queue(out, &packet, &dst, class, &mut message.followed_by(body))
     }
 }

@@ -101,7 +101,7 @@ impl Interface<'_> {
                 if self.hardware_of(next_hop, out.now, &mut hardware) != Resolution::Known {
                     return self.drop_output(DropReason::DeviceBusy);
                 }
-                let quota = self.packets.free_count();
+                let quota = self.egress_quota(class);
                 self.queue(EGRESS, quota, packet, &hardware, class, fill, DropReason::DeviceBusy)
             }
             Sent::Unresolved(index) => self.wait_for(index, packet, class, fill),
@@ -232,6 +232,28 @@ impl Interface<'_> {
             ip = write_ethernet(ip, &self.hardware, hardware, packet)?;
         }
         write_ip(ip, packet, self.ident, !self.offloads(TxChecksum::IPV4))
+    }
+
+    /// How many frames may wait for room in the device: answers to who asks for us as many as there are
+    /// places, all others half of them.
+    fn egress_quota(&self, class: Class) -> usize {
+        if class == Class::Control { usize::MAX } else { self.packets.free_count() }
+    }
+
+    /// Sends a frame that is not IP, or lets it wait for room.
+    pub(crate) fn send_link_frame(
+        &mut self,
+        slot: &mut dyn TxSlot,
+        len: usize,
+        class: Class,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> bool {
+        if slot.send(len, TxMeta::default(), fill) {
+            self.stats.on_link_frame_sent(len);
+            return true;
+        }
+        let quota = self.egress_quota(class);
+        config::HAS_QUEUE && self.packets.push(EGRESS, len, quota, class, fill).is_ok()
     }
 
     /// Hands the frames that wait for room to the device, oldest first, and says whether all are gone.

@@ -288,7 +288,7 @@ fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan) {
         let mut fill = |payload: &mut [u8], _sum: bool| {
             tcp::emit_control(plan, tuple.local_port, tuple.remote_port, payload)
         };
-        if iface.send_or_queue(out, &packet, &route.next_hop, Class::Control, &mut fill) {
+        if iface.send_or_queue(out, &packet, &route.next_hop, Class::Data, &mut fill) {
             count_sent(iface, plan);
         }
     });

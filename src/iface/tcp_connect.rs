@@ -47,6 +47,11 @@ impl<'a> SocketSet<'a> {
         match end {
             Ok((local, port)) => {
                 socket.settle(&context(keys, links.now, links.iface.ip_mtu(), 0), local, port);
+                // The record of an earlier connection would speak for this one once it has ended.
+                if let Some(tuple) = socket.tuple().copied() {
+                    let hash = self.hash_of(&tuple);
+                    self.time_wait.forget(hash, &tuple);
+                }
                 Ok(())
             }
             Err(error) => {

@@ -266,6 +266,8 @@ impl<'a> SocketSet<'a> {
         }
         self.refile_tcp(ix);
         self.stand_in_line(at, ix, |listener| &mut listener.accepted);
+        // If it was complete before, no segment follows that would do so.
+        self.touch(ix);
         self.notify(ix, events);
         self.notify(at, Events::ACCEPTABLE);
         Some(ix)
@@ -292,10 +294,12 @@ impl<'a> SocketSet<'a> {
 
     #[cfg(feature = "alloc")]
     fn make_socket(&mut self, at: u32) -> Option<u32> {
-        let source = self.listener_mut(at)?.source.as_mut().filter(|source| source.left > 0)?;
+        let source = self.listener_mut(at)?.source.as_ref().filter(|source| source.left > 0)?;
         let (rx, tx) = (make_buffer(source.rx_len)?, make_buffer(source.tx_len)?);
-        source.left -= 1;
         let handle = self.insert(Socket::Tcp(tcp::Socket::new(rx, tx))).ok()?;
+        if let Some(source) = self.listener_mut(at).and_then(|listener| listener.source.as_mut()) {
+            source.left -= 1;
+        }
         let ix = self.slots.index_of(handle)?;
         self.touched.remove(&mut self.slots, ix);
         self.entry_mut(ix)?.flags |= Flags::MADE;

@@ -54,6 +54,15 @@ impl<'a> TimeWaitTable<'a> {
         Verdict::Reopen
     }
 
+    /// Forgets a connection, since there is to be a new one between the same ends.
+    #[cfg_attr(not(feature = "tcp-connect"), allow(dead_code))]
+    pub(crate) fn forget(&mut self, hash: u32, tuple: &Tuple) {
+        let mut places = self.places(hash).iter_mut();
+        if let Some(record) = places.find(|record| record.is_used() && record.is_for(tuple)) {
+            *record = TimeWait::EMPTY;
+        }
+    }
+
     /// Keeps a record, in place of the one that would go first if there is no room.
     pub(crate) fn insert(&mut self, hash: u32, record: &TimeWait, now: Ticks) {
         let mut places = self.places(hash).iter_mut();

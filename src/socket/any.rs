@@ -92,7 +92,7 @@ impl Socket<'_> {
             #[cfg(feature = "socket-tcp")]
             Socket::Tcp(socket) => socket.wish().is_some() || socket.plan(cx, &mut tcp::Plan::none()),
             #[cfg(feature = "socket-tcp")]
-            Socket::TcpListener(listener) => listener.deadline().is_some_and(|at| at.is_due(cx.ticks)),
+            Socket::TcpListener(listener) => listener.has_work(cx.ticks),
             Socket::Vacant(_) => false,
         }
     }

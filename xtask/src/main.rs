@@ -5,6 +5,7 @@ mod firmware;
 mod fuzz;
 mod instructions;
 mod network;
+mod sim;
 mod size;
 mod steps;
 mod test;
@@ -35,6 +36,8 @@ enum Task {
     Size(size::Arguments),
     /// Instructions per TCP segment, UDP packet and poll_at, beside idle connections
     Instructions(instructions::Arguments),
+    /// Two stacks on bad links in virtual time, from many seeds
+    Sim(sim::Arguments),
     /// Fuzzes a target with cargo-fuzz
     Fuzz(fuzz::Arguments),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Firmware(arguments) => firmware::run(&arguments),
         Task::Size(arguments) => size::run(&arguments),
         Task::Instructions(arguments) => instructions::run(&arguments),
+        Task::Sim(arguments) => sim::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match done {

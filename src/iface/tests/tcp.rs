@@ -390,3 +390,93 @@ fn a_connection_without_a_route_times_out() {
     pair.step();
     assert_eq!(pair.a.tcp(client).error(), Some(Error::Unreachable));
 }
+
+/// What the listener may make is not used up by attempts for which the set has no slot.
+#[test]
+fn a_full_set_costs_a_listener_nothing_but_time() {
+    let mut pair = Pair::new();
+    let mut slots: Vec<_> = (0..2).map(|_| crate::iface::SocketSlot::EMPTY).collect();
+    let mut set = SocketSet::new(&mut slots[..], Keys::new([2; 32]));
+    let mut listener = Listener::new(vec![HalfOpen::EMPTY; 4]);
+    listener.set_buffers(1_000, 1_000, 2);
+    let listener = set.add(listener);
+    set.listen(listener, 80).unwrap();
+    let filler = set.add(socket(10));
+    let client = pair.connect(80);
+    let mut run = |set: &mut SocketSet<'_>, millis| {
+        for _ in 0..millis {
+            pair.a.poll(pair.now);
+            pair.b.iface.poll(pair.now, &mut pair.b.wire, set);
+            pair.b.wire.to_stack.append(&mut pair.a.wire.from_stack);
+            pair.a.wire.to_stack.append(&mut pair.b.wire.from_stack);
+            pair.now += Duration::from_millis(1);
+        }
+    };
+    run(&mut set, 20_000);
+    assert_eq!(set.accept(listener), None);
+    set.remove(filler);
+    run(&mut set, 10_000);
+    assert!(set.accept(listener).is_some());
+    assert_eq!(pair.a.state(client), State::Established);
+}
+
+#[test]
+fn closed_is_reported_once_even_if_the_last_ack_has_to_wait() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(4);
+    let client = pair.connect(80);
+    pair.run(10);
+    let server = pair.b.sockets.accept(listener).unwrap();
+    pair.a.tcp(client).close();
+    pair.run(100);
+    while pair.a.sockets.next_ready().is_some() {}
+    pair.b.tcp(server).close();
+    pair.a.wire.room = 0;
+    pair.run(10);
+    assert_eq!(pair.a.state(client), State::TimeWait, "its last ACK finds no room");
+    let first = pair.a.sockets.next_ready().unwrap().1;
+    assert!(first.contains(Events::PEER_CLOSED) && !first.contains(Events::CLOSED));
+    pair.a.wire.room = 100;
+    pair.run(10);
+    assert_eq!(pair.a.state(client), State::Closed);
+    assert_eq!(pair.a.sockets.next_ready(), Some((client, Events::CLOSED)));
+    assert_eq!(pair.a.sockets.next_ready(), None);
+}
+
+/// A connection that is removed leaves nothing behind, and an earlier one does not speak for it.
+#[test]
+fn a_new_connection_ends_the_time_wait_of_an_earlier_one_between_the_same_ends() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(4);
+    for round in 0..2 {
+        let client = pair.a.sockets.add(socket(8_192));
+        let Pair { now, a, .. } = &mut pair;
+        a.iface.connect(*now, &mut a.sockets, client, (SERVER, 80), 50_000).unwrap();
+        assert_eq!(a.sockets.time_wait_count(), 0, "round {round}");
+        pair.run(10);
+        let server = pair.b.sockets.accept(listener).unwrap();
+        pair.a.tcp(client).close();
+        pair.run(10);
+        pair.b.tcp(server).close();
+        pair.run(100);
+        assert_eq!(pair.a.sockets.time_wait_count(), 1);
+        pair.a.sockets.remove(client);
+    }
+}
+
+/// The peer has sent its request already, and would only learn by repeating it that it was taken.
+#[test]
+fn a_connection_that_waited_for_a_socket_is_acknowledged_at_once() {
+    let mut pair = Pair::new();
+    let listener = pair.listener(4);
+    pair.b.sockets.get_mut::<Listener>(listener).set_backlog(1);
+    let clients = [pair.connect(80), pair.connect(80)];
+    pair.run(100);
+    let first = pair.b.sockets.accept(listener).unwrap();
+    assert_eq!(pair.b.iface.poll_at(pair.now, &mut pair.b.sockets), Some(pair.now), "there is room for one");
+    pair.b.poll(pair.now);
+    let second = pair.b.sockets.accept(listener).unwrap();
+    assert_eq!(pair.b.wire.from_stack.len(), 1, "its ACK");
+    assert_eq!(clients.map(|client| pair.a.state(client)), [State::Established; 2]);
+    assert_eq!([first, second].map(|server| pair.b.state(server)), [State::Established; 2]);
+}

@@ -268,6 +268,13 @@ impl SimPort {
         lock(&self.link).from(self.end).config = config;
     }
 
+    /// Changes the times in which nothing passes, from now on. The link begins up.
+    pub fn set_flap(&mut self, now: Instant, flap: Option<Flap>) {
+        let mut link = lock(&self.link);
+        link.advance(now);
+        link.schedule.restart(flap);
+    }
+
     /// Pulls the cable out or puts it back, for both ends.
     pub fn set_cable(&mut self, now: Instant, is_in: bool) {
         let mut link = lock(&self.link);

@@ -23,6 +23,11 @@ impl Schedule {
         Schedule { flap, rng, is_up: true, change_at: None }
     }
 
+    /// Begins anew, with the link up.
+    pub(super) fn restart(&mut self, flap: Option<Flap>) {
+        (self.flap, self.is_up, self.change_at) = (flap, true, None);
+    }
+
     /// The next change up to `now`, if there is one left: when, and whether the link is up then.
     pub(super) fn step(&mut self, now: Instant) -> Option<(Instant, bool)> {
         let flap = self.flap?;

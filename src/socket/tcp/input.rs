@@ -241,8 +241,9 @@ impl Connection {
         match self.state.next(Step::FinAcked) {
             State::Closed => self.finish(),
             State::TimeWait => {
+                // It is closed once its last ACK is sent.
                 self.enter_time_wait(cx.ticks);
-                Events::CLOSED
+                Events::empty()
             }
             state => {
                 self.state = state;
@@ -339,7 +340,6 @@ impl Connection {
         self.state = self.state.next(Step::Fin);
         if self.state == State::TimeWait {
             self.enter_time_wait(cx.ticks);
-            return Events::PEER_CLOSED | Events::READABLE | Events::CLOSED;
         }
         Events::PEER_CLOSED | Events::READABLE
     }

