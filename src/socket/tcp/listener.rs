@@ -463,7 +463,8 @@ impl<'a> Listener<'a> {
 
     /// Whether a SYN-ACK is due, or a complete connection may be given a socket if there is one.
     pub(crate) fn has_work(&self, now: Ticks) -> bool {
-        self.due.is_some_and(|due| due.is_due(now)) || (self.has_room() && self.next_acked().is_some())
+        self.due.is_some_and(|due| due.is_due(now))
+            || (self.accepted.count < self.backlog && self.next_acked().is_some())
     }
 
     /// A SYN-ACK whose time has come. Call it while there is room to send, until it has none.
