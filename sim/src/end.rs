@@ -318,11 +318,11 @@ impl End {
                 return Wish::Release;
             }
             Finish::CloseLast if !self.has_eof => {}
-            Finish::Close | Finish::CloseLast if self.sent == self.plan.len && self.closed_len.is_none() => {
-                if is_connected {
-                    self.closed_len = Some(self.sent);
-                    socket.close();
-                }
+            Finish::Close | Finish::CloseLast
+                if self.sent == self.plan.len && self.closed_len.is_none() && is_connected =>
+            {
+                self.closed_len = Some(self.sent);
+                socket.close();
             }
             _ => {}
         }

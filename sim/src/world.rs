@@ -338,7 +338,7 @@ impl World<'_> {
 
     fn is_startable(&self, index: usize) -> bool {
         let (end, connection) = (&self.ends[index], self.connection(index));
-        let is_active = index % 2 == 0 || connection.is_simultaneous;
+        let is_active = index.is_multiple_of(2) || connection.is_simultaneous;
         if !is_active || end.stage != Stage::Waiting || self.starts_at(index).is_none_or(|at| at > self.now) {
             return false;
         }
@@ -348,7 +348,7 @@ impl World<'_> {
     /// When a client begins, if that is known.
     fn starts_at(&self, index: usize) -> Option<Instant> {
         let (end, connection) = (&self.ends[index], self.connection(index));
-        let is_active = index % 2 == 0 || connection.is_simultaneous;
+        let is_active = index.is_multiple_of(2) || connection.is_simultaneous;
         if !is_active || end.stage != Stage::Waiting {
             return None;
         }
@@ -476,7 +476,7 @@ impl World<'_> {
         let server = &self.ends[index ^ 1];
         let is_single = matches!(self.hosts[server.host].plan.server.kind, ServerKind::Sockets(_));
         let is_refused = matches!(end.error, Some(Error::Refused));
-        let is_plain = index % 2 == 0 && !self.connection(index).is_simultaneous;
+        let is_plain = index.is_multiple_of(2) && !self.connection(index).is_simultaneous;
         is_plain && is_refused && is_single && end.tries < MOST_TRIES && server.stage == Stage::Waiting
     }
 
