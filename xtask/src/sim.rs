@@ -62,6 +62,7 @@ fn planted() -> Result<()> {
         command.env("CARGO_TARGET_DIR", copies.join("target"));
         let output = command.stderr(Stdio::inherit()).output().context("cargo")?;
         let output = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.contains(" seeds ("), "{name}: the swarm did not run:\n{output}");
         match output.lines().find(|line| line.starts_with("FAILED seed")) {
             Some(line) => println!("{name}: found, {}", line.trim_start_matches("FAILED ")),
             None => bail!("{name}: not found within 1,000 seeds\n{output}"),
@@ -76,10 +77,14 @@ fn copy_sources(root: &Path, to: &Path) -> Result<()> {
     if to.exists() {
         fs::remove_dir_all(to)?;
     }
-    for folder in ["src", "sim", "tests"] {
+    for folder in ["src", "sim", "tests", "examples"] {
         copy_folder(&root.join(folder), &to.join(folder))?;
     }
-    fs::copy(root.join("Cargo.lock"), to.join("Cargo.lock"))?;
+    for file in ["Cargo.lock", "README.md"] {
+        if root.join(file).exists() {
+            fs::copy(root.join(file), to.join(file))?;
+        }
+    }
     let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
     let is_members = |line: &&str| line.starts_with("members = ");
     let members = manifest.lines().find(is_members).context("Cargo.toml has no line of members")?;
