@@ -319,7 +319,7 @@ impl End {
             }
             Finish::CloseLast if !self.has_eof => {}
             Finish::Close | Finish::CloseLast
-                if self.sent == self.plan.len && self.closed_len.is_none() && is_connected =>
+                if is_connected && self.sent == self.plan.len && self.closed_len.is_none() =>
             {
                 self.closed_len = Some(self.sent);
                 socket.close();

@@ -137,7 +137,8 @@ impl<'a> Host<'a> {
         while self.listening.len() + in_use < count {
             let socket = new_socket(self.plan.server.rx_len, self.plan.server.tx_len);
             let Ok(handle) = memory::in_stack(|| self.sockets.try_add(socket)) else { return };
-            if handle_is_odd(handle, self.listening.len()) {
+            // Half of them by mark, half by the set.
+            if self.listening.len() % 2 == 1 {
                 self.sockets.get_mut::<Socket<'_>>(handle).listen(PORT).expect("a new socket can listen");
             } else {
                 self.sockets.listen(handle, PORT).expect("sockets can share a port");
@@ -153,9 +154,4 @@ impl<'a> Host<'a> {
             _ => None,
         })
     }
-}
-
-/// Half of the sockets listen by mark, half by the set.
-fn handle_is_odd(_handle: SocketHandle, count: usize) -> bool {
-    count % 2 == 1
 }

@@ -1,7 +1,7 @@
 //! A simulation swarm: each seed makes two stacks on a bad link, with connections that end at random, in
 //! virtual time, and checks that nothing goes wrong that must not.
 //!
-//! `world` steps time and does the checking, `plan` draws what happens, `end` is the application at one
+//! `world` steps time, `verdict` says what must hold, `plan` draws what happens, `end` is the application at one
 //! end of a connection, `observer` judges what is on the wire. A failure prints its seed; with `--seed S`
 //! and `RUST_LOG=trace` it is replayed, frame by frame.
 
@@ -14,6 +14,7 @@ mod observer;
 mod plan;
 mod port;
 mod stream;
+mod verdict;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

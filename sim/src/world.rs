@@ -2,8 +2,8 @@
 
 use goldcrest::iface::{Handler, SocketHandle, SocketSlot};
 use goldcrest::phy::{Device, SimLink};
+use goldcrest::socket::Events;
 use goldcrest::socket::tcp::{ConnectError, Error, Socket, State};
-use goldcrest::socket::{Events, Socket as AnySocket};
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::IpEndpoint;
 
@@ -11,26 +11,26 @@ use crate::coverage::Coverage;
 use crate::end::{End, Stage, Wish};
 use crate::host::{Host, PORT, address, new_socket};
 use crate::memory;
-use crate::plan::{ConnectionPlan, Finish, Plan, ServerKind};
+use crate::plan::{ConnectionPlan, Plan, ServerKind};
 
 /// Longer than any run that goes well.
 const DEADLINE: Duration = Duration::from_secs(3_600);
 /// How often in a row a stack may want to be polled at the same instant.
 const MOST_SPINS: u32 = 2_000;
 /// How often a client tries where a server may lack sockets.
-const MOST_TRIES: u32 = 40;
+pub(crate) const MOST_TRIES: u32 = 40;
 
 /// Everything there is in one run.
-struct World<'a> {
-    plan: &'a Plan,
-    now: Instant,
-    hosts: [Host<'a>; 2],
+pub(crate) struct World<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) now: Instant,
+    pub(crate) hosts: [Host<'a>; 2],
     /// Two for each connection: the client's, the server's.
-    ends: Vec<End>,
+    pub(crate) ends: Vec<End>,
     /// What else happens, latest first.
     cable: Vec<(Instant, bool)>,
     heal_at: Option<Instant>,
-    coverage: Coverage,
+    pub(crate) coverage: Coverage,
 }
 
 /// Runs one seed. `Err` says what went wrong.
@@ -174,21 +174,6 @@ impl World<'_> {
         self.check_bounds(host)
     }
 
-    /// What a stack holds is bounded by what it was given.
-    fn check_bounds(&self, host: usize) -> Result<(), String> {
-        let this = &self.hosts[host];
-        let most = self.plan.connections.len() + MOST_TRIES as usize + 17;
-        if this.sockets.len() > this.plan.slots.unwrap_or(most) {
-            return Err(format!("host {host} has {} sockets", this.sockets.len()));
-        }
-        if this.sockets.time_wait_count() > this.plan.time_wait
-            || this.iface.neighbor_count() > this.plan.neighbors
-        {
-            return Err(format!("host {host} keeps more than it has room for"));
-        }
-        Ok(())
-    }
-
     /// Takes the events of a host and gives them to whom they are for.
     fn report(&mut self, host: usize) -> Result<(), String> {
         while let Some((handle, events)) = self.hosts[host].sockets.next_ready() {
@@ -292,7 +277,7 @@ impl World<'_> {
             if self.ends[index].host != host {
                 continue;
             }
-            if self.is_startable(index) {
+            if self.starts_at(index).is_some_and(|at| at <= now) {
                 self.start(index)?;
                 any = true;
             } else if self.ends[index].stage == Stage::Open && self.ends[index].is_called(now) {
@@ -334,15 +319,6 @@ impl World<'_> {
             }
         }
         Ok(())
-    }
-
-    fn is_startable(&self, index: usize) -> bool {
-        let (end, connection) = (&self.ends[index], self.connection(index));
-        let is_active = index.is_multiple_of(2) || connection.is_simultaneous;
-        if !is_active || end.stage != Stage::Waiting || self.starts_at(index).is_none_or(|at| at > self.now) {
-            return false;
-        }
-        true
     }
 
     /// When a client begins, if that is known.
@@ -529,103 +505,6 @@ impl World<'_> {
                 && host.device.port.in_flight() == 0
         };
         self.ends.iter().all(is_done) && self.hosts.iter().all(is_quiet)
-    }
-
-    /// What must hold when all is over.
-    fn check_end(&self) -> Result<(), String> {
-        for (number, host) in self.hosts.iter().enumerate() {
-            if host.sockets.len() != host.idle_count() {
-                return Err(format!(
-                    "host {number} is left with {} sockets, not {}",
-                    host.sockets.len(),
-                    host.idle_count()
-                ));
-            }
-            for (_, socket) in host.sockets.iter() {
-                if let AnySocket::TcpListener(listener) = socket
-                    && listener.half_open_count() > 0
-                {
-                    return Err(format!("host {number} is left with half-open connections"));
-                }
-            }
-        }
-        for pair in self.ends.chunks(2) {
-            let [client, server] = pair else { continue };
-            self.check_connection(client, server)?;
-        }
-        self.check_storm()
-    }
-
-    /// In a calm world a connection that nobody breaks is whole.
-    fn check_connection(&self, client: &End, server: &End) -> Result<(), String> {
-        if !self.plan.is_calm || !client.is_whole_owed || !server.is_whole_owed {
-            return Ok(());
-        }
-        for (end, peer) in [(client, server), (server, client)] {
-            let is_whole = end.has_eof && end.got == peer.plan.len && end.sent == end.plan.len;
-            if !is_whole || end.error.is_some() {
-                return Err(format!("connection {} is not whole", end.number / 2));
-            }
-        }
-        Ok(())
-    }
-
-    /// A bound on the frames for what there was to say.
-    fn check_storm(&self) -> Result<(), String> {
-        for (number, host) in self.hosts.iter().enumerate() {
-            let observer = host.device.observer.borrow();
-            let seconds = self.now.total_millis() as u64 / 1_000;
-            let few = 200 * self.ends.len() as u64 + 4 * seconds * self.ends.len() as u64;
-            let most = few + 2 * observer.received + observer.fresh_octets / 40;
-            if observer.sent > most {
-                return Err(format!(
-                    "host {number} sent {} frames, for {} received and {} octets in {seconds} s",
-                    observer.sent, observer.received, observer.fresh_octets
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Coverage {
-        let (most, refused) = memory::books();
-        let coverage = &mut self.coverage;
-        coverage.seeds = 1;
-        coverage.calm = u64::from(self.plan.is_calm);
-        coverage.refused_allocations = refused;
-        coverage.most_held = most.max(0) as u64;
-        coverage.virtual_seconds = self.now.total_millis() as u64 / 1_000;
-        coverage.connections = self.plan.connections.len() as u64;
-        for end in &self.ends {
-            coverage.octets += end.got as u64;
-            coverage.in_place += end.in_place;
-            coverage.whole += u64::from(end.has_eof);
-            coverage.note_end(end.error, end.is_aborted, end.plan.finish == Finish::Release);
-        }
-        for host in &self.hosts {
-            let observer = host.device.observer.borrow();
-            coverage.frames += observer.sent;
-            coverage.add_again(&observer.again);
-            coverage.add_path(&host.device.port.tx_counters());
-        }
-        self.coverage
-    }
-
-    fn explain(&self, what: &str) -> String {
-        let mut text = format!("at {}: {what}\n", self.now);
-        for end in &self.ends {
-            text += &format!("  {}\n", end.summary());
-        }
-        for (number, host) in self.hosts.iter().enumerate() {
-            let states: Vec<State> = host.states().collect();
-            text += &format!(
-                "  host {number}: {} sockets, {states:?}, wants to be polled at {:?}, {} frames on the way\n",
-                host.sockets.len(),
-                host.poll_at,
-                host.device.port.in_flight()
-            );
-        }
-        text
     }
 }
 
