@@ -17,6 +17,8 @@ pub(crate) const HAS_FAST_PATHS: bool = cfg!(target_pointer_width = "64");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
+/// Whether frames, packets and segments are counted for SNMP.
+pub(crate) const HAS_MIB: bool = cfg!(feature = "stats-mib");
 /// Whether the application can have hooks.
 pub(crate) const HAS_HOOKS: bool = cfg!(feature = "iface-hooks");
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
