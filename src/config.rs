@@ -17,6 +17,8 @@ pub(crate) const HAS_FAST_PATHS: bool = cfg!(target_pointer_width = "64");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
+/// Whether frames, packets and segments are counted for SNMP.
+pub(crate) const HAS_MIB: bool = cfg!(feature = "stats-mib");
 /// Whether the application can have hooks.
 pub(crate) const HAS_HOOKS: bool = cfg!(feature = "iface-hooks");
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
@@ -54,7 +56,7 @@ pub(crate) const ICMP_ERROR_BURST: u16 = 50;
 /// Ticks after which another may be sent: about 100 a second.
 pub(crate) const ICMP_ERROR_INTERVAL: u32 = 10;
 /// How many separate ranges of out-of-order data a TCP receiver keeps track of.
-pub const ASSEMBLER_RANGES: usize = 4;
+pub const ASSEMBLER_RANGES: usize = if cfg!(feature = "tcp-many-holes") { 4 } else { 1 };
 
 /// First and last ephemeral port (RFC 6335 §6); their number is a power of two.
 pub const EPHEMERAL_PORTS: (u16, u16) = (49_152, 65_535);

@@ -1,5 +1,7 @@
 //! Counters: why a packet was dropped, and what SNMP will read.
 
+use crate::config;
+
 /// Why a received packet, or one to be sent, went no further. Each has its own counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -96,7 +98,8 @@ impl DropReason {
 
 /// All the counters of one interface.
 ///
-/// All wrap at 2^32, as SNMP's Counter32 does.
+/// All wrap at 2^32, as SNMP's Counter32 does. Without the feature `stats-mib` the fields stay 0, and only
+/// drops are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(C)]
@@ -130,6 +133,15 @@ pub struct Stats {
     /// RFC 4022 `tcpOutRsts`.
     pub tcp_out_rsts: u32,
     drops: [u32; DROP_REASONS],
+}
+
+/// Counts `by` more of something that SNMP reads; only what is dropped is counted by machines that nobody
+/// asks.
+#[inline]
+pub(crate) fn count(counter: &mut u32, by: u32) {
+    if config::HAS_MIB {
+        *counter = counter.wrapping_add(by);
+    }
 }
 
 impl Stats {
@@ -171,26 +183,26 @@ impl Stats {
 
     pub(crate) fn on_frame_sent(&mut self, len: usize) {
         self.on_link_frame_sent(len);
-        self.ip_out_requests = self.ip_out_requests.wrapping_add(1);
+        count(&mut self.ip_out_requests, 1);
     }
 
     /// A frame that carries no IP.
     pub(crate) fn on_link_frame_sent(&mut self, len: usize) {
-        self.out_frames = self.out_frames.wrapping_add(1);
-        self.out_octets = self.out_octets.wrapping_add(len as u32);
+        count(&mut self.out_frames, 1);
+        count(&mut self.out_octets, len as u32);
     }
 
     pub(crate) fn on_icmp_received(&mut self) {
-        self.icmp_in_msgs = self.icmp_in_msgs.wrapping_add(1);
+        count(&mut self.icmp_in_msgs, 1);
     }
 
     pub(crate) fn on_icmp_sent(&mut self) {
-        self.icmp_out_msgs = self.icmp_out_msgs.wrapping_add(1);
+        count(&mut self.icmp_out_msgs, 1);
     }
 
     pub(crate) fn on_frame_received(&mut self, len: usize) {
-        self.in_frames = self.in_frames.wrapping_add(1);
-        self.in_octets = self.in_octets.wrapping_add(len as u32);
+        count(&mut self.in_frames, 1);
+        count(&mut self.in_octets, len as u32);
     }
 
     pub(crate) fn on_drop(&mut self, reason: DropReason) {

@@ -13,7 +13,7 @@ use super::socket_set::SocketSet;
 use super::{arp, icmpv4, icmpv6};
 use crate::config;
 use crate::phy::RxMeta;
-use crate::stats::DropReason;
+use crate::stats::{self, DropReason};
 use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
 
 /// What every step of the way in works on.
@@ -172,8 +172,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             _ => self.unknown_protocol(received),
         };
         if delivered.is_ok() {
-            let delivers = &mut self.links.iface.stats.ip_in_delivers;
-            *delivers = delivers.wrapping_add(1);
+            stats::count(&mut self.links.iface.stats.ip_in_delivers, 1);
         }
         delivered
     }

@@ -13,7 +13,7 @@ use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
 use crate::socket::tcp::{self, Kind, Plan, Segment, Verdict};
 use crate::socket::{Events, Socket, Tuple};
-use crate::stats::DropReason;
+use crate::stats::{self, DropReason};
 use crate::storage::{Class, list_of, lists};
 use crate::time::{Instant, Ticks};
 use crate::wire::tcp::Options;
@@ -33,8 +33,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if !received.unicast {
             return Err(DropReason::BadSource);
         }
-        let in_segs = &mut self.links.iface.stats.tcp_in_segs;
-        *in_segs = in_segs.wrapping_add(1);
+        stats::count(&mut self.links.iface.stats.tcp_in_segs, 1);
         let mut segment = Segment {
             seq: header.seq(),
             ack: header.ack(),
@@ -223,9 +222,8 @@ fn packet_for(tuple: &Tuple, plan: &Plan, hop_limit: u8) -> Packet {
 
 fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
     let stats = &mut iface.stats;
-    stats.tcp_out_segs = stats.tcp_out_segs.wrapping_add(1);
-    let is_reset = plan.kind == Kind::Reset;
-    stats.tcp_out_rsts = stats.tcp_out_rsts.wrapping_add(u32::from(is_reset));
+    stats::count(&mut stats.tcp_out_segs, 1);
+    stats::count(&mut stats.tcp_out_rsts, u32::from(plan.kind == Kind::Reset));
     let is_again = matches!(
         plan.kind,
         Kind::RtoRetransmit
@@ -235,7 +233,7 @@ fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
             | Kind::SynAckRetransmit
             | Kind::FinRetransmit
     );
-    stats.tcp_retrans_segs = stats.tcp_retrans_segs.wrapping_add(u32::from(is_again));
+    stats::count(&mut stats.tcp_retrans_segs, u32::from(is_again));
 }
 
 /// What the socket would send now counts as sent and lost, so that its own timers say how often it

@@ -9,7 +9,7 @@ use super::socket_set::{HandleError, SocketSet};
 use crate::config;
 use crate::socket::udp::{self, BindError};
 use crate::socket::{Events, Socket};
-use crate::stats::DropReason;
+use crate::stats::{self, DropReason};
 use crate::storage::{Class, NIL, SocketHandle};
 use crate::wire::udp::{HEADER_LEN, Header};
 use crate::wire::{Addr, IpListenEndpoint, IpProtocol};
@@ -110,8 +110,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if !self.meta.checksum_ok && !header.is_checksum_valid(data, &received.src, &received.dst) {
             return Err(DropReason::Checksum);
         }
-        let in_datagrams = &mut self.links.iface.stats.udp_in_datagrams;
-        *in_datagrams = in_datagrams.wrapping_add(1);
+        stats::count(&mut self.links.iface.stats.udp_in_datagrams, 1);
         let port = header.dst_port();
         let peer = udp::Peer {
             remote: received.src,
@@ -207,8 +206,7 @@ fn send(
                 iface.wait_for(neighbor, &packet, Class::Data, &mut fill);
             }
         }
-        let out_datagrams = &mut iface.stats.udp_out_datagrams;
-        *out_datagrams = out_datagrams.wrapping_add(1);
+        stats::count(&mut iface.stats.udp_out_datagrams, 1);
         sent
     });
     (sent == Some(Sent::NoRoom)).then_some(route.port)

@@ -145,7 +145,7 @@ impl Assembler {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tcp-many-holes"))]
 mod tests {
     use super::super::testing::XorShift;
     use super::*;

@@ -14,6 +14,8 @@ mod no_hash;
 mod no_pool;
 #[cfg(not(feature = "socket-tcp"))]
 mod no_timers;
+#[cfg(any(test, not(feature = "tcp-many-holes")))]
+mod one_range;
 mod packet_buffer;
 mod packet_cell;
 #[cfg(feature = "iface-queue")]
@@ -25,7 +27,9 @@ pub(crate) mod slots;
 #[cfg(any(test, all(feature = "socket-tcp", feature = "iface-scale")))]
 mod timers;
 
-pub(crate) use assembler::{Assembler, TooManyHoles};
+#[cfg(feature = "tcp-many-holes")]
+pub(crate) use assembler::Assembler;
+pub(crate) use assembler::TooManyHoles;
 #[cfg(feature = "iface-scale")]
 pub(crate) use hash::Table;
 pub(crate) use lists::{List, ReadyList, list_of};
@@ -35,6 +39,8 @@ pub(crate) use no_hash::Table;
 pub use no_pool::PacketPool;
 #[cfg(not(feature = "socket-tcp"))]
 pub(crate) use no_timers::Timers;
+#[cfg(not(feature = "tcp-many-holes"))]
+pub(crate) use one_range::Assembler;
 pub use packet_buffer::{EnqueueError, PacketBuffer, PacketMetadata};
 pub use packet_cell::PacketCell;
 pub(crate) use packet_cell::{Class, PoolError};

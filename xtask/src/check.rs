@@ -16,15 +16,16 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, each mechanism", "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks"),
     (
         "IPv4, alloc, big tables",
-        "alloc,medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-scale,iface-ephemeral",
+        "alloc,medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-scale,iface-ephemeral,stats-mib",
     ),
-    ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive"),
+    ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive,tcp-many-holes"),
     ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,socket-udp,iface-router,iface-queue,iface-hooks,iface-scale,iface-ephemeral,phy-loopback,phy-tracer",
+         tcp-user-timeout,socket-udp,iface-router,iface-queue,iface-hooks,iface-scale,iface-ephemeral,\
+         stats-mib,phy-loopback,phy-tracer",
     ),
     (
         "router, no alloc",
@@ -91,7 +92,7 @@ pub(crate) fn steps() -> Vec<Step> {
         "unit tests without iface-scale",
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
          proto-ipv6,socket-udp,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,tcp-user-timeout,iface-router,\
-         iface-queue,iface-hooks,iface-ephemeral",
+         iface-queue,iface-hooks,iface-ephemeral,stats-mib",
     ));
     steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118"));
     steps
