@@ -85,6 +85,10 @@ pub(super) struct Connection {
     pub(super) tuple: Tuple,
 }
 
+/// How long the engine goes on with a connection that its owner has let go of and that gets no further, in
+/// ticks.
+const ORPHAN_TIMEOUT: u32 = ticks_of_ms(config::TCP_ORPHAN_TIMEOUT);
+
 const CHALLENGE_INTERVAL: u32 = ticks_of_ms(config::TCP_CHALLENGE_INTERVAL);
 
 impl Connection {
@@ -255,7 +259,7 @@ impl Connection {
     pub(super) fn orphan(&mut self, now: Ticks) {
         self.marks |= Marks::ORPHAN;
         if self.state != State::TimeWait {
-            self.timers.set(Timer::Idle, now.after(ticks_of_ms(config::TCP_ORPHAN_TIMEOUT)));
+            self.timers.set(Timer::Idle, now.after(ORPHAN_TIMEOUT));
         }
     }
 
@@ -386,7 +390,13 @@ impl Connection {
             return self.finish();
         }
         if self.marks.contains(Marks::ORPHAN) {
-            return self.fail(Error::TimedOut, side);
+            // A slow peer is no dead one: the time counts from the last progress.
+            let due = self.progress_at.after(ORPHAN_TIMEOUT);
+            if due.is_due(now) {
+                return self.fail(Error::TimedOut, side);
+            }
+            self.timers.set(Timer::Idle, due);
+            return Events::empty();
         }
         self.on_silence(now, side)
     }

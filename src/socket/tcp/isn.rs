@@ -1,4 +1,4 @@
-//! Initial sequence numbers (RFC 6528): a keyed function of the connection plus a clock of 4 µs.
+//! Initial sequence numbers (RFC 6528): a keyed function of the connection plus a clock of 62.5 ns.
 
 use crate::rand::{Domain, Keys};
 use crate::socket::Tuple;
@@ -16,5 +16,5 @@ pub(super) fn isn(keys: &Keys, tuple: &Tuple, now: Instant) -> SeqNum {
     // RFC 9293 §3.4.1 (MUST-8), RFC 6528 §3: the clock keeps incarnations apart, the hash keeps
     // others from guessing.
     let offset = keys.hash(Domain::Isn, &[a, b, c, d, e, f, g, h, ports]) as u32;
-    SeqNum(offset.wrapping_add((now.total_micros() >> 2) as u32))
+    SeqNum(offset.wrapping_add((now.total_micros() << 4) as u32))
 }

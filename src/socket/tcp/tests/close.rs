@@ -135,6 +135,23 @@ fn an_orphan_is_finished_without_its_owner() {
     assert_eq!(pair.ends[B].error(), Some(Error::Reset));
 }
 
+/// A slow reader is no dead one: the deadline counts from the last progress.
+#[test]
+fn an_orphan_that_makes_progress_is_not_cut_off() {
+    let mut pair = Pair::established(1_000, 8_000);
+    pair.ends[A].send_slice(&[9; 8_000]).unwrap();
+    let cx = context!(pair.keys, pair.now, MTU);
+    pair.ends[A].orphan(&cx);
+    let mut read = 0;
+    for _ in 0..8 {
+        pair.run(Duration::from_secs(20));
+        let mut data = [0; 1_000];
+        read += pair.ends[B].recv_slice(&mut data).unwrap();
+    }
+    assert_eq!(read, 8_000, "over 160 s");
+    assert_eq!(pair.ends[B].error(), None);
+}
+
 #[test]
 fn an_orphan_of_the_handshake_has_its_deadline_too() {
     let mut pair = Pair::new(5_000, 5_000);
