@@ -31,8 +31,11 @@ pub const DEFAULT_HOP_LIMIT: u8 = 64;
 /// The largest table of routes that grows by itself.
 pub const MAX_ROUTES: usize = 1_024;
 
-/// Ticks that a confirmed neighbour counts as reachable (RFC 4861 §10: 30 s).
-pub(crate) const NEIGHBOR_REACHABLE: u32 = 30 * TICKS_PER_SEC;
+/// Whether neighbours that were not heard of for a while are probed, not just asked for anew.
+pub(crate) const HAS_NUD: bool = cfg!(feature = "iface-nud");
+/// Ticks that a confirmed neighbour counts as reachable (RFC 4861 §10: 30 s); without probes, that an entry
+/// is good for (RFC 1122 §2.3.2.1: about a minute).
+pub(crate) const NEIGHBOR_REACHABLE: u32 = if HAS_NUD { 30 } else { 60 } * TICKS_PER_SEC;
 /// Ticks between the use of a stale neighbour and the first probe (RFC 4861 §10: 5 s).
 pub(crate) const NEIGHBOR_DELAY: u32 = 5 * TICKS_PER_SEC;
 /// Ticks between two solicitations (RFC 4861 §10: 1 s).

@@ -129,6 +129,7 @@ fn expire(sockets: &mut SocketSet<'_>, now: Instant, ip_mtu: usize) {
 }
 
 /// What a socket is told of the world.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(crate) fn context(
     keys: &crate::rand::Keys,
     now: Instant,
@@ -145,7 +146,6 @@ pub(crate) fn context(
 }
 
 /// The same for the path by this interface.
-#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(crate) fn context_of<'k>(
     keys: &'k crate::rand::Keys,
     now: Instant,

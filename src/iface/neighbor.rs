@@ -2,7 +2,8 @@
 //!
 //! One table and one state machine serve ARP (RFC 826) and Neighbor Discovery (RFC 4861 §7.3), with
 //! unreachability detection for both: a neighbour that has not been confirmed for a while is probed by
-//! unicast when it is used, and forgotten if it stays silent.
+//! unicast when it is used, and forgotten if it stays silent. Without `iface-nud` there are no probes: what
+//! is known for a minute is asked for again (RFC 1122 §2.3.2.1).
 //!
 //! ```text
 //!   Free --used--> Incomplete --answer--> Reachable --30 s--> Stale --used--> Delay --5 s--> Probe
@@ -128,9 +129,14 @@ impl<'a> NeighborCache<'a> {
         if entry.state == State::Incomplete {
             return Some(Resolution::Pending(index));
         }
+        let is_expired = entry.state == State::Reachable && entry.due.is_due(now);
+        if !config::HAS_NUD && is_expired {
+            entry.enter(State::Incomplete, now);
+            self.due_by(now);
+            return Some(Resolution::Pending(index));
+        }
         *hardware = entry.hardware;
-        let expired = entry.state == State::Reachable && entry.due.is_due(now);
-        if expired || entry.state == State::Stale {
+        if config::HAS_NUD && (is_expired || entry.state == State::Stale) {
             let due = now.after(config::NEIGHBOR_DELAY);
             entry.enter(State::Delay, due);
             self.due_by(due);
@@ -177,7 +183,7 @@ impl<'a> NeighborCache<'a> {
         for (index, entry) in self.entries.iter().enumerate() {
             let is_idle = match entry.state {
                 State::Free => return Some(index),
-                State::Stale => true,
+                State::Stale => config::HAS_NUD,
                 State::Reachable => entry.due.is_due(now),
                 _ => false,
             };
@@ -212,14 +218,14 @@ impl<'a> NeighborCache<'a> {
         let was_timed = entry.is_timed();
         let changed = entry.hardware != *hardware;
         // RFC 4861 §7.2.5: a differing address without the override flag only casts doubt.
-        let is_doubt = changed && !was_waited_for && !evidence.override_;
+        let is_doubt = config::HAS_NUD && changed && !was_waited_for && !evidence.override_;
         if is_doubt && entry.state != State::Reachable {
             return None;
         }
         if !is_doubt {
             entry.hardware = *hardware;
         }
-        if evidence.solicited && !is_doubt {
+        if !config::HAS_NUD || (evidence.solicited && !is_doubt) {
             entry.enter(State::Reachable, now.after(config::NEIGHBOR_REACHABLE));
         } else if changed || was_waited_for {
             entry.enter(State::Stale, now);
@@ -260,7 +266,7 @@ impl<'a> NeighborCache<'a> {
         let is_due = |entry: &Neighbor| entry.is_timed() && entry.due.is_due(now);
         let index = self.entries.iter().position(is_due)?;
         let entry = self.entries.get_mut(index)?;
-        if entry.state == State::Delay {
+        if config::HAS_NUD && entry.state == State::Delay {
             entry.enter(State::Probe, now);
         }
         if entry.tries >= config::NEIGHBOR_SOLICITATIONS {
@@ -268,7 +274,7 @@ impl<'a> NeighborCache<'a> {
         }
         entry.tries += 1;
         entry.due = now.after(config::NEIGHBOR_RETRANSMIT);
-        let to = if entry.state == State::Probe { entry.hardware } else { EVERYBODY };
+        let to = if config::HAS_NUD && entry.state == State::Probe { entry.hardware } else { EVERYBODY };
         Some(Action::Solicit { addr: entry.addr, to })
     }
 
@@ -354,6 +360,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "iface-nud")]
     fn a_confirmed_neighbor_is_probed_only_when_it_is_used_again() {
         with_cache(2, |cache| {
             resolve(cache, &addr(1), Ticks(0));
@@ -372,6 +379,26 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "iface-nud"))]
+    fn without_probes_a_neighbor_is_asked_for_anew_when_its_time_is_over() {
+        with_cache(1, |cache| {
+            resolve(cache, &addr(1), Ticks(0));
+            assert_eq!(cache.learn(&addr(1), &MAC, ANSWER, Ticks(0)), Some(0));
+            let last = Ticks(config::NEIGHBOR_REACHABLE - 1);
+            assert_eq!(resolve(cache, &addr(1), last), (Resolution::Known, MAC));
+            assert_eq!(cache.poll_at(), None, "an idle neighbour wakes nobody");
+            let over = Ticks(config::NEIGHBOR_REACHABLE);
+            assert_eq!(resolve(cache, &addr(1), over).0, Resolution::Pending(0));
+            assert_eq!(cache.poll_at(), Some(over));
+            assert_eq!(cache.next_action(over), Some(Action::Solicit { addr: addr(1), to: EVERYBODY }));
+            assert_eq!(cache.learn(&addr(1), &[6; 6], ANSWER, over), Some(0));
+            assert_eq!(resolve(cache, &addr(1), over), (Resolution::Known, [6; 6]));
+            assert_eq!(cache.poll_at(), None);
+        });
+    }
+
+    #[test]
+    #[cfg(feature = "iface-nud")]
     fn a_silent_neighbor_is_forgotten_after_three_probes() {
         with_cache(1, |cache| {
             resolve(cache, &addr(1), Ticks(0));
@@ -405,6 +432,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "iface-nud")]
     fn a_differing_address_without_override_only_casts_doubt() {
         with_cache(1, |cache| {
             resolve(cache, &addr(1), Ticks(0));

@@ -65,12 +65,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
 
     /// A segment of a connection that has a socket.
     fn give_segment(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
-        let Some(handle) = self.sockets.slots.handle_at(ix) else { return Err(DropReason::NoSocket) };
+        let handle = if config::HAS_HOOKS { self.sockets.slots.handle_at(ix) } else { None };
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let Some(socket) = tcp_in(slots, ix) else { return Err(DropReason::NoSocket) };
         let cx = context_of(keys, self.links.now, self.links.iface);
         let handler = &mut self.handler;
-        let mut in_place = |data: &[u8]| handler.payload(handle, data);
+        let mut in_place = |data: &[u8]| handle.map_or(0, |handle| handler.payload(handle, data));
         let in_place: Option<tcp::InPlace<'_>> = if config::HAS_HOOKS { Some(&mut in_place) } else { None };
         let outcome = socket.process(&cx, segment, in_place);
         // A request may follow at once. All other keys move at the end of its turn.

@@ -333,35 +333,16 @@ impl Repr {
         debug_assert!(
             self.payload_len <= u16::MAX - HEADER_LEN as u16 && self.fragment_offset.is_multiple_of(8)
         );
-        let [len_high, len_low] = self.payload_len.wrapping_add(HEADER_LEN as u16).to_be_bytes();
-        let [id_high, id_low] = self.ident.to_be_bytes();
+        let len = self.payload_len.wrapping_add(HEADER_LEN as u16);
         let flags = if self.dont_fragment { DONT_FRAGMENT } else { 0 }
             | if self.more_fragments { MORE_FRAGMENTS } else { 0 }
             | self.fragment_offset >> 3;
-        let [flags_high, flags_low] = flags.to_be_bytes();
+        // By words, which every machine stores in one piece.
+        let [v, w, x, y] = (0x4500_0000 | u32::from(self.traffic_class) << 16 | u32::from(len)).to_be_bytes();
+        let [i, j, k, l] = (u32::from(self.ident) << 16 | u32::from(flags)).to_be_bytes();
         let ([a, b, c, d], [e, f, g, h]) = (self.src_addr.octets(), self.dst_addr.octets());
-        *header = [
-            0x45,
-            self.traffic_class,
-            len_high,
-            len_low,
-            id_high,
-            id_low,
-            flags_high,
-            flags_low,
-            self.hop_limit,
-            self.next_header.0,
-            0,
-            0,
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
-            g,
-            h,
-        ];
+        let (hop_limit, protocol) = (self.hop_limit, self.next_header.0);
+        *header = [v, w, x, y, i, j, k, l, hop_limit, protocol, 0, 0, a, b, c, d, e, f, g, h];
         if fill_checksum {
             let checksum: Sum = sum_header(header);
             [header[10], header[11]] = checksum.finish();

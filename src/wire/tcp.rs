@@ -309,13 +309,14 @@ impl HeaderFields {
     /// Writes the 20 octets; checksum and urgent pointer become zero.
     #[inline]
     pub(crate) fn emit(&self, out: &mut [u8; HEADER_LEN]) {
-        let [s0, s1] = self.src_port.to_be_bytes();
-        let [d0, d1] = self.dst_port.to_be_bytes();
+        // By words, which every machine stores in one piece.
+        let ports = u32::from(self.src_port) << 16 | u32::from(self.dst_port);
+        let (offset, flags) = (u32::from(self.header_len) << 26, u32::from(self.flags.bits()) << 16);
+        let [p0, p1, p2, p3] = ports.to_be_bytes();
         let [q0, q1, q2, q3] = self.seq.0.to_be_bytes();
         let [a0, a1, a2, a3] = self.ack.0.to_be_bytes();
-        let [w0, w1] = self.window.to_be_bytes();
-        let (offset, flags) = (self.header_len << 2, self.flags.bits());
-        *out = [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, 0, 0, 0, 0];
+        let [w0, w1, w2, w3] = (offset | flags | u32::from(self.window)).to_be_bytes();
+        *out = [p0, p1, p2, p3, q0, q1, q2, q3, a0, a1, a2, a3, w0, w1, w2, w3, 0, 0, 0, 0];
     }
 }
 

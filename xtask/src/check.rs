@@ -13,7 +13,10 @@ const FEATURES: &[(&str, &str)] = &[
     ("bare IPv4, UDP", "medium-ip,proto-ipv4,socket-udp"),
     ("IPv4, UDP", "medium-ethernet,proto-ipv4,socket-udp"),
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
-    ("IPv4, each mechanism", "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks"),
+    (
+        "IPv4, each mechanism",
+        "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks,iface-nud",
+    ),
     (
         "IPv4, alloc, big tables",
         "alloc,medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-scale,iface-ephemeral,stats-mib",
@@ -93,6 +96,11 @@ pub(crate) fn steps() -> Vec<Step> {
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
          proto-ipv6,socket-udp,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,tcp-user-timeout,iface-router,\
          iface-queue,iface-hooks,iface-ephemeral,stats-mib",
+    ));
+    steps.push(Step::cargo(
+        "unit tests without what is optional",
+        "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,proto-ipv4,\
+         socket-udp,socket-tcp",
     ));
     steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118"));
     steps

@@ -121,20 +121,18 @@ impl Connection {
         connection
     }
 
-    /// From a record whose SYN-ACK was acknowledged.
-    pub(super) fn from_half_open(cx: &Context<'_>, half: &HalfOpen, side: &Side<'_>) -> Connection {
-        let mut connection = Connection::new(cx, half.tuple, State::SynReceived, half.iss, side);
-        connection.on_syn(half.irs, u32::from(half.window), &half.options(), side);
-        connection.rcv.shift = half.our_shift();
-        connection.snd.nxt = half.iss + 1;
-        connection.snd.max = half.iss + 1;
+    /// New, it goes on from a record whose SYN-ACK was acknowledged.
+    pub(super) fn go_on_from(&mut self, cx: &Context<'_>, half: &HalfOpen, side: &Side<'_>) -> Events {
+        self.on_syn(half.irs, u32::from(half.window), &half.options(), side);
+        self.rcv.shift = half.our_shift();
+        self.snd.nxt = half.iss + 1;
+        self.snd.max = half.iss + 1;
         if half.tries == 0 {
-            connection.rtt.on_new(half.iss + 1, half.created_at);
+            self.rtt.on_new(half.iss + 1, half.created_at);
         } else {
-            connection.marks |= Marks::SYN_LOST;
+            self.marks |= Marks::SYN_LOST;
         }
-        connection.establish(cx, half.iss + 1, side);
-        connection
+        self.establish(cx, half.iss + 1, side)
     }
 
     /// The peer's SYN: its number, window and options.

@@ -265,13 +265,14 @@ impl Socket<'_> {
     /// processed, unless that `was_before` there was a socket.
     pub(crate) fn open_from(&mut self, cx: &Context<'_>, half: &HalfOpen, was_before: bool) -> Events {
         self.restart(Phase::Closed);
-        let mut connection = Connection::from_half_open(cx, half, &self.side);
+        self.phase =
+            Phase::Connection(Connection::new(cx, half.tuple, State::SynReceived, half.iss, &self.side));
+        let Phase::Connection(connection) = &mut self.phase else { return Events::empty() };
         if was_before {
             // The peer, which has data waiting, is told at once.
             connection.marks |= Marks::ACK;
         }
-        self.phase = Phase::Connection(connection);
-        Events::CONNECTED | Events::WRITABLE
+        connection.go_on_from(cx, half, &self.side)
     }
 
     /// A segment of this connection.
