@@ -83,7 +83,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         match outcome.verdict {
             Verdict::Taken => Ok(()),
             Verdict::Reopen => {
-                self.sockets.settle_end(ix, Ticks::from_instant(self.links.now));
+                self.sockets.settle_end(ix, self.links.out.now);
                 self.without_connection(self.sockets.hash_of(tuple), tuple, segment)
             }
             verdict => self.conclude(tuple, segment, verdict, &mut Plan::none()),
@@ -94,8 +94,8 @@ impl Ingress<'_, '_, '_, '_, '_> {
     #[inline(never)]
     fn without_connection(&mut self, hash: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
         let mut reply = Plan::none();
-        let cx = context_of(&self.sockets.keys, self.links.now, self.links.iface);
-        let verdict = self.sockets.time_wait.process(hash, tuple, &cx, segment, &mut reply);
+        let now = self.links.out.now;
+        let verdict = self.sockets.time_wait.process(hash, tuple, now, segment, &mut reply);
         if !matches!(verdict, Verdict::Reopen) {
             return self.conclude(tuple, segment, verdict, &mut reply);
         }
@@ -237,7 +237,7 @@ fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
 }
 
 /// What the socket would send now counts as sent and lost, so that its own timers say how often it
-/// tries again. Says whether there was anything.
+/// tries again. Says whether there was anything. Its turn, which follows, sets its timer.
 pub(crate) fn lose_packet(sockets: &mut SocketSet<'_>, ix: u32, now: Instant, ip_mtu: usize) -> bool {
     let SocketSet { slots, keys, .. } = &mut *sockets;
     let Some(socket) = tcp_in(slots, ix) else { return false };
@@ -248,7 +248,6 @@ pub(crate) fn lose_packet(sockets: &mut SocketSet<'_>, ix: u32, now: Instant, ip
         socket.on_sent(&cx, &plan);
         count += 1;
     }
-    sockets.update_timer(ix, Ticks::from_instant(now));
     count > 0
 }
 

@@ -4,8 +4,8 @@
 
 use managed::ManagedSlice;
 
+use crate::socket::Tuple;
 use crate::socket::tcp::{Plan, Segment, TimeWait, Verdict};
-use crate::socket::{Context, Tuple};
 use crate::time::Ticks;
 
 const WAYS: usize = 4;
@@ -36,7 +36,7 @@ impl<'a> TimeWaitTable<'a> {
         &mut self,
         hash: u32,
         tuple: &Tuple,
-        cx: &Context<'_>,
+        now: Ticks,
         segment: &Segment<'_>,
         reply: &mut Plan,
     ) -> Verdict {
@@ -44,8 +44,8 @@ impl<'a> TimeWaitTable<'a> {
         let Some(record) = places.find(|record| record.is_used() && record.is_for(tuple)) else {
             return Verdict::Reopen;
         };
-        if !record.is_expired(cx.ticks) {
-            let verdict = record.process(cx, segment, reply);
+        if !record.is_expired(now) {
+            let verdict = record.process(now, segment, reply);
             if !matches!(verdict, Verdict::Reopen) {
                 return verdict;
             }

@@ -4,7 +4,7 @@
 use super::segment::{Kind, Plan, Segment, Verdict};
 use super::ticks_of_ms;
 use crate::config;
-use crate::socket::{Context, Tuple};
+use crate::socket::Tuple;
 use crate::stats::DropReason;
 use crate::time::Ticks;
 use crate::wire::Addr;
@@ -86,11 +86,11 @@ impl TimeWait {
     }
 
     /// A segment of the old connection, or the first of a new one.
-    pub(crate) fn process(&mut self, cx: &Context<'_>, seg: &Segment<'_>, reply: &mut Plan) -> Verdict {
+    pub(crate) fn process(&mut self, now: Ticks, seg: &Segment<'_>, reply: &mut Plan) -> Verdict {
         let verdict = judge(seg, self.snd_nxt, self.rcv_nxt);
         if let Verdict::Reply = verdict {
             if seg.flags.contains(Flags::FIN) {
-                self.restart(cx.ticks);
+                self.restart(now);
             }
             reply.begin(Kind::Ack, self.snd_nxt, self.rcv_nxt, Flags::ACK);
         }

@@ -232,19 +232,19 @@ fn a_record_answers_for_a_closed_connection() {
         payload: &[],
     };
     let mut ack = Plan::none();
-    assert_eq!(record.process(&cx, &seg, &mut ack), Verdict::Reply);
+    assert_eq!(record.process(cx.ticks, &seg, &mut ack), Verdict::Reply);
     assert_eq!((ack.ack, ack.seq, ack.flags), (fin.seq + 1, fin.ack, Flags::ACK));
     // RFC 1337: neither a reset nor a stray ACK does anything.
     for flags in [Flags::RST, Flags::RST | Flags::ACK, Flags::ACK] {
-        let verdict = record.process(&cx, &Segment { flags, seq: fin.seq + 1, ..seg }, &mut ack);
+        let verdict = record.process(cx.ticks, &Segment { flags, seq: fin.seq + 1, ..seg }, &mut ack);
         assert!(matches!(verdict, Verdict::Drop(_)), "{flags:?}");
     }
     let keep_alive = Segment { seq: fin.seq, flags: Flags::ACK, ..seg };
-    assert_eq!(record.process(&cx, &keep_alive, &mut ack), Verdict::Reply);
+    assert_eq!(record.process(cx.ticks, &keep_alive, &mut ack), Verdict::Reply);
     // A SYN of an old incarnation is answered, one of a new one goes on.
     let syn = |seq| Segment { seq, flags: Flags::SYN, ..seg };
-    assert_eq!(record.process(&cx, &syn(fin.seq), &mut ack), Verdict::Reply);
-    assert_eq!(record.process(&cx, &syn(fin.seq + 2), &mut ack), Verdict::Reopen);
+    assert_eq!(record.process(cx.ticks, &syn(fin.seq), &mut ack), Verdict::Reply);
+    assert_eq!(record.process(cx.ticks, &syn(fin.seq + 2), &mut ack), Verdict::Reopen);
 }
 
 #[test]
