@@ -129,7 +129,7 @@ fn expire(sockets: &mut SocketSet<'_>, now: Instant, ip_mtu: usize) {
 }
 
 /// What a socket is told of the world.
-#[cfg_attr(target_pointer_width = "32", inline(never))]
+#[cfg_attr(all(target_pointer_width = "32", feature = "socket-tcp"), inline(never))]
 pub(crate) fn context(
     keys: &crate::rand::Keys,
     now: Instant,
