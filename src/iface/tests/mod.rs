@@ -3,11 +3,14 @@
 //! Each decision of the design that the engine makes has a test here with its name.
 
 mod decisions;
+// Both use the simulation's chance, and the second holds the timer heap against an oracle.
+#[cfg(all(feature = "iface-scale", feature = "phy-sim"))]
 mod drained;
 mod fuzzed;
 mod icmp;
 mod neighbors;
 mod net;
+#[cfg(all(feature = "iface-scale", feature = "phy-sim"))]
 mod poll_at;
 mod tcp;
 mod udp;
