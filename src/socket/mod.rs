@@ -1,6 +1,6 @@
 //! Sockets: sans-IO state machines that know nothing of interfaces.
 //!
-//! A socket is told what came (`process`), says what it would send (`decide`), writes it (`emit`) and
+//! A socket is told what came (`process`), says what it would send (`plan`), writes it (`emit`) and
 //! is told that it went out (`on_sent`). Whatever it needs from outside comes in a [`Context`].
 
 #[cfg(feature = "socket-tcp")]

@@ -4,7 +4,7 @@
 //! buffer for each that is only begun. Not here yet: selective acknowledgments, timestamps, other
 //! congestion control than NewReno. Urgent data is ordinary data (RFC 6093).
 //!
-//! How the engine uses a socket: [`Socket::process`] for what comes, [`Socket::decide`],
+//! How the engine uses a socket: [`Socket::process`] for what comes, [`Socket::plan`],
 //! [`Socket::emit`] and [`Socket::on_sent`] for what goes, [`Socket::on_timer`] when a deadline has come
 //! or the application has touched the socket.
 
@@ -339,7 +339,7 @@ impl Socket<'_> {
 
     /// The application has let go of the socket: it closes, and the engine finishes it within a time.
     ///
-    /// It is done with when [`is_open`](Self::is_open) is false and `decide` has nothing.
+    /// It is done with when [`is_open`](Self::is_open) is false and `plan` has nothing.
     #[cold]
     pub(crate) fn orphan(&mut self, cx: &Context<'_>) {
         let Phase::Connection(connection) = &mut self.phase else {
