@@ -5,6 +5,7 @@ mod firmware;
 mod fuzz;
 mod instructions;
 mod network;
+mod rfc;
 mod sim;
 mod size;
 mod steps;
@@ -38,6 +39,8 @@ enum Task {
     Instructions(instructions::Arguments),
     /// Two stacks on bad links in virtual time, from many seeds
     Sim(sim::Arguments),
+    /// Writes docs/RFC.md from the marks in code and tests
+    Rfc(rfc::Arguments),
     /// Fuzzes a target with cargo-fuzz
     Fuzz(fuzz::Arguments),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Task::Size(arguments) => size::run(&arguments),
         Task::Instructions(arguments) => instructions::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
+        Task::Rfc(arguments) => rfc::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match done {
