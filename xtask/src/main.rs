@@ -5,6 +5,7 @@ mod firmware;
 mod fuzz;
 mod instructions;
 mod network;
+mod panics;
 mod rfc;
 mod sim;
 mod size;
@@ -39,6 +40,8 @@ enum Task {
     Instructions(instructions::Arguments),
     /// Two stacks on bad links in virtual time, from many seeds
     Sim(sim::Arguments),
+    /// Where firmware images can still panic, against the reviewed list
+    Panics,
     /// Writes docs/RFC.md from the marks in code and tests
     Rfc(rfc::Arguments),
     /// Fuzzes a target with cargo-fuzz
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Size(arguments) => size::run(&arguments),
         Task::Instructions(arguments) => instructions::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
+        Task::Panics => panics::run(),
         Task::Rfc(arguments) => rfc::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
     };

@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
 
+use crate::panics::{self, demangle, run_tool};
 use crate::{firmware, thumb};
 
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -138,7 +139,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             ));
         }
         if image.lists_panics {
-            panics.push((image.config, panic_sites(&path)?));
+            panics.push((image.config, panics::sites(&path)?));
         }
         if arguments.json {
             println!("{}", json(image.config, sections, socket));
@@ -218,7 +219,7 @@ fn print_types(types: &BTreeMap<String, u32>) {
     }
 }
 
-fn print_panics(panics: &[(&str, Vec<String>)]) {
+fn print_panics(panics: &[(&str, Vec<panics::Site>)]) {
     for (config, sites) in panics {
         println!("\npanic call sites left in {config}: {}", sites.len());
         for site in sites {
@@ -227,7 +228,8 @@ fn print_panics(panics: &[(&str, Vec<String>)]) {
     }
 }
 
-fn build(binary: &str, features: &str) -> Result<PathBuf> {
+/// Builds an image of firmware/size.
+pub(crate) fn build(binary: &str, features: &str) -> Result<PathBuf> {
     firmware::build("size", binary, features, TARGET)
 }
 
@@ -247,118 +249,9 @@ fn sizes_of_types(image: &Path) -> Result<BTreeMap<String, u32>> {
     Ok(types)
 }
 
-/// Functions of `core` that end in a panic, by parts of their names.
-const PANICS: &[&str] = &[
-    "panic_fmt",
-    "panic_bounds_check",
-    "panic_const",
-    "panic_nounwind",
-    "panic_misaligned",
-    "core::panicking::panic",
-    "unwrap_failed",
-    "expect_failed",
-    "slice_index_fail",
-    "slice_start_index_len_fail",
-    "slice_end_index_len_fail",
-    "slice_index_order_fail",
-    "slice_error_fail",
-    "len_mismatch_fail",
-    "panic_already_borrowed",
-    "panic_already_mutably_borrowed",
-    "panic_display",
-    "assert_failed",
-    "rust_begin_unwind",
-];
-
-fn is_panic(function: &str) -> bool {
-    PANICS.iter().any(|part| function.contains(part))
-}
-
-/// Where an image branches to a panic: the calling function, and the line in the sources.
-fn panic_sites(image: &Path) -> Result<Vec<String>> {
-    let listing =
-        run_tool(Command::new("arm-none-eabi-objdump").args(["-d", "--no-show-raw-insn"]).arg(image))?;
-    let mut sites = Vec::new();
-    for (caller, address, callee) in panic_branches(&listing) {
-        let line = run_tool(Command::new("arm-none-eabi-addr2line").arg("-ie").arg(image).arg(&address))?;
-        // The innermost inlined line stands first; the first of ours says more than one of `core`.
-        let ours = line.lines().find(|line| line.contains("/src/") && !line.contains("/library/"));
-        let place = ours.or(line.lines().next()).unwrap_or_default();
-        let place = place.split_once(" (").map_or(place, |(place, _)| place);
-        let root = crate::root();
-        let place = place.strip_prefix(&format!("{}/", root.display())).unwrap_or(place);
-        sites.push(format!("{caller}, {place}: {callee}"));
-    }
-    sites.sort();
-    Ok(sites)
-}
-
-/// The branches to panics in a disassembly: caller, address, callee. A panic's own are left out.
-fn panic_branches(listing: &str) -> Vec<(String, String, String)> {
-    let mut branches = Vec::new();
-    let mut caller = String::new();
-    for line in listing.lines() {
-        if let Some((_, name)) = line.strip_suffix(">:").and_then(|line| line.split_once(" <")) {
-            caller = demangle(name);
-            continue;
-        }
-        let Some((address, instruction)) = line.split_once(":\t") else { continue };
-        let Some(target) = instruction.split_once('<').and_then(|(_, rest)| rest.split_once('>')) else {
-            continue;
-        };
-        // A jump within the function has an offset after its name.
-        if !instruction.starts_with('b') || target.0.contains("+0x") {
-            continue;
-        }
-        let callee = demangle(target.0);
-        if is_panic(&callee) && !is_panic(&caller) {
-            branches.push((caller.clone(), address.trim().to_string(), callee));
-        }
-    }
-    branches
-}
-
-fn demangle(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
-}
-
-fn run_tool(command: &mut Command) -> Result<String> {
-    let output =
-        command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    ensure!(
-        output.status.success(),
-        "{}: {}",
-        command.get_program().display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn branches_to_panics_are_found_and_jumps_and_their_own_are_not() {
-        let listing = "\
-08000400 <parse>:
- 8000400:\tpush\t{r7, lr}
- 8000402:\tbl\t8000500 <_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE>
- 8000406:\tbne.n\t8000400 <parse>
- 8000408:\tb.w\t8000520 <_ZN4core6option13unwrap_failed17h0123456789abcdefE>
- 800040c:\tbeq.n\t8000502 <_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE+0x2>
-
-08000500 <_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE>:
- 8000500:\tbl\t8000530 <_ZN4core9panicking9panic_fmt17h0123456789abcdefE>
-";
-        let branches = panic_branches(listing);
-        let found: Vec<(&str, &str, &str)> = branches.iter().map(|(a, b, c)| (&**a, &**b, &**c)).collect();
-        let expected = [
-            ("parse", "8000402", "core::panicking::panic_bounds_check"),
-            ("parse", "8000408", "core::option::unwrap_failed"),
-        ];
-        assert_eq!(found, expected);
-    }
 
     #[test]
     fn a_line_of_json_has_the_agreed_fields() {
