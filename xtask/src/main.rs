@@ -4,6 +4,7 @@ mod check;
 mod firmware;
 mod fuzz;
 mod instructions;
+mod mutants;
 mod network;
 mod panics;
 mod rfc;
@@ -40,6 +41,8 @@ enum Task {
     Instructions(instructions::Arguments),
     /// Two stacks on bad links in virtual time, from many seeds
     Sim(sim::Arguments),
+    /// Wrong lines of code that no test notices, by cargo-mutants; hours for all of them
+    Mutants(mutants::Arguments),
     /// Where firmware images can still panic, against the reviewed list
     Panics,
     /// Writes docs/RFC.md from the marks in code and tests
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Size(arguments) => size::run(&arguments),
         Task::Instructions(arguments) => instructions::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
+        Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Panics => panics::run(),
         Task::Rfc(arguments) => rfc::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),

@@ -7,6 +7,7 @@
 mod marks;
 mod table;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -41,6 +42,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         println!("docs/RFC.md is written; requirements with a gap: {}", gaps.len());
         Ok(())
     }
+}
+
+/// The files whose code claims a requirement that docs/rfc lists.
+pub(crate) fn files_with_requirements() -> Result<Vec<String>> {
+    let root = crate::root();
+    let marks = Marks::read(&root)?;
+    let mut files = BTreeSet::new();
+    for table in Table::read_all(&root.join("docs/rfc"))? {
+        files.extend(table.files(&marks));
+    }
+    Ok(files.into_iter().filter(|file| file.starts_with("src/")).collect())
 }
 
 fn check(path: &Path, text: &str, gaps: &[String]) -> Result<()> {

@@ -117,6 +117,12 @@ impl Table {
         gaps
     }
 
+    /// The files that have code for its requirements.
+    pub(crate) fn files(&self, marks: &Marks) -> Vec<String> {
+        let files = self.rows.iter().flat_map(|(id, row)| self.code(id, row, marks));
+        files.map(str::to_string).collect()
+    }
+
     /// Its row in the summary.
     pub(crate) fn summary(&self, marks: &Marks) -> String {
         let count =
