@@ -130,7 +130,8 @@ fn function_name(line: &str) -> Option<&str> {
     Some(name).filter(|name| is_declaration && !name.is_empty())
 }
 
-fn is_number(word: &str) -> bool {
+/// Whether a requirement is named as RFC 9293 does.
+pub(crate) fn is_number(word: &str) -> bool {
     word.split_once('-').is_some_and(|(kind, number)| {
         matches!(kind, "MUST" | "SHLD" | "MAY" | "REC") && number.parse::<u32>().is_ok()
     })

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::marks::{Clause, Marks};
+use super::marks::{self, Clause, Marks};
 
 /// One requirement.
 #[derive(Deserialize)]
@@ -75,8 +75,10 @@ impl Table {
         Clause { rfc: self.rfc, id: id.to_string() }
     }
 
+    /// The files that claim it: by its number, or its section where the RFC has no numbers, or as the row says.
     fn code<'m>(&self, id: &str, row: &'m Row, marks: &'m Marks) -> Vec<&'m str> {
-        marks.code(&self.clause(id)).chain(row.code.iter().map(String::as_str)).collect()
+        let marked = if marks::is_number(id) { id } else { &row.at };
+        marks.code(&self.clause(marked)).chain(row.code.iter().map(String::as_str)).collect()
     }
 
     fn tests<'m>(&self, id: &str, row: &'m Row, marks: &'m Marks) -> Vec<&'m str> {
@@ -148,10 +150,10 @@ impl Table {
     }
 }
 
-/// Sorts `MUST-2` before `MUST-10`, and `3.2.1` before `3.10`.
+/// Sorts `MUST-2` before `MUST-10`, and `3.2.9a` before `3.2.10a`.
 fn order(id: &str) -> Vec<(u32, String)> {
-    let parts = id.split(['-', '.']);
-    parts.map(|part| (part.parse().unwrap_or(0), part.to_string())).collect()
+    let number = |part: &str| part.trim_end_matches(char::is_alphabetic).parse().unwrap_or(0); // MUST has none
+    id.split(['-', '.']).map(|part| (number(part), part.to_string())).collect()
 }
 
 #[cfg(test)]
