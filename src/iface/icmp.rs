@@ -1,7 +1,7 @@
 //! What ICMP has in common in both families: a type, a code, a word and data.
 
 use super::ingress::{Ingress, Received, Taken};
-use super::output::{Packet, header_and_data};
+use super::output::{Packet, TrafficClass, header_and_data};
 use crate::config;
 use crate::stats::DropReason;
 use crate::storage::Class;
@@ -86,6 +86,7 @@ fn send(
         dst,
         protocol: if dst.is_v4() { IpProtocol::ICMP } else { IpProtocol::ICMPV6 },
         hop_limit: config::DEFAULT_HOP_LIMIT,
+        traffic_class: TrafficClass::default(),
         len: HEADER_LEN + data.len(),
         segment_len: 0,
     };

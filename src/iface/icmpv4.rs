@@ -1,6 +1,7 @@
 //! ICMP (RFC 792, RFC 1122 §3.2.2): answers echo requests, sends errors, counts what it is told.
 
 use super::icmp::{self, Message};
+use super::icmp_error;
 use super::ingress::{Ingress, Received, Taken};
 use crate::config;
 use crate::stats::DropReason;
@@ -34,7 +35,7 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
             icmp::answer(ingress, received, &reply, data)
         }
         ECHO_REQUEST => Err(DropReason::Unacceptable),
-        _ => Ok(()),
+        _ => icmp_error::process(ingress, received, &header, data),
     }
 }
 

@@ -1,6 +1,7 @@
 //! ICMPv6 (RFC 4443): answers echo requests, sends errors, hands Neighbor Discovery on.
 
 use super::icmp::{self, Message};
+use super::icmp_error;
 use super::ingress::{Ingress, Received, Taken};
 use super::ndisc;
 use crate::config;
@@ -41,7 +42,7 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
         }
         ECHO_REQUEST => Err(DropReason::Unacceptable),
         ROUTER_SOLICITATION..=REDIRECT => ndisc::process(ingress, received),
-        _ => Ok(()),
+        _ => icmp_error::process(ingress, received, &header, data),
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `interface` | one link: addresses, routes, neighbours, counters |
 //! | `poll`, `router` | driving one interface, or several as one stack |
 //! | `engine` | the steps of a poll |
-//! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp`, `tcp` go on from there |
+//! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
 //! | `egress`, `output` | who sends, and the one way out |
 //! | `links` | the ports a packet may leave by |
 //! | `socket_set` | the sockets, whom a packet is for, who has something to do |
@@ -15,6 +15,8 @@ mod egress;
 mod engine;
 mod handler;
 mod icmp;
+#[cfg_attr(not(feature = "udp-connect"), path = "no_icmp_error.rs")]
+mod icmp_error;
 mod icmpv4;
 mod icmpv6;
 mod ingress;
@@ -44,7 +46,8 @@ mod tcp_set;
     feature = "proto-ipv6",
     feature = "medium-ethernet",
     feature = "medium-ip",
-    feature = "socket-udp",
+    feature = "udp-connect",
+    feature = "udp-metadata",
     feature = "tcp-connect",
     feature = "tcp-listen-once",
     feature = "tcp-keep-alive",
@@ -59,6 +62,9 @@ mod tests;
 mod time_wait;
 #[cfg(feature = "socket-udp")]
 mod udp;
+#[cfg(feature = "socket-udp")]
+#[cfg_attr(not(feature = "udp-connect"), path = "no_udp_flow.rs")]
+mod udp_flow;
 
 pub use crate::storage::SocketHandle;
 pub use engine::{Budget, Progress};

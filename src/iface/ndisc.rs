@@ -33,7 +33,7 @@ mod on_ethernet {
     use crate::iface::arp::learn;
     use crate::iface::icmp::{self, Message};
     use crate::iface::neighbor::{EVERYBODY, Evidence};
-    use crate::iface::output::Packet;
+    use crate::iface::output::{Packet, TrafficClass};
     use crate::storage::Class;
     use crate::wire::ndisc::{self, NeighborFlags};
     use crate::wire::{Addr, IpProtocol};
@@ -156,7 +156,8 @@ mod on_ethernet {
     ) -> bool {
         let len = icmp::HEADER_LEN + body.len();
         let protocol = IpProtocol::ICMPV6;
-        let packet = Packet { src, dst, protocol, hop_limit: HOP_LIMIT, len, segment_len: 0 };
+        let traffic_class = TrafficClass::default();
+        let packet = Packet { src, dst, protocol, hop_limit: HOP_LIMIT, traffic_class, len, segment_len: 0 };
         iface.stats.on_icmp_sent();
         let class = if message.kind == NEIGHBOR_SOLICITATION { Class::Data } else { Class::Control };
         iface.send_or_queue(out, &packet, &dst, class, &mut message.followed_by(body))

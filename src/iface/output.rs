@@ -20,10 +20,37 @@ pub(crate) struct Packet {
     pub(crate) dst: Addr,
     pub(crate) protocol: IpProtocol,
     pub(crate) hop_limit: u8,
+    pub(crate) traffic_class: TrafficClass,
     /// Octets after the IP header.
     pub(crate) len: usize,
     /// The device cuts it into segments with this many octets of payload; 0: it doesn't.
     pub(crate) segment_len: u16,
+}
+
+/// DSCP and ECN of a packet to be sent; nothing where no socket can set them.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct TrafficClass(#[cfg(feature = "udp-metadata")] u8);
+
+impl TrafficClass {
+    #[cfg(feature = "udp-metadata")]
+    pub(crate) fn new(octet: u8) -> TrafficClass {
+        TrafficClass(octet)
+    }
+
+    #[cfg(not(feature = "udp-metadata"))]
+    pub(crate) fn new(_octet: u8) -> TrafficClass {
+        TrafficClass()
+    }
+
+    #[cfg(feature = "udp-metadata")]
+    fn octet(self) -> u8 {
+        self.0
+    }
+
+    #[cfg(not(feature = "udp-metadata"))]
+    fn octet(self) -> u8 {
+        0
+    }
 }
 
 /// Writes a packet's payload, and sums it if asked to.
@@ -310,12 +337,15 @@ fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Opt
         // Until the path MTU is watched, routers may cut what does not fit.
         repr.dont_fragment = false;
         repr.ident = ident;
+        repr.traffic_class = packet.traffic_class.octet();
         repr.emit_header(header, sum);
         return Some(payload);
     }
     let (&src, &dst) = (packet.src.as_v6()?, packet.dst.as_v6()?);
     let (header, payload) = ip.split_first_chunk_mut()?;
-    ipv6::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit).emit_header(header);
+    let mut repr = ipv6::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit);
+    repr.traffic_class = packet.traffic_class.octet();
+    repr.emit_header(header);
     Some(payload)
 }
 

@@ -91,6 +91,8 @@ pub struct SocketSet<'a> {
     pub(crate) timers: Timers,
     pub(crate) touched: List,
     ready: ReadyList,
+    #[cfg(feature = "socket-udp")]
+    pub(crate) flows: super::udp_flow::Flows,
     #[cfg(feature = "socket-tcp")]
     pub(crate) time_wait: super::time_wait::TimeWaitTable<'a>,
     pub(crate) keys: Keys,
@@ -111,6 +113,8 @@ impl<'a> SocketSet<'a> {
             timers: Timers::new(),
             touched: List::new(lists::TOUCHED),
             ready: ReadyList::new(),
+            #[cfg(feature = "socket-udp")]
+            flows: Default::default(),
             #[cfg(feature = "socket-tcp")]
             time_wait: super::time_wait::TimeWaitTable::new(ManagedSlice::Borrowed(&mut [])),
             keys,
@@ -289,15 +293,21 @@ impl<'a> SocketSet<'a> {
         let Some(entry) = self.entry(ix).filter(|entry| entry.flags.contains(Flags::UNSETTLED)) else {
             return false;
         };
-        let (protocol, port): (IpProtocol, u16) = match &entry.socket {
+        let (port, hash) = match &entry.socket {
             #[cfg(feature = "socket-udp")]
-            Socket::Udp(socket) => (IpProtocol::UDP, socket.bound_to().1),
+            Socket::Udp(socket) => {
+                let port = socket.bound_to().1;
+                (port, self.udp_hash(socket, port))
+            }
             #[cfg(feature = "socket-tcp")]
-            socket => (IpProtocol::TCP, super::tcp_set::listen_key(socket).map_or(0, |key| key.port)),
+            socket => {
+                let port = super::tcp_set::listen_key(socket).map_or(0, |key| key.port);
+                (port, self.table.hash_port(IpProtocol::TCP.0, port))
+            }
             #[cfg(not(feature = "socket-tcp"))]
-            Socket::Vacant(_) => (IpProtocol::UDP, 0),
+            Socket::Vacant(_) => (0, 0),
         };
-        port != 0 && self.table.filed_under(&self.slots, ix) != Some(self.table.hash_port(protocol.0, port))
+        port != 0 && self.table.filed_under(&self.slots, ix) != Some(hash)
     }
 
     /// Notes that the socket has something to do, unless it waits for something that will wake it.

@@ -7,7 +7,7 @@ use super::icmp::zone_of;
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::Links;
-use super::output::{Packet, Sent};
+use super::output::{Packet, Sent, TrafficClass};
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
@@ -215,6 +215,7 @@ fn packet_for(tuple: &Tuple, plan: &Plan, hop_limit: u8) -> Packet {
         dst: tuple.remote,
         protocol: IpProtocol::TCP,
         hop_limit,
+        traffic_class: TrafficClass::default(),
         len: plan.total_len(),
         segment_len: 0,
     }

@@ -3,8 +3,8 @@
 use super::egress::Step;
 use super::icmp::zone_of;
 use super::ingress::{Ingress, Received, Taken};
-use super::links::Links;
-use super::output::{Packet, Sent, header_and_data};
+use super::links::{Links, Route};
+use super::output::{Packet, Sent, TrafficClass, header_and_data};
 use super::socket_set::{HandleError, SocketSet};
 use crate::config;
 use crate::socket::udp::{self, BindError};
@@ -34,14 +34,11 @@ impl<'a> SocketSet<'a> {
         }
     }
 
-    fn udp(&self, ix: u32) -> Option<&udp::Socket<'a>> {
-        match &self.entry(ix)?.socket {
-            Socket::Udp(socket) => Some(socket),
-            _ => None,
-        }
+    pub(crate) fn udp(&self, ix: u32) -> Option<&udp::Socket<'a>> {
+        as_udp(&self.entry(ix)?.socket)
     }
 
-    fn udp_mut(&mut self, ix: u32) -> Option<&mut udp::Socket<'a>> {
+    pub(crate) fn udp_mut(&mut self, ix: u32) -> Option<&mut udp::Socket<'a>> {
         match &mut self.entry_mut(ix)?.socket {
             Socket::Udp(socket) => Some(socket),
             _ => None,
@@ -51,24 +48,30 @@ impl<'a> SocketSet<'a> {
     /// Files a UDP socket under its port, once that is known to be its own.
     pub(crate) fn settle_udp(&mut self, ix: u32) -> Result<(), BindError> {
         let Some(socket) = self.udp(ix) else { return Ok(()) };
+        let is_filed = || self.table.filed_under(&self.slots, ix).is_some();
+        if config::HAS_FAST_PATHS && !socket.has_moved() && is_filed() {
+            return Ok(());
+        }
         if !socket.is_open() {
             self.table.unfile(&mut self.slots, ix);
             return Ok(());
         }
-        let (local, wanted) = socket.bound_to();
+        let wanted = socket.bound_to().1;
         let port = if socket.wants_port() {
-            self.ephemeral_port(IpProtocol::UDP, &[], &|set, port| !set.udp_conflict(ix, local, port))
+            let flow = socket.remote().map_or([0; 4], |remote| remote.addr.words());
+            self.ephemeral_port(IpProtocol::UDP, &flow, &|set, port| !set.udp_conflict(ix, port))
         } else {
-            Some(wanted).filter(|&port| !self.udp_conflict(ix, local, port))
+            Some(wanted).filter(|&port| !self.udp_conflict(ix, port))
         };
         let Some(port) = port else { return self.refuse_udp(ix, wanted) };
         if let Some(socket) = self.udp_mut(ix) {
             socket.settle(port);
         }
-        let hash = self.table.hash_port(IpProtocol::UDP.0, port);
+        let hash = self.udp(ix).map_or(0, |socket| self.udp_hash(socket, port));
         if self.table.filed_under(&self.slots, ix) != Some(hash) {
             self.table.file(&mut self.slots, ix, hash);
         }
+        self.note_flow(ix);
         Ok(())
     }
 
@@ -81,26 +84,31 @@ impl<'a> SocketSet<'a> {
         Err(error)
     }
 
-    /// Whether another socket takes what a socket bound to `local` and `port` would take.
-    fn udp_conflict(&self, ix: u32, local: Option<Addr>, port: u16) -> bool {
-        let hash = self.table.hash_port(IpProtocol::UDP.0, port);
+    /// Whether another socket takes what this one would take at `port`.
+    fn udp_conflict(&self, ix: u32, port: u16) -> bool {
+        let Some(socket) = self.udp(ix) else { return false };
+        let hash = self.udp_hash(socket, port);
         self.table.chain(&self.slots, hash).any(|(other, entry)| {
-            let Socket::Udp(socket) = &entry.0.socket else { return false };
-            let (bound, bound_port) = socket.bound_to();
-            let overlap = bound.is_none() || local.is_none() || bound == local;
-            other != ix && bound_port == port && overlap
+            other != ix && as_udp(&entry.0.socket).is_some_and(|bound| socket.is_in_conflict(port, bound))
         })
     }
 
-    /// The next socket after `after` in its chain that a datagram is for; `NIL` begins.
-    fn next_udp(&self, after: u32, dst: &Addr, port: u16) -> Option<u32> {
+    /// The next socket after `after` in its chain that a datagram is for, whoever sent it; `NIL` begins.
+    pub(crate) fn next_udp(&self, after: u32, dst: &Addr, port: u16) -> Option<u32> {
         let hash = self.table.hash_port(IpProtocol::UDP.0, port);
         let mut chain = self.table.chain(&self.slots, hash);
         if after != NIL {
             chain.find(|&(ix, _)| ix == after)?;
         }
-        let wants = |entry: &super::socket_set::SocketEntry<'_>| matches!(&entry.0.socket, Socket::Udp(socket) if socket.accepts(dst, port));
-        chain.find(|(_, entry)| wants(entry)).map(|(ix, _)| ix)
+        let wants = |socket: &udp::Socket<'_>| socket.accepts(dst, port) && socket.remote().is_none();
+        chain.find(|(_, entry)| as_udp(&entry.0.socket).is_some_and(wants)).map(|(ix, _)| ix)
+    }
+}
+
+pub(super) fn as_udp<'s, 'a>(socket: &'s Socket<'a>) -> Option<&'s udp::Socket<'a>> {
+    match socket {
+        Socket::Udp(socket) => Some(socket),
+        _ => None,
     }
 }
 
@@ -117,13 +125,27 @@ impl Ingress<'_, '_, '_, '_, '_> {
             local: Some(received.dst),
             remote_port: header.src_port(),
             zone: zone_of(self, &received.src),
+            meta: udp::Meta::received(
+                self.links.port(),
+                received.hop_limit,
+                received.packet,
+                self.meta.timestamp,
+            ),
         };
         // What goes to a group or to all is for everybody who has the port.
         let is_for_one = received.unicast && !received.dst.is_multicast();
         let mut taken = Err(DropReason::NoSocket);
         let mut last = NIL;
-        while let Some(ix) = self.sockets.next_udp(last, &received.dst, port) {
+        if let Some(ix) = self.sockets.udp_flow(&peer, &received.dst, port) {
+            taken = self.give_datagram(ix, &peer, data);
+            if is_for_one {
+                return taken;
+            }
             last = ix;
+        }
+        let mut next = NIL;
+        while let Some(ix) = self.sockets.next_udp(next, &received.dst, port) {
+            (next, last) = (ix, ix);
             // One that takes it is enough.
             taken = match self.give_datagram(ix, &peer, data) {
                 Err(reason) if taken.is_err() => Err(reason),
@@ -148,6 +170,44 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 }
 
+/// How a datagram gets to a peer.
+struct Way {
+    remote: Addr,
+    local: Option<Addr>,
+    zone: u8,
+    route: Route,
+    src: Addr,
+}
+
+impl Way {
+    /// Whether a datagram to `peer` goes the same way.
+    fn leads_to(&self, peer: &udp::Peer) -> bool {
+        self.remote == peer.remote && self.local == peer.local && self.zone == peer.zone
+    }
+
+    /// Looks for one; without any, the datagram is dropped for a reason.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
+    fn find(links: &mut Links<'_, '_, '_>, peer: &udp::Peer) -> Option<Way> {
+        let needs_zone =
+            !peer.remote.is_v4() && peer.remote.is_link_local() && peer.zone == 0 && links.count() > 1;
+        let Some(route) = links.route(&peer.remote, peer.zone).filter(|_| !needs_zone) else {
+            links.iface.drop_output(DropReason::NoRoute);
+            return None;
+        };
+        let src = links.with_port(route.port, |iface, _| {
+            // An answer to what came to a group or to all comes from one address.
+            let own = peer.local.filter(|own| own.is_unicast() && !iface.is_broadcast(own));
+            let src = own.or_else(|| iface.source_for(&peer.remote));
+            if src.is_none() {
+                iface.drop_output(DropReason::NoSource);
+            }
+            src
+        });
+        Some(Way { remote: peer.remote, local: peer.local, zone: peer.zone, route, src: src?? })
+    }
+}
+
 /// Sends what a socket has queued, up to `quota` datagrams.
 pub(crate) fn dispatch(
     links: &mut Links<'_, '_, '_>,
@@ -156,13 +216,19 @@ pub(crate) fn dispatch(
     quota: usize,
     sent: &mut usize,
 ) -> Step {
+    let mut way: Option<Way> = None;
     for _ in 0..quota {
         let Some(socket) = sockets.udp_mut(ix) else { return Step::Idle };
         let (hop_limit, src_port) = (socket.hop_limit(), socket.bound_to().1);
         let Some((peer, data)) = socket.next().filter(|_| src_port != 0) else { return Step::Idle };
-        if let Some(port) = send(links, peer, src_port, hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT), data)
+        // Most often one peer gets several.
+        if !config::HAS_FAST_PATHS || !way.as_ref().is_some_and(|way| way.leads_to(peer)) {
+            way = Way::find(links, peer);
+        }
+        if let Some(way) = &way
+            && !send(links, way, peer, src_port, hop_limit, data)
         {
-            return Step::NoRoom { port };
+            return Step::NoRoom { port: way.route.port };
         }
         let events = socket.on_sent();
         sockets.notify(ix, events);
@@ -171,34 +237,30 @@ pub(crate) fn dispatch(
     Step::More
 }
 
-/// Sends a datagram, or drops it for a reason, or says which port has no room for it.
+/// Sends a datagram, or drops it for a reason; `false` if its port has no room for it.
 fn send(
     links: &mut Links<'_, '_, '_>,
+    way: &Way,
     peer: &udp::Peer,
     src_port: u16,
-    hop_limit: u8,
+    hop_limit: Option<u8>,
     data: &[u8],
-) -> Option<usize> {
-    let needs_zone =
-        !peer.remote.is_v4() && peer.remote.is_link_local() && peer.zone == 0 && links.count() > 1;
-    let Some(route) = links.route(&peer.remote, peer.zone).filter(|_| !needs_zone) else {
-        links.iface.drop_output(DropReason::NoRoute);
-        return None;
+) -> bool {
+    let len = HEADER_LEN + data.len();
+    let packet = Packet {
+        src: way.src,
+        dst: way.remote,
+        protocol: IpProtocol::UDP,
+        hop_limit: peer.meta.hop_limit(hop_limit),
+        traffic_class: TrafficClass::new(peer.meta.traffic_class()),
+        len,
+        segment_len: 0,
     };
-    let sent = links.with_port(route.port, |iface, out| {
-        // An answer to what came to a group or to all comes from one address.
-        let own = peer.local.filter(|own| own.is_unicast() && !iface.is_broadcast(own));
-        let Some(src) = own.or_else(|| iface.source_for(&peer.remote)) else {
-            iface.drop_output(DropReason::NoSource);
-            return Sent::Yes;
-        };
-        let len = HEADER_LEN + data.len();
-        let (dst, protocol) = (peer.remote, IpProtocol::UDP);
-        let packet = Packet { src, dst, protocol, hop_limit, len, segment_len: 0 };
-        let ([a, b], [c, d]) = (src_port.to_be_bytes(), peer.remote_port.to_be_bytes());
-        let [e, f] = (len as u16).to_be_bytes();
-        let mut fill = header_and_data([a, b, c, d, e, f, 0, 0], data);
-        let sent = iface.send(out, &packet, &route.next_hop, &mut fill);
+    let ([a, b], [c, d]) = (src_port.to_be_bytes(), peer.remote_port.to_be_bytes());
+    let [e, f] = (len as u16).to_be_bytes();
+    let mut fill = header_and_data([a, b, c, d, e, f, 0, 0], data);
+    let sent = links.with_port(way.route.port, |iface, out| {
+        let sent = iface.send(out, &packet, &way.route.next_hop, &mut fill);
         match sent {
             Sent::NoRoom | Sent::Never => return sent,
             Sent::Yes => {}
@@ -209,5 +271,5 @@ fn send(
         stats::count(&mut iface.stats.udp_out_datagrams, 1);
         sent
     });
-    (sent == Some(Sent::NoRoom)).then_some(route.port)
+    sent != Some(Sent::NoRoom)
 }

@@ -9,8 +9,12 @@ pub mod tcp;
 pub mod udp;
 
 mod any;
+#[cfg(feature = "udp-connect")]
+pub(crate) mod icmp_error;
 
 pub use any::{AnySocket, Socket};
+#[cfg(feature = "udp-connect")]
+pub use icmp_error::{IcmpError, Unreachable};
 
 use crate::rand::Keys;
 use crate::time::{Instant, Ticks};

@@ -12,6 +12,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("bare IP, no alloc", "medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp"),
     ("bare IPv4, UDP", "medium-ip,proto-ipv4,socket-udp"),
     ("IPv4, UDP", "medium-ethernet,proto-ipv4,socket-udp"),
+    ("IPv4, connected UDP", "medium-ethernet,proto-ipv4,udp-connect"),
+    ("IPv6, UDP with metadata", "medium-ip,proto-ipv6,udp-metadata"),
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
     (
         "IPv4, each mechanism",
@@ -27,7 +29,7 @@ const FEATURES: &[(&str, &str)] = &[
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,socket-udp,iface-router,iface-queue,iface-hooks,iface-scale,iface-ephemeral,\
+         tcp-user-timeout,udp-connect,udp-metadata,iface-router,iface-queue,iface-hooks,iface-scale,iface-ephemeral,\
          stats-mib,phy-loopback,phy-tracer",
     ),
     (
@@ -94,7 +96,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(Step::cargo(
         "unit tests without iface-scale",
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
-         proto-ipv6,socket-udp,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,tcp-user-timeout,iface-router,\
+         proto-ipv6,udp-connect,udp-metadata,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,tcp-user-timeout,iface-router,\
          iface-queue,iface-hooks,iface-ephemeral,stats-mib",
     ));
     steps.push(Step::cargo(

@@ -14,3 +14,4 @@ mod net;
 mod poll_at;
 mod tcp;
 mod udp;
+mod udp_flow;

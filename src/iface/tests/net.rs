@@ -171,6 +171,17 @@ pub(super) fn ula(last: u8) -> [u8; 16] {
     [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]
 }
 
+/// A UDP datagram in an IPv6 packet.
+pub(super) fn udp6(src: ([u8; 16], u16), dst: ([u8; 16], u16), hop_limit: u8, data: &[u8]) -> Vec<u8> {
+    let len = (8 + data.len()) as u16;
+    let ports = [src.1.to_be_bytes(), dst.1.to_be_bytes()].concat();
+    let mut datagram = [&ports[..], &len.to_be_bytes(), &[0, 0], data].concat();
+    let pseudo = pseudo_header(&Addr::v6(src.0), &Addr::v6(dst.0), 17, u32::from(len));
+    let checksum = pseudo.add(sum(&datagram)).finish_udp();
+    datagram[6..8].copy_from_slice(&checksum);
+    ipv6(src.0, dst.0, 17, hop_limit, &datagram)
+}
+
 /// A UDP datagram in an IPv4 packet.
 pub(super) fn udp4(src: ([u8; 4], u16), dst: ([u8; 4], u16), data: &[u8]) -> Vec<u8> {
     let len = (8 + data.len()) as u16;

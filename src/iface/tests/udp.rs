@@ -4,12 +4,12 @@ use crate::socket::Events;
 use crate::socket::udp::{self, BindError, RecvError, SendError};
 use crate::wire::{IpAddress, IpEndpoint};
 
-fn socket() -> udp::Socket<'static> {
+pub(super) fn socket() -> udp::Socket<'static> {
     let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 100]);
     udp::Socket::new(buffer(), buffer())
 }
 
-fn bound(net: &mut Net, port: u16) -> SocketHandle {
+pub(super) fn bound(net: &mut Net, port: u16) -> SocketHandle {
     let handle = net.sockets.add(socket());
     net.sockets.bind(handle, port).unwrap();
     handle
@@ -82,6 +82,16 @@ fn rebinding_moves_the_socket() {
     assert_eq!(net.exchange(udp4((PEER_IP, 1), (OUR_IP, 7), b"x"))[0][20], 3, "nobody at the old port");
     net.exchange(udp4((PEER_IP, 1), (OUR_IP, 8), b"x"));
     assert!(net.sockets.get::<udp::Socket>(handle).can_recv());
+}
+
+#[test]
+fn a_socket_that_was_removed_and_added_again_is_found_again() {
+    let mut net = Net::ip();
+    let handle = bound(&mut net, 7);
+    let Some(crate::socket::Socket::Udp(socket)) = net.sockets.remove(handle) else { panic!("it is there") };
+    let again = net.sockets.add(socket);
+    net.exchange(udp4((PEER_IP, 1), (OUR_IP, 7), b"x"));
+    assert!(net.sockets.get::<udp::Socket>(again).can_recv());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::flow::Flow;
+use super::meta::Settings;
 use super::{PacketBuffer, Peer, QueuedPeer};
 use crate::storage::EnqueueError;
 use crate::wire::{Addr, IpAddress, IpEndpoint, IpListenEndpoint};
@@ -15,12 +17,34 @@ pub struct Metadata {
     /// Our address: what a received datagram was sent to; what the datagram to be sent shall come
     /// from, or `None` to let the route decide.
     pub local_address: Option<IpAddress>,
+    /// What else is known of a received datagram. It plays no part in sending: an answer goes by the route,
+    /// with what the socket's own settings say.
+    pub received: Received,
+}
+
+/// What is known of a received datagram beside its two ends, with the feature `udp-metadata`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// When it arrived, in ns of the device's clock; 0 if the device does not say.
+    pub timestamp: u64,
+    /// Which interface it came by, as its place in the `Router`; 0 with only one.
+    pub interface: u8,
+    /// The hop limit that it had left; 0 if nothing is known.
+    pub hop_limit: u8,
+    /// Its DSCP and ECN.
+    pub traffic_class: u8,
+}
+
+impl Received {
+    /// Nothing is known.
+    pub const NOTHING: Received = Received { timestamp: 0, interface: 0, hop_limit: 0, traffic_class: 0 };
 }
 
 impl Metadata {
     /// To or from `endpoint`.
     pub fn new(endpoint: impl Into<IpEndpoint>) -> Metadata {
-        Metadata { endpoint: endpoint.into(), local_address: None }
+        Metadata { endpoint: endpoint.into(), local_address: None, received: Received::NOTHING }
     }
 }
 
@@ -106,9 +130,13 @@ pub struct Socket<'a> {
     /// 0: not bound, unless `wants_port`.
     pub(super) local_port: u16,
     pub(super) wants_port: bool,
+    /// What it is filed under may have changed.
+    pub(super) moved: bool,
     pub(super) in_place: bool,
     pub(super) hop_limit: Option<u8>,
     pub(super) error: Option<BindError>,
+    pub(super) flow: Flow,
+    pub(super) settings: Settings,
 }
 
 impl<'a> Socket<'a> {
@@ -120,9 +148,12 @@ impl<'a> Socket<'a> {
             local: None,
             local_port: 0,
             wants_port: false,
+            moved: true,
             in_place: false,
             hop_limit: None,
             error: None,
+            flow: Flow::NONE,
+            settings: Settings::DEFAULT,
         }
     }
 
@@ -139,15 +170,18 @@ impl<'a> Socket<'a> {
         self.local = local.map_err(|_| BindError::FamilyNotBuiltIn)?;
         self.local_port = endpoint.port;
         self.wants_port = endpoint.port == 0;
+        self.moved = true;
         self.error = None;
         Ok(())
     }
 
-    /// Unbinds and drops whatever is queued.
+    /// Unbinds, disconnects and drops whatever is queued.
     pub fn close(&mut self) {
+        self.flow.clear();
         self.local = None;
         self.local_port = 0;
         self.wants_port = false;
+        self.moved = true;
         self.rx.reset();
         self.tx.reset();
     }
@@ -220,11 +254,13 @@ impl<'a> Socket<'a> {
         if local.is_some_and(|local| local.is_v4() != remote.is_v4()) {
             return Err(SendError::Unaddressable);
         }
+        let (meta_out, zone) = self.settings.meta_for(&remote, self.hop_limit);
         Ok(Peer {
             remote,
             local,
             remote_port: meta.endpoint.port,
-            zone: meta.endpoint.zone.map_or(0, |zone| zone.saturating_add(1)),
+            zone: meta.endpoint.zone.map_or(zone, |zone| zone.saturating_add(1)),
+            meta: meta_out,
         })
     }
 
@@ -252,5 +288,5 @@ impl<'a> Socket<'a> {
 fn metadata_of(peer: &Peer) -> Metadata {
     let mut endpoint = IpEndpoint::new(peer.remote.into(), peer.remote_port);
     endpoint.zone = peer.zone.checked_sub(1);
-    Metadata { endpoint, local_address: peer.local.map(IpAddress::from) }
+    Metadata { endpoint, local_address: peer.local.map(IpAddress::from), received: peer.meta.told() }
 }

@@ -16,10 +16,16 @@ impl Socket<'_> {
         self.wants_port
     }
 
+    /// Whether it may have to be filed elsewhere than it is.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.moved
+    }
+
     /// The set has chosen a port, or found the one asked for free.
     pub(crate) fn settle(&mut self, port: u16) {
         self.local_port = port;
         self.wants_port = false;
+        self.moved = false;
     }
 
     /// The set has refused the binding.
@@ -29,9 +35,21 @@ impl Socket<'_> {
         Events::ERROR
     }
 
-    /// Whether a datagram to `local` is for this socket.
+    /// Whether a datagram to `local` is for this socket, if it takes what comes from the sender.
     pub(crate) fn accepts(&self, local: &Addr, port: u16) -> bool {
         self.local_port == port && self.local.is_none_or(|bound| bound == *local)
+    }
+
+    /// Whether it and `other` would take the same datagrams, and not both have agreed to that.
+    pub(crate) fn is_in_conflict(&self, port: u16, other: &Socket<'_>) -> bool {
+        let overlap = self.local.is_none() || other.local.is_none() || self.local == other.local;
+        let same_remote = match (self.remote(), other.remote()) {
+            (None, None) => true,
+            (Some(a), Some(b)) => a.addr == b.addr && a.port == b.port,
+            _ => false,
+        };
+        let agreed = self.shares_port() && other.shares_port();
+        other.local_port == port && overlap && same_remote && !agreed
     }
 
     pub(crate) fn takes_in_place(&self) -> bool {

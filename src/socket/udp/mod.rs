@@ -1,11 +1,18 @@
 //! UDP sockets (RFC 768): whole datagrams, each with its peer.
 //!
-//! Not here: UDP-Lite, multicast membership, errors learned from ICMP.
+//! `flow` has what concerns connected sockets, `meta` what goes with each datagram.
 
 mod api;
 mod engine;
+#[cfg_attr(not(feature = "udp-connect"), path = "no_flow.rs")]
+mod flow;
+#[cfg_attr(not(feature = "udp-metadata"), path = "no_meta.rs")]
+mod meta;
 
-pub use api::{BindError, Metadata, RecvError, SendError, Socket};
+pub use api::{BindError, Metadata, Received, RecvError, SendError, Socket};
+#[cfg(feature = "udp-connect")]
+pub use flow::ConnectError;
+pub(crate) use meta::Meta;
 
 /// What is kept beside each datagram in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +22,7 @@ pub(crate) struct Peer {
     pub(crate) remote_port: u16,
     /// The port of the stack that a link-local peer is behind, plus one; 0 for none.
     pub(crate) zone: u8,
+    pub(crate) meta: Meta,
 }
 
 /// Storage for the descriptions of datagrams.

@@ -1,0 +1,127 @@
+//! Whom a received ICMP error is for (RFC 1122 §3.2.2, §4.1.3.3; RFC 4443 §2.4).
+//!
+//! An error quotes what it is about: the IP header and at least eight octets of what follows. It is believed
+//! when that came from one of our addresses and from a socket of ours (RFC 5927 §4); too short a quote is
+//! nobody's.
+
+use super::icmp::Message;
+use super::ingress::{Ingress, Received, Taken};
+use super::links::Links;
+use crate::socket::icmp_error::{IcmpError, Unreachable, reason_v4, reason_v6};
+use crate::socket::udp;
+use crate::stats::DropReason;
+use crate::wire::{Addr, IpEndpoint, IpProtocol, ipv4, ipv6, ipv6ext};
+
+/// The packet that an error is about, as far as it is quoted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quote<'f> {
+    pub(crate) src: Addr,
+    pub(crate) dst: Addr,
+    pub(crate) protocol: IpProtocol,
+    /// Eight octets at least (RFC 792; RFC 1122 §3.2.2).
+    pub(crate) payload: &'f [u8],
+}
+
+impl<'f> Quote<'f> {
+    fn parse(data: &'f [u8], is_v4: bool) -> Option<Quote<'f>> {
+        let quote = if is_v4 { Quote::parse_v4(data)? } else { Quote::parse_v6(data)? };
+        (quote.payload.len() >= 8).then_some(quote)
+    }
+
+    #[cfg(not(feature = "proto-ipv4"))]
+    fn parse_v4(_data: &'f [u8]) -> Option<Quote<'f>> {
+        None
+    }
+
+    #[cfg(feature = "proto-ipv4")]
+    fn parse_v4(data: &'f [u8]) -> Option<Quote<'f>> {
+        let header = data.first_chunk::<{ ipv4::HEADER_LEN }>()?;
+        let &[first, _, _, _, _, _, o0, o1, _, protocol, _, _, a, b, c, d, e, f, g, h] = header;
+        let header_len = usize::from(first & 0xf) * 4;
+        // A later fragment does not say whose it is.
+        let is_first = u16::from_be_bytes([o0, o1]) & 0x1fff == 0;
+        if first >> 4 != 4 || header_len < ipv4::HEADER_LEN || !is_first {
+            return None;
+        }
+        Some(Quote {
+            src: Addr::v4([a, b, c, d]),
+            dst: Addr::v4([e, f, g, h]),
+            protocol: IpProtocol(protocol),
+            payload: data.get(header_len..)?,
+        })
+    }
+
+    #[cfg(not(feature = "proto-ipv6"))]
+    fn parse_v6(_data: &'f [u8]) -> Option<Quote<'f>> {
+        None
+    }
+
+    #[cfg(feature = "proto-ipv6")]
+    fn parse_v6(data: &'f [u8]) -> Option<Quote<'f>> {
+        let (header, rest) = data.split_first_chunk::<{ ipv6::HEADER_LEN }>()?;
+        let [first, _, _, _, _, _, next, _, addresses @ ..] = header;
+        let (src, dst) = addresses.split_first_chunk::<16>()?;
+        // The quote may be cut anywhere; what is cut within the extension headers does not say whose it is.
+        let walk = ipv6ext::walk(IpProtocol(*next), rest).ok().filter(|walk| walk.fragment.is_none())?;
+        (first >> 4 == 6).then_some(())?;
+        Some(Quote {
+            src: Addr::v6(*src),
+            dst: Addr::v6(*dst.first_chunk()?),
+            protocol: walk.protocol,
+            payload: walk.payload,
+        })
+    }
+
+    /// The two ports, if the protocol has some there.
+    fn ports(&self) -> Option<(u16, u16)> {
+        let &[a, b, c, d] = self.payload.first_chunk()?;
+        Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+    }
+}
+
+/// Tells the socket that an error is about, if the message is one and quotes something of ours.
+#[inline(never)]
+pub(crate) fn process(
+    ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+    received: &Received<'_>,
+    message: &Message,
+    data: &[u8],
+) -> Taken {
+    let is_v4 = received.dst.is_v4();
+    let reason = if is_v4 { reason_v4 } else { reason_v6 };
+    let Some(reason) = reason(message.kind, message.code, message.word) else { return Ok(()) };
+    // RFC 1122 §3.2.2: an error comes to one host.
+    let quote = Quote::parse(data, is_v4).filter(|_| received.unicast).ok_or(DropReason::IcmpMismatch)?;
+    if !is_own(ingress.links, &quote.src) {
+        return Err(DropReason::IcmpMismatch);
+    }
+    match quote.protocol {
+        IpProtocol::UDP => ingress.udp_error(received, &quote, reason),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the stack may have sent from this address.
+fn is_own(links: &Links<'_, '_, '_>, addr: &Addr) -> bool {
+    let owns = |port| links.iface(port).is_some_and(|iface| iface.any_ip || iface.has_address(addr));
+    (0..links.count()).any(owns)
+}
+
+impl Ingress<'_, '_, '_, '_, '_> {
+    fn udp_error(&mut self, received: &Received<'_>, quote: &Quote<'_>, reason: Unreachable) -> Taken {
+        let (local_port, remote_port) = quote.ports().ok_or(DropReason::IcmpMismatch)?;
+        let peer = udp::Peer {
+            remote: quote.dst,
+            local: Some(quote.src),
+            remote_port,
+            zone: super::icmp::zone_of(self, &quote.dst),
+            meta: udp::Meta::received(0, 0, &[], 0),
+        };
+        let ix = self.sockets.udp_sender(&peer, &quote.src, local_port).ok_or(DropReason::IcmpMismatch)?;
+        let mut remote = IpEndpoint::new(quote.dst.into(), remote_port);
+        remote.zone = peer.zone.checked_sub(1);
+        let error = IcmpError { reason, remote, reporter: received.src.into() };
+        self.sockets.tell_icmp_error(ix, error);
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! Without `udp-connect` UDP sockets are found by their port alone.
+
+use super::socket_set::SocketSet;
+use crate::socket::udp::{self, Peer};
+use crate::wire::{Addr, IpProtocol};
+
+#[derive(Debug, Default)]
+pub(crate) struct Flows;
+
+impl SocketSet<'_> {
+    #[inline]
+    pub(crate) fn udp_hash(&self, _socket: &udp::Socket<'_>, port: u16) -> u32 {
+        self.table.hash_port(IpProtocol::UDP.0, port)
+    }
+
+    #[inline]
+    pub(crate) fn note_flow(&mut self, _ix: u32) {}
+
+    #[inline]
+    pub(crate) fn udp_flow(&self, _peer: &Peer, _dst: &Addr, _port: u16) -> Option<u32> {
+        None
+    }
+}
