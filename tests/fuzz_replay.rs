@@ -93,6 +93,13 @@ fn the_checksum_is_the_plain_one_for_its_corpus_and_mutations_of_it() {
 }
 
 #[test]
+fn each_family_of_formats_survives_its_corpus_and_mutations_of_it() {
+    for target in ["groups", "icmp", "ip_options", "transports"] {
+        replay(target, 2_000);
+    }
+}
+
+#[test]
 fn a_stack_keeps_its_promises_for_its_corpus_and_mutations_of_it() {
     replay("interface", 500);
 }
@@ -100,5 +107,5 @@ fn a_stack_keeps_its_promises_for_its_corpus_and_mutations_of_it() {
 #[test]
 fn every_target_is_replayed() {
     let names: Vec<&str> = bodies::BODIES.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["frame", "checksum", "interface"]);
+    assert_eq!(names, ["frame", "checksum", "groups", "icmp", "ip_options", "transports", "interface"]);
 }

@@ -4,6 +4,7 @@
 //! mutations of it in every build.
 
 mod checksum;
+mod formats;
 mod interface;
 mod peers;
 mod program;
@@ -16,14 +17,22 @@ use goldcrest::wire::{
 };
 
 pub(crate) use checksum::checksum;
+pub(crate) use formats::{groups, icmp, ip_options, transports};
 pub(crate) use interface::interface;
 
 /// A function that is fuzzed.
 pub(crate) type Body = fn(&[u8]);
 
 /// The functions, by the names of their targets and of their folders in fuzz/corpus.
-pub(crate) const BODIES: &[(&str, Body)] =
-    &[("frame", frame), ("checksum", checksum), ("interface", interface)];
+pub(crate) const BODIES: &[(&str, Body)] = &[
+    ("frame", frame),
+    ("checksum", checksum),
+    ("groups", groups),
+    ("icmp", icmp),
+    ("ip_options", ip_options),
+    ("transports", transports),
+    ("interface", interface),
+];
 
 /// An Ethernet frame, down to the last header that the formats know.
 pub(crate) fn frame(data: &[u8]) {

@@ -1,4 +1,5 @@
-//! ICMP for IPv6 (RFC 4443): echo and the errors. Neighbour discovery is in `ndisc`.
+//! ICMP for IPv6 (RFC 4443): echo and the errors. Neighbour discovery is in `ndisc`, multicast listener
+//! discovery in `mld`.
 //!
 //! The header, which the engine reads, is in `icmp`; here are the numbers, and what users need.
 
@@ -6,7 +7,7 @@ use core::fmt;
 
 use super::checksum::{Sum, copy_and_sum, pseudo_header_of, sum};
 use super::icmp::{HEADER_LEN, Header, emit};
-use super::{Error, IpProtocol, Ipv6Address, Result, ndisc};
+use super::{Error, IpProtocol, Ipv6Address, Result, mld, ndisc};
 
 /// Types. Those below 128 are errors.
 pub mod msg_type {
@@ -178,12 +179,14 @@ pub enum Repr<'a> {
     },
     /// Neighbour discovery.
     Ndisc(ndisc::Message<'a>),
+    /// Multicast listener discovery.
+    Mld(mld::Message<'a>),
 }
 
 impl<'a> Repr<'a> {
     /// Reads a message and verifies its checksum; `Unsupported` if it is of another type.
     ///
-    /// What neighbour discovery leaves to its caller is in [`ndisc`].
+    /// What neighbour and multicast listener discovery leave to their callers is in [`ndisc`] and [`mld`].
     pub fn parse<T: AsRef<[u8]> + ?Sized>(
         src: &Ipv6Address,
         dst: &Ipv6Address,
@@ -201,11 +204,14 @@ impl<'a> Repr<'a> {
             msg_type::PKT_TOO_BIG => Repr::PktTooBig { mtu: header.word(), data },
             msg_type::TIME_EXCEEDED => Repr::TimeExceeded { code, data },
             msg_type::PARAM_PROBLEM => Repr::ParamProblem { code, pointer: header.word(), data },
+            mld::msg_type::QUERY..=mld::msg_type::DONE | mld::msg_type::REPORT2 => {
+                Repr::Mld(mld::Message::parse(&src.octets(), packet.buffer.as_ref())?)
+            }
             _ => Repr::Ndisc(ndisc::Message::parse(&src.octets(), &dst.octets(), packet.buffer.as_ref())?),
         })
     }
 
-    /// Type, code, word and data; `None` for neighbour discovery.
+    /// Type, code, word and data; `None` for neighbour and listener discovery.
     fn parts(&self) -> Option<(u8, u8, u32, &'a [u8])> {
         let echo = |ident: u16, seq_no: u16| u32::from(ident) << 16 | u32::from(seq_no);
         Some(match *self {
@@ -217,7 +223,7 @@ impl<'a> Repr<'a> {
             Repr::PktTooBig { mtu, data } => (msg_type::PKT_TOO_BIG, 0, mtu, data),
             Repr::TimeExceeded { code, data } => (msg_type::TIME_EXCEEDED, code, 0, data),
             Repr::ParamProblem { code, pointer, data } => (msg_type::PARAM_PROBLEM, code, pointer, data),
-            Repr::Ndisc(_) => return None,
+            Repr::Ndisc(_) | Repr::Mld(_) => return None,
         })
     }
 
@@ -225,6 +231,7 @@ impl<'a> Repr<'a> {
     pub fn buffer_len(&self) -> usize {
         match (self, self.parts()) {
             (Repr::Ndisc(message), _) => message.buffer_len(),
+            (Repr::Mld(message), _) => message.buffer_len(),
             (_, Some((_, _, _, data))) => HEADER_LEN + data.len(),
             _ => HEADER_LEN,
         }
@@ -242,15 +249,20 @@ impl<'a> Repr<'a> {
     ) {
         let buffer = &mut packet.buffer.as_mut()[..self.buffer_len()];
         let pseudo = pseudo_header(src, dst, buffer.len());
-        if let Repr::Ndisc(message) = self {
-            message.emit(buffer);
-            let checksum = sum(buffer).add(pseudo).finish();
-            buffer[2..4].copy_from_slice(&checksum);
-        } else if let (Some((msg_type, code, word, data)), Some((header, place))) =
-            (self.parts(), buffer.split_first_chunk_mut())
-        {
-            emit(header, msg_type, code, word, copy_and_sum(place, data).add(pseudo));
+        match self {
+            Repr::Ndisc(message) => message.emit(buffer),
+            Repr::Mld(message) => message.emit(buffer),
+            _ => {
+                if let (Some((msg_type, code, word, data)), Some((header, place))) =
+                    (self.parts(), buffer.split_first_chunk_mut())
+                {
+                    emit(header, msg_type, code, word, copy_and_sum(place, data).add(pseudo));
+                }
+                return;
+            }
         }
+        let checksum = sum(buffer).add(pseudo).finish();
+        buffer[2..4].copy_from_slice(&checksum);
     }
 }
 
@@ -271,6 +283,7 @@ impl fmt::Display for Repr<'_> {
                 write!(f, "parameter problem code={code} pointer={pointer}")
             }
             Repr::Ndisc(message) => message.fmt(f),
+            Repr::Mld(message) => message.fmt(f),
         }
     }
 }
@@ -344,7 +357,7 @@ mod tests {
 
     #[test]
     fn other_types_are_unsupported() {
-        for msg_type in [0, 5, 100, 130, 143, 255] {
+        for msg_type in [0, 5, 100, 138, 144, 255] {
             let (src, dst, data) = packet(frames::PING6, 14);
             let mut packet = Packet::new_unchecked(data);
             packet.set_msg_type(msg_type);

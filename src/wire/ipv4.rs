@@ -1,4 +1,4 @@
-//! IPv4 (RFC 791, RFC 6864 for the identification). Options are located, not read.
+//! IPv4 (RFC 791, RFC 6864 for the identification). Options are located here and read in `ipv4opt`.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -23,6 +23,9 @@ pub const HEADER_LEN: usize = 20;
 
 /// Every IPv4 host takes packets of this size (RFC 791 §3.1).
 pub const MIN_MTU: usize = 576;
+
+/// The option that makes routers look at a packet that is not for them (RFC 2113); IGMP's packets have it.
+pub const ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
 
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
@@ -231,6 +234,17 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
     pub fn payload_mut(&mut self) -> &mut [u8] {
         let range = usize::from(self.header_len())..usize::from(self.total_len());
         &mut self.buffer.as_mut()[range]
+    }
+
+    /// Octets of the header with its options: a multiple of 4 from 20 to 60. The version becomes 4.
+    pub fn set_header_len(&mut self, len: u8) {
+        self.buffer.as_mut()[0] = 0x40 | len >> 2 & 0x0f;
+    }
+
+    /// The header's options, to write them.
+    pub fn options_mut(&mut self) -> &mut [u8] {
+        let len = usize::from(self.header_len());
+        &mut self.buffer.as_mut()[HEADER_LEN..len]
     }
 
     /// Computes the header's checksum and writes it.
@@ -489,6 +503,10 @@ mod tests {
     #[test]
     fn a_setter_writes_what_its_getter_reads() {
         let mut packet = Packet::new_unchecked(hex(frames::UDP4)[14..].to_vec());
+        packet.set_header_len(24);
+        packet.options_mut().copy_from_slice(&[1, 1, 1, 0]);
+        assert_eq!((packet.header_len(), packet.options()), (24, &[1, 1, 1, 0][..]));
+        packet.set_header_len(20);
         packet.set_traffic_class(0xb9);
         packet.set_total_len(30);
         packet.set_ident(0x1234);

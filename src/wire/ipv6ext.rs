@@ -20,6 +20,10 @@ pub const MAX_HEADERS: usize = 8;
 /// Octets of the fragment header.
 pub const FRAGMENT_HEADER_LEN: usize = 8;
 
+/// A hop-by-hop header with a router alert for multicast listener discovery (RFC 2711, RFC 3810 §5),
+/// in front of ICMPv6.
+pub const ROUTER_ALERT_HEADER: [u8; 8] = [IpProtocol::ICMPV6.0, 0, 5, 2, 0, 0, 1, 0];
+
 /// ICMPv6 parameter problem: a field holds what it may not.
 const ERRONEOUS_FIELD: u8 = 0;
 /// ICMPv6 parameter problem: a next header is not known, or not here.

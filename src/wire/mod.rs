@@ -7,23 +7,32 @@ mod packet;
 
 mod addr;
 pub mod arp;
+#[cfg(test)]
+pub(crate) mod bar;
+#[cfg(test)]
+pub(crate) mod captured;
 pub mod checksum;
 pub mod ethernet;
 mod field;
 #[cfg(test)]
 pub(crate) mod frames;
+pub mod group;
 pub mod icmp;
 pub mod icmpv4;
 pub mod icmpv6;
+pub mod igmp;
 mod ip;
 pub mod ipv4;
+pub mod ipv4opt;
 pub mod ipv6;
 pub mod ipv6ext;
 mod medium;
+pub mod mld;
 pub mod ndisc;
 mod pretty;
 pub mod tcp;
 pub mod udp;
+pub mod udplite;
 
 pub(crate) use addr::Addr;
 pub use addr::FamilyNotBuiltIn;
@@ -34,17 +43,21 @@ pub use ethernet::{
 };
 pub use icmpv4::{Packet as Icmpv4Packet, Repr as Icmpv4Repr};
 pub use icmpv6::{Packet as Icmpv6Packet, Repr as Icmpv6Repr};
+pub use igmp::{Packet as IgmpPacket, Repr as IgmpRepr};
 pub use ip::{
     IpAddress, IpCidr, IpEndpoint, IpListenEndpoint, IpProtocol, IpVersion, Ipv4Address, Ipv4Cidr,
     Ipv6Address, Ipv6Cidr,
 };
 pub use ipv4::{HEADER_LEN as IPV4_HEADER_LEN, Packet as Ipv4Packet, Repr as Ipv4Repr};
+pub use ipv4opt::Ipv4Option;
 pub use ipv6::{HEADER_LEN as IPV6_HEADER_LEN, Packet as Ipv6Packet, Repr as Ipv6Repr};
 pub use medium::Medium;
+pub use mld::Message as MldRepr;
 pub use ndisc::{Message as NdiscRepr, NdOption};
 pub use pretty::PrettyPrinter;
 pub use tcp::{Flags as TcpFlags, Packet as TcpPacket, Repr as TcpRepr, SeqNum as TcpSeqNumber};
 pub use udp::{HEADER_LEN as UDP_HEADER_LEN, Packet as UdpPacket, Repr as UdpRepr};
+pub use udplite::{Packet as UdpLitePacket, Repr as UdpLiteRepr};
 
 /// Why octets are no packet of the format they were read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

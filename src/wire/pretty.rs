@@ -10,8 +10,8 @@ use super::ipv6ext::{self, Fragment};
 #[cfg(feature = "medium-ethernet")]
 use super::{ArpPacket, ArpRepr, EtherType, EthernetFrame, EthernetRepr};
 use super::{
-    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, IpVersion, Ipv4Packet,
-    Ipv6Packet, Ipv6Repr, TcpPacket, TcpRepr, UdpPacket,
+    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress, IpProtocol,
+    IpVersion, Ipv4Packet, Ipv6Packet, Ipv6Repr, TcpPacket, TcpRepr, UdpLitePacket, UdpLiteRepr, UdpPacket,
 };
 use crate::wire::Medium;
 
@@ -148,7 +148,14 @@ impl Lines<'_, '_> {
         match (envelope.protocol, envelope.src, envelope.dst) {
             (IpProtocol::UDP, ..) => self.udp(envelope, data),
             (IpProtocol::TCP, ..) => self.tcp(envelope, data),
-            (IpProtocol::ICMP | IpProtocol::ICMPV6, ..) if !envelope.whole => Ok(()),
+            (IpProtocol::UDP_LITE, ..) if !envelope.whole => Ok(()), // the coverage may be beyond
+            (IpProtocol::UDP_LITE, src, dst) => {
+                self.layer("UDP-Lite", UdpLiteRepr::parse(&UdpLitePacket::new_unchecked(data), &src, &dst))
+            }
+            (IpProtocol::ICMP | IpProtocol::ICMPV6 | IpProtocol::IGMP, ..) if !envelope.whole => Ok(()),
+            (IpProtocol::IGMP, IpAddress::Ipv4(_), _) => {
+                self.layer("IGMP", IgmpRepr::parse(&IgmpPacket::new_unchecked(data)))
+            }
             (IpProtocol::ICMP, IpAddress::Ipv4(_), _) => {
                 self.layer("ICMPv4", Icmpv4Repr::parse(&Icmpv4Packet::new_unchecked(data)))
             }
@@ -188,6 +195,7 @@ const fn note(checksum_valid: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::captured;
     use crate::wire::frames::{self, hex};
 
     #[test]
@@ -242,6 +250,17 @@ mod tests {
         assert_eq!(with(0, 0x54), "IP: neither version 4 nor 6");
         assert_eq!(text(&good[..19]), "IPv4: truncated packet");
         assert_eq!(text(&[]), "IP: neither version 4 nor 6");
+    }
+
+    #[test]
+    #[cfg(all(feature = "medium-ethernet", feature = "medium-ip"))]
+    fn what_others_sent_is_printed_without_complaint() {
+        for frame in captured::ALL {
+            let medium = if frame.starts_with(['4', '6']) { Medium::Ip } else { Medium::Ethernet };
+            let text = PrettyPrinter::new("", medium, &hex(frame)).to_string();
+            let bad = ["malformed", "truncated", "unsupported", "IPv4 checksum"];
+            assert!(!bad.iter().any(|bad| text.contains(bad)), "{text}");
+        }
     }
 
     #[test]
