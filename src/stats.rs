@@ -59,10 +59,15 @@ pub enum DropReason {
     Filtered,
     /// The link is down.
     LinkDown,
+    /// For somebody else, and not to be forwarded: a group, a broadcast, an address that means nothing
+    /// beyond its link, or a port that does not forward.
+    NotForwarded,
+    /// An answer to its source would leave by another port, which the reverse path check forbids.
+    SpoofedSource,
 }
 
 /// How many reasons there are.
-pub const DROP_REASONS: usize = DropReason::LinkDown as usize + 1;
+pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize + 1;
 
 impl DropReason {
     /// All of them, in their order.
@@ -93,6 +98,8 @@ impl DropReason {
         DropReason::IcmpMismatch,
         DropReason::Filtered,
         DropReason::LinkDown,
+        DropReason::NotForwarded,
+        DropReason::SpoofedSource,
     ];
 }
 
@@ -116,6 +123,8 @@ pub struct Stats {
     pub ip_in_delivers: u32,
     /// RFC 4293 `ipOutRequests`: packets that protocols here sent.
     pub ip_out_requests: u32,
+    /// RFC 4293 `ipIfStatsOutForwDatagrams`: packets of others that were sent on by this port.
+    pub ip_out_forw_datagrams: u32,
     /// RFC 4293 `icmpInMsgs`.
     pub icmp_in_msgs: u32,
     /// RFC 4293 `icmpOutMsgs`.
@@ -154,6 +163,7 @@ impl Stats {
             out_octets: 0,
             ip_in_delivers: 0,
             ip_out_requests: 0,
+            ip_out_forw_datagrams: 0,
             icmp_in_msgs: 0,
             icmp_out_msgs: 0,
             udp_in_datagrams: 0,
@@ -184,6 +194,13 @@ impl Stats {
     pub(crate) fn on_frame_sent(&mut self, len: usize) {
         self.on_link_frame_sent(len);
         count(&mut self.ip_out_requests, 1);
+    }
+
+    /// A frame with a packet that is not ours.
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn on_frame_forwarded(&mut self, len: usize) {
+        self.on_link_frame_sent(len);
+        count(&mut self.ip_out_forw_datagrams, 1);
     }
 
     /// A frame that carries no IP.

@@ -3,6 +3,7 @@
 //! `cargo xtask instructions` runs this under callgrind. On its own it prints what it did, and how long
 //! that took.
 
+mod forward;
 mod idle;
 mod marks;
 mod stack;

@@ -1,4 +1,4 @@
-//! What is counted: a TCP transfer, UDP datagrams, `poll_at`; each twice, so that the difference has no
+//! What is counted: a TCP transfer, UDP datagrams, `poll_at`, forwarding; each twice, so that the difference has no
 //! set-up in it.
 
 use std::hint::black_box;
@@ -8,10 +8,10 @@ use goldcrest::socket::tcp::State;
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::IpEndpoint;
 
-use crate::idle;
 use crate::marks::Parts;
 use crate::stack::{BUFFER_LEN, Stack, address};
 use crate::wire::{End, Queue};
+use crate::{forward, idle};
 
 const SEGMENT_LEN: usize = 1_460;
 const DATAGRAM_LEN: usize = 64;
@@ -69,6 +69,12 @@ pub(crate) fn run(idle: usize) {
     parts.measure("poll_at_transfer", 0, || pair.transfer(10_000, false));
     let polls = pair.polls - before;
     parts.measure("poll_at_transfer", polls, || pair.transfer(10_000, true));
+    forward::run(|forward| {
+        forward(320);
+        for count in [1_024, 11_264] {
+            parts.measure("forward", count, || forward(count));
+        }
+    });
     parts.print();
     pair.print_frames();
 }

@@ -540,7 +540,8 @@ impl<'a> World<'a> {
                     self.iface.poll_ingress_single(now, wire, &mut self.sockets, &mut self.judge);
                 }
                 2 => {
-                    self.iface.poll_egress(self.now, &mut self.wire, &mut self.sockets, budget);
+                    let (now, wire) = (self.now, &mut self.wire);
+                    self.iface.poll_egress(now, wire, &mut self.sockets, &mut self.judge, budget);
                 }
                 _ => self.take_events(),
             }

@@ -24,6 +24,7 @@ pub(crate) enum Step {
 }
 
 /// Lets everybody send who has something, as far as budget and devices allow.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
     let mut progress = Progress::default();
     for port in 0..links.count() {
@@ -48,6 +49,7 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
 }
 
 /// One socket's turn: a few packets, then the next is served.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn take_turn(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32, progress: &mut Progress) {
     super::engine::settle_one(links, sockets, ix);
     let sent_before = progress.sent;
@@ -90,6 +92,7 @@ fn dispatch(
 }
 
 /// Sends the solicitations that are due, and gives up neighbours that have not answered.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn ask_neighbors(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usize) {
     let now = links.out.now;
     while let Some(action) = links.with_port(port, |iface, _| iface.neighbors.next_action(now)).flatten() {
@@ -110,8 +113,8 @@ fn ask_neighbors(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, por
 #[inline(never)]
 fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usize, index: usize) {
     let now = links.now;
+    let mut lost = super::forward::give_up(links, port, index);
     links.with_port(port, |iface, _| {
-        let mut lost = iface.packets.clear(super::output::tag_of(index));
         let ip_mtu = iface.ip_mtu();
         if let Some(entry) = iface.neighbors.entry_mut(index) {
             while let Some(ix) = entry.waiting.pop_front(&mut sockets.slots) {

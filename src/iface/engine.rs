@@ -8,7 +8,6 @@
 use core::ops::AddAssign;
 
 use super::egress;
-use super::handler::{Handler, Hooks};
 use super::ingress::Ingress;
 use super::interface::Interface;
 use super::links::Links;
@@ -103,20 +102,21 @@ pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<
 pub(crate) fn ingress(
     links: &mut Links<'_, '_, '_>,
     sockets: &mut SocketSet<'_>,
-    handler: &mut dyn Handler,
     meta: RxMeta,
     frame: &[u8],
 ) {
-    Ingress { links, sockets, handler: Hooks::new(handler), meta }.frame(frame);
+    Ingress { links, sockets, meta }.frame(frame);
 }
 
 /// Acts on what is due, and lets everybody send who has something.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
     expire(sockets, links.now, links.iface.ip_mtu());
     egress::send(links, sockets, budget)
 }
 
 /// Lets the sockets act whose deadline has come.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn expire(sockets: &mut SocketSet<'_>, now: Instant, ip_mtu: usize) {
     let ticks = Ticks::from_instant(now);
     while let Some(ix) = sockets.timers.expired(&mut sockets.slots, ticks) {

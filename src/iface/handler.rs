@@ -12,6 +12,8 @@ pub enum Hook {
     PreRoute,
     /// For one of our addresses, before a protocol sees it.
     LocalIn,
+    /// For somebody else, and a way to go on is known; as it came in, its hop limit included.
+    Forward,
 }
 
 /// What shall happen to a packet at a hook.
@@ -89,6 +91,11 @@ impl<'h> Hooks<'h> {
         Hooks(handler)
     }
 
+    /// The same handler, for a shorter time.
+    pub(crate) fn again(&mut self) -> Hooks<'_> {
+        Hooks(&mut *self.0)
+    }
+
     pub(crate) fn payload(&mut self, socket: SocketHandle, data: &[u8]) -> usize {
         self.0.payload(socket, data)
     }
@@ -119,6 +126,11 @@ pub(crate) struct Hooks<'h>(core::marker::PhantomData<&'h ()>);
 #[cfg(not(feature = "iface-hooks"))]
 impl<'h> Hooks<'h> {
     pub(crate) fn new(_handler: &'h mut dyn Handler) -> Hooks<'h> {
+        Hooks(core::marker::PhantomData)
+    }
+
+    /// Nobody again.
+    pub(crate) fn again(&mut self) -> Hooks<'_> {
         Hooks(core::marker::PhantomData)
     }
 

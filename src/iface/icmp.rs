@@ -1,6 +1,7 @@
 //! What ICMP has in common in both families: a type, a code, a word and data.
 
 use super::ingress::{Ingress, Received, Taken};
+use super::links::Links;
 use super::output::{Packet, TrafficClass, header_and_data};
 use crate::config;
 use crate::stats::DropReason;
@@ -43,7 +44,8 @@ pub(crate) fn answer(
 ) -> Taken {
     let src = received.dst;
     // If it can't be sent, that is counted where it turns out.
-    send(ingress, src, received.src, zone_of(ingress, &received.src), message, data);
+    let zone = zone_of(ingress, &received.src);
+    send(ingress.links, src, received.src, zone, message, data);
     Ok(())
 }
 
@@ -62,7 +64,7 @@ pub(crate) fn send_error(
     }
     let quote = received.packet.get(..max_len - HEADER_LEN).unwrap_or(received.packet);
     let zone = zone_of(ingress, &received.src);
-    send(ingress, received.dst, received.src, zone, error, quote);
+    send(ingress.links, received.dst, received.src, zone, error, quote);
 }
 
 /// The zone of an address that a packet came from by the current port.
@@ -70,16 +72,17 @@ pub(crate) fn zone_of(ingress: &Ingress<'_, '_, '_, '_, '_>, addr: &Addr) -> u8 
     if !addr.is_v4() && addr.is_link_local() { (ingress.links.port() as u8).saturating_add(1) } else { 0 }
 }
 
-fn send(
-    ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+/// Sends a message by whichever port.
+pub(crate) fn send(
+    links: &mut Links<'_, '_, '_>,
     src: Addr,
     dst: Addr,
     zone: u8,
     message: &Message,
     data: &[u8],
 ) -> bool {
-    let Some(route) = ingress.links.route(&dst, zone) else {
-        return ingress.links.iface.drop_output(DropReason::NoRoute);
+    let Some(route) = links.route(&dst, zone) else {
+        return links.iface.drop_output(DropReason::NoRoute);
     };
     let packet = Packet {
         src,
@@ -90,7 +93,7 @@ fn send(
         len: HEADER_LEN + data.len(),
         segment_len: 0,
     };
-    let sent = ingress.links.with_port(route.port, |iface, out| {
+    let sent = links.with_port(route.port, |iface, out| {
         iface.stats.on_icmp_sent();
         iface.send_or_queue(out, &packet, &route.next_hop, Class::Data, &mut message.followed_by(data))
     });

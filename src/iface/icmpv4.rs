@@ -8,8 +8,10 @@ use crate::stats::DropReason;
 use crate::wire::checksum;
 
 const ECHO_REPLY: u8 = 0;
-const DESTINATION_UNREACHABLE: u8 = 3;
+pub(crate) const DESTINATION_UNREACHABLE: u8 = 3;
 const ECHO_REQUEST: u8 = 8;
+#[cfg(feature = "iface-forward")]
+pub(crate) const TIME_EXCEEDED: u8 = 11;
 
 /// Nobody here speaks the protocol.
 pub(crate) const PROTOCOL_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 2, word: 0 };
@@ -17,7 +19,7 @@ pub(crate) const PROTOCOL_UNREACHABLE: Message = Message { kind: DESTINATION_UNR
 pub(crate) const PORT_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 3, word: 0 };
 
 /// Octets of an error with the packet that it quotes (RFC 1812 §4.3.2.3).
-const MAX_ERROR_LEN: usize = 576 - 20;
+pub(crate) const MAX_ERROR_LEN: usize = 576 - 20;
 
 pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>) -> Taken {
     if !config::HAS_IPV4 {
@@ -42,9 +44,14 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
 /// Sends an error about a packet, if the rules allow (RFC 1122 §3.2.2).
 pub(crate) fn send_error(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, error: Message) {
     // No error about an error, nor about anything that was not for us alone.
-    let about_error = received.protocol == crate::wire::IpProtocol::ICMP
-        && !matches!(received.payload.first(), Some(&ECHO_REQUEST | &ECHO_REPLY));
+    let about_error = received.protocol == crate::wire::IpProtocol::ICMP && is_error(received.payload);
     if received.unicast && !about_error {
         icmp::send_error(ingress, received, &error, MAX_ERROR_LEN);
     }
+}
+
+/// Whether an ICMP message is one that no error is sent about: all are, but echoes.
+#[inline]
+pub(crate) fn is_error(message: &[u8]) -> bool {
+    !matches!(message.first(), Some(&ECHO_REQUEST | &ECHO_REPLY))
 }

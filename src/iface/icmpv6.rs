@@ -10,7 +10,11 @@ use crate::wire::IpProtocol;
 use crate::wire::checksum;
 use crate::wire::ipv6ext::{self, Stop};
 
-const DESTINATION_UNREACHABLE: u8 = 1;
+pub(crate) const DESTINATION_UNREACHABLE: u8 = 1;
+#[cfg(feature = "iface-forward")]
+pub(crate) const PACKET_TOO_BIG: u8 = 2;
+#[cfg(feature = "iface-forward")]
+pub(crate) const TIME_EXCEEDED: u8 = 3;
 const PARAMETER_PROBLEM: u8 = 4;
 const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
@@ -21,7 +25,7 @@ const REDIRECT: u8 = 137;
 pub(crate) const PORT_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 4, word: 0 };
 
 /// Octets of an error with the packet that it quotes (RFC 4443 §2.4 c).
-const MAX_ERROR_LEN: usize = 1_280 - 40;
+pub(crate) const MAX_ERROR_LEN: usize = 1_280 - 40;
 
 pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>) -> Taken {
     if !config::HAS_IPV6 {
@@ -113,8 +117,12 @@ pub(crate) fn send_error(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &R
 
 /// No error about an error or a redirect, nor to somebody without an address.
 fn is_worth_an_error(received: &Received<'_>) -> bool {
-    let is_error = |kind: &u8| *kind < 128 || *kind == REDIRECT;
-    let about_error =
-        received.protocol == IpProtocol::ICMPV6 && received.payload.first().is_none_or(is_error);
+    let about_error = received.protocol == IpProtocol::ICMPV6 && is_error(received.payload);
     !about_error && received.src.is_unicast()
+}
+
+/// Whether an ICMPv6 message is one that no error is sent about.
+#[inline]
+pub(crate) fn is_error(message: &[u8]) -> bool {
+    message.first().is_none_or(|kind| *kind < 128 || *kind == REDIRECT)
 }

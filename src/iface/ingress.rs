@@ -1,13 +1,14 @@
 //! A frame's way in, from the link header to a protocol.
 //!
 //! 1. Link header: is it addressed to us? What does it carry?
-//! 2. IP header: well-formed, a source that can be one, a destination that is ours, no fragment.
+//! 2. IP header: well-formed, a source that can be one. What is not for us is forwarded, or dropped;
+//!    what is for us is no fragment.
 //! 3. Protocol: ICMP here; UDP and TCP by demultiplexing to a socket.
 //!
 //! What has to be answered at once is sent while the frame is borrowed. A frame that goes no further
 //! names its [`DropReason`].
 
-use super::handler::{Hook, Hooks, Verdict};
+use super::handler::{Hook, Verdict};
 use super::links::Links;
 use super::socket_set::SocketSet;
 use super::{arp, icmpv4, icmpv6};
@@ -20,7 +21,6 @@ use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
 pub(crate) struct Ingress<'i, 'l, 'p, 'a, 's> {
     pub(crate) links: &'i mut Links<'l, 'p, 'a>,
     pub(crate) sockets: &'i mut SocketSet<'s>,
-    pub(crate) handler: Hooks<'i>,
     pub(crate) meta: RxMeta,
 }
 
@@ -57,7 +57,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     fn on_drop(&mut self, reason: DropReason, frame: &[u8]) {
         net_trace!("dropped {} octets: {:?}", frame.len(), reason);
         self.links.iface.stats.on_drop(reason);
-        self.handler.dropped(reason, frame);
+        self.links.out.hooks.dropped(reason, frame);
     }
 
     fn ethernet(&mut self, frame: &[u8]) -> Taken {
@@ -93,9 +93,6 @@ impl Ingress<'_, '_, '_, '_, '_> {
     #[cfg(feature = "proto-ipv4")]
     fn ipv4(&mut self, packet: &[u8], unicast: bool) -> Taken {
         let ipv4::Parts { header, payload, .. } = ipv4::Header::split(packet)?;
-        if header.is_fragment() {
-            return Err(DropReason::Fragment);
-        }
         let mut received = Received {
             src: Addr::v4(*header.src()),
             dst: Addr::v4(*header.dst()),
@@ -106,7 +103,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
             packet: packet.get(..usize::from(header.total_len())).unwrap_or(packet),
             payload,
         };
-        self.check_addresses(&mut received)?;
+        if !self.is_for_us(&mut received)? {
+            return self.forward(&received);
+        }
+        if header.is_fragment() {
+            return Err(DropReason::Fragment);
+        }
         self.deliver(&received)
     }
 
@@ -128,18 +130,20 @@ impl Ingress<'_, '_, '_, '_, '_> {
             packet: packet.get(..ipv6::HEADER_LEN + payload.len()).unwrap_or(packet),
             payload,
         };
-        self.check_addresses(&mut received)?;
+        if !self.is_for_us(&mut received)? {
+            return self.forward(&received);
+        }
         icmpv6::walk_extensions(self, &mut received)?;
         self.deliver(&received)
     }
 
-    /// Whether the packet comes from a host and goes to us (RFC 1122 §3.2.1.3).
-    fn check_addresses(&mut self, received: &mut Received<'_>) -> Taken {
-        let iface = &*self.links.iface;
-        let (src, dst) = (&received.src, &received.dst);
-        if self.handler.packet(Hook::PreRoute, received.packet) == Verdict::Drop {
+    /// Whether the packet, which has to come from a host, goes to us (RFC 1122 §3.2.1.3).
+    fn is_for_us(&mut self, received: &mut Received<'_>) -> Result<bool, DropReason> {
+        if self.links.out.hooks.packet(Hook::PreRoute, received.packet) == Verdict::Drop {
             return Err(DropReason::Filtered);
         }
+        let iface = &*self.links.iface;
+        let (src, dst) = (&received.src, &received.dst);
         // RFC 4291 §2.7: a group is never a source. `::` is one only while an address is being chosen.
         if !iface.can_come_from(src) {
             return Err(DropReason::BadSource);
@@ -148,18 +152,18 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if for_us {
             // RFC 1122 §4.2.3.10 and its kin: what came by link-layer broadcast provokes no answer.
             received.unicast &= !src.is_unspecified();
-            return Ok(());
+            return Ok(true);
         }
-        received.unicast = false;
         let to_group = dst.is_multicast() && iface.is_in_group(dst);
         if to_group || (dst.is_v4() && iface.is_broadcast(dst)) {
-            return Ok(());
+            received.unicast = false;
+            return Ok(true);
         }
-        Err(DropReason::NotOurAddress)
+        self.is_for_another_port(received)
     }
 
     pub(crate) fn deliver(&mut self, received: &Received<'_>) -> Taken {
-        if self.handler.packet(Hook::LocalIn, received.packet) == Verdict::Drop {
+        if self.links.out.hooks.packet(Hook::LocalIn, received.packet) == Verdict::Drop {
             return Err(DropReason::Filtered);
         }
         let delivered = match received.protocol {

@@ -120,6 +120,8 @@ pub struct Interface<'a> {
     pub(crate) errors_limit: RateLimit,
     pub(crate) packets: PacketPool<'a>,
     pub(crate) any_ip: bool,
+    #[cfg(feature = "iface-forward")]
+    pub(crate) forwarding: super::forward::Forwarding,
 }
 
 #[cfg(feature = "alloc")]
@@ -157,6 +159,8 @@ impl<'a> Interface<'a> {
             hardware,
             link: LinkState::UP,
             any_ip: false,
+            #[cfg(feature = "iface-forward")]
+            forwarding: super::forward::Forwarding::default(),
             addresses: storage.addresses,
             routes: Routes::new(storage.routes),
             neighbors: NeighborCache::new(storage.neighbors),

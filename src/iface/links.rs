@@ -3,6 +3,7 @@
 //! One port is the current one: the frame that is being handled came in by it, and its slot is the
 //! frame's own answer token. The others, if there are any, are reached through their devices.
 
+use super::handler::Hooks;
 use super::interface::Interface;
 use super::route::Match;
 #[cfg(feature = "iface-router")]
@@ -19,10 +20,11 @@ pub(crate) struct Route {
     pub(crate) next_hop: Addr,
 }
 
-/// Where a port's frames go, and when.
+/// Where a port's frames go, and when, and who is asked about them.
 pub(crate) struct Out<'l> {
     pub(crate) now: Ticks,
     pub(crate) slot: &'l mut dyn TxSlot,
+    pub(crate) hooks: Hooks<'l>,
 }
 
 /// The current port and all others.
@@ -38,9 +40,10 @@ impl<'l, 'p, 'a> Links<'l, 'p, 'a> {
         now: Instant,
         iface: &'l mut Interface<'a>,
         slot: &'l mut dyn TxSlot,
+        hooks: Hooks<'l>,
         others: Others<'l, 'p, 'a>,
     ) -> Links<'l, 'p, 'a> {
-        Links { now, iface, out: Out { now: Ticks::from_instant(now), slot }, others }
+        Links { now, iface, out: Out { now: Ticks::from_instant(now), slot, hooks }, others }
     }
 
     /// The current port's number.
@@ -78,7 +81,7 @@ impl<'l, 'p, 'a> Links<'l, 'p, 'a> {
         if self.others.is_current(port) {
             return Some(f(self.iface, &mut self.out));
         }
-        self.others.with_port(port, self.now, f)
+        self.others.with_port(port, self.now, &mut self.out.hooks, f)
     }
 
     /// The interface of a port.
@@ -87,6 +90,12 @@ impl<'l, 'p, 'a> Links<'l, 'p, 'a> {
             return Some(self.iface);
         }
         self.others.iface(port)
+    }
+
+    /// Whether a port of ours has this address.
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn is_own(&self, addr: &Addr) -> bool {
+        (0..self.count()).filter_map(|port| self.iface(port)).any(|iface| iface.has_address(addr))
     }
 
     /// How many ports there are.
@@ -154,7 +163,7 @@ mod many {
             self.before.len() + self.after.len()
         }
 
-        pub(super) fn for_each(&self, f: &mut dyn FnMut(usize, &Interface<'a>)) {
+        pub(crate) fn for_each(&self, f: &mut dyn FnMut(usize, &Interface<'a>)) {
             for (index, port) in self.before.iter().enumerate() {
                 f(index, port.iface);
             }
@@ -175,6 +184,7 @@ mod many {
             &mut self,
             port: usize,
             now: Instant,
+            hooks: &mut Hooks<'_>,
             f: impl FnOnce(&mut Interface<'a>, &mut Out<'_>) -> R,
         ) -> Option<R> {
             let port = match port.checked_sub(self.current() + 1) {
@@ -182,7 +192,7 @@ mod many {
                 None => self.before.get_mut(port)?,
             };
             let slot = &mut DeviceSlot { device: &mut *port.device, now };
-            Some(f(port.iface, &mut Out { now: Ticks::from_instant(now), slot }))
+            Some(f(port.iface, &mut Out { now: Ticks::from_instant(now), slot, hooks: hooks.again() }))
         }
     }
 }
@@ -214,7 +224,7 @@ mod none {
             0
         }
 
-        pub(super) fn for_each(&self, _f: &mut dyn FnMut(usize, &Interface<'a>)) {}
+        pub(crate) fn for_each(&self, _f: &mut dyn FnMut(usize, &Interface<'a>)) {}
 
         pub(super) fn iface(&self, _port: usize) -> Option<&Interface<'a>> {
             None
@@ -224,6 +234,7 @@ mod none {
             &mut self,
             _port: usize,
             _now: Instant,
+            _hooks: &mut Hooks<'_>,
             _f: impl FnOnce(&mut Interface<'a>, &mut Out<'_>) -> R,
         ) -> Option<R> {
             None

@@ -6,13 +6,18 @@
 //! | `poll`, `router` | driving one interface, or several as one stack |
 //! | `engine` | the steps of a poll |
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
+//! | `forward`, `coalesced` | what is for others, from port to port |
 //! | `egress`, `output` | who sends, and the one way out |
 //! | `links` | the ports a packet may leave by |
 //! | `socket_set` | the sockets, whom a packet is for, who has something to do |
 
 mod arp;
+#[cfg(feature = "iface-forward")]
+mod coalesced;
 mod egress;
 mod engine;
+#[cfg_attr(not(feature = "iface-forward"), path = "no_forward.rs")]
+mod forward;
 mod handler;
 mod icmp;
 #[cfg_attr(not(feature = "udp-connect"), path = "no_icmp_error.rs")]
@@ -52,7 +57,7 @@ mod tcp_set;
     feature = "tcp-listen-once",
     feature = "tcp-keep-alive",
     feature = "tcp-user-timeout",
-    feature = "iface-router",
+    feature = "iface-forward",
     feature = "iface-queue",
     feature = "iface-hooks",
     feature = "iface-ephemeral"

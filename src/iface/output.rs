@@ -193,7 +193,7 @@ impl Interface<'_> {
     }
 
     /// Fills in the neighbour's hardware address; on a link without any, any octets will do.
-    fn hardware_of(&mut self, next_hop: &Addr, now: Ticks, hardware: &mut Hardware) -> Resolution {
+    pub(crate) fn hardware_of(&mut self, next_hop: &Addr, now: Ticks, hardware: &mut Hardware) -> Resolution {
         if !self.is_ethernet() {
             return Resolution::Known;
         }
@@ -256,14 +256,14 @@ impl Interface<'_> {
     ) -> Option<&'f mut [u8]> {
         let mut ip = frame;
         if self.is_ethernet() {
-            ip = write_ethernet(ip, &self.hardware, hardware, packet)?;
+            ip = write_ethernet(ip, &self.hardware, hardware, packet.dst.is_v4())?;
         }
         write_ip(ip, packet, self.ident, !self.offloads(TxChecksum::IPV4))
     }
 
     /// How many frames may wait for room in the device: answers to who asks for us as many as there are
     /// places, all others half of them.
-    fn egress_quota(&self, class: Class) -> usize {
+    pub(crate) fn egress_quota(&self, class: Class) -> usize {
         if class == Class::Control { usize::MAX } else { self.packets.free_count() }
     }
 
@@ -316,13 +316,13 @@ fn checksum_of(protocol: IpProtocol) -> (usize, TxChecksum) {
 }
 
 #[inline]
-fn write_ethernet<'f>(
+pub(crate) fn write_ethernet<'f>(
     frame: &'f mut [u8],
     source: &Hardware,
     destination: &Hardware,
-    packet: &Packet,
+    is_v4: bool,
 ) -> Option<&'f mut [u8]> {
-    let ether_type = if packet.dst.is_v4() { EtherType::IPV4 } else { EtherType::IPV6 };
+    let ether_type = if is_v4 { EtherType::IPV4 } else { EtherType::IPV6 };
     let (header, ip) = frame.split_first_chunk_mut()?;
     ethernet::emit(header, destination, source, ether_type);
     Some(ip)

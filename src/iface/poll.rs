@@ -1,7 +1,7 @@
 //! Driving one interface by one device, at once or step by step.
 
 use super::engine::{self, Budget, Progress};
-use super::handler::{Handler, NoHandler};
+use super::handler::{Handler, Hooks, NoHandler};
 use super::interface::Interface;
 use super::links::{DeviceSlot, Links, NoSlot, Others};
 use super::socket_set::SocketSet;
@@ -67,7 +67,7 @@ impl Interface<'_> {
                 break;
             }
         }
-        progress += self.poll_egress(now, device, sockets, budget);
+        progress += self.poll_egress(now, device, sockets, handler, budget);
         progress
     }
 
@@ -82,13 +82,13 @@ impl Interface<'_> {
         remote: impl Into<IpEndpoint>,
         local: impl Into<IpListenEndpoint>,
     ) -> Result<(), ConnectError> {
-        sockets.connect_by(&self.links(now, &mut NoSlot), handle, remote, local)
+        sockets.connect_by(&self.links(now, &mut NoSlot, &mut NoHandler), handle, remote, local)
     }
 
     /// First step of a poll: sockets that were touched are settled. The other steps take this one's work
     /// as done.
     pub fn poll_settle(&mut self, now: Instant, sockets: &mut SocketSet<'_>) {
-        engine::settle(&mut self.links(now, &mut NoSlot), sockets);
+        engine::settle(&mut self.links(now, &mut NoSlot, &mut NoHandler), sockets);
     }
 
     /// Second step: takes in one frame, if there is one, and says whether there was.
@@ -115,7 +115,7 @@ impl Interface<'_> {
         rx.consume(|frame| {
             progress.frames += 1;
             progress.octets += frame.len();
-            engine::ingress(&mut self.links(now, &mut slot), sockets, handler, meta, frame);
+            engine::ingress(&mut self.links(now, &mut slot, handler), sockets, meta, frame);
         });
         true
     }
@@ -133,7 +133,7 @@ impl Interface<'_> {
         sockets: &mut SocketSet<'_>,
         handler: &mut dyn Handler,
     ) {
-        engine::ingress(&mut self.links(now, &mut out), sockets, handler, meta, frame);
+        engine::ingress(&mut self.links(now, &mut out, handler), sockets, meta, frame);
     }
 
     /// Third step: due timers act, sockets send, neighbours are asked for.
@@ -142,16 +142,17 @@ impl Interface<'_> {
         now: Instant,
         device: &mut impl DynTransmit,
         sockets: &mut SocketSet<'_>,
+        handler: &mut dyn Handler,
         budget: Budget,
     ) -> Progress {
-        engine::send(&mut self.links(now, &mut DeviceSlot { device, now }), sockets, budget)
+        engine::send(&mut self.links(now, &mut DeviceSlot { device, now }, handler), sockets, budget)
     }
 
     /// When to poll next: never later than anything has to happen, `None` for not before a frame comes.
     ///
     /// It may be too early by a wake for each deadline that was put off since it was set.
     pub fn poll_at(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Option<Instant> {
-        engine::poll_at(&mut self.links(now, &mut NoSlot), sockets)
+        engine::poll_at(&mut self.links(now, &mut NoSlot, &mut NoHandler), sockets)
     }
 
     /// How long to wait until then.
@@ -161,7 +162,12 @@ impl Interface<'_> {
 }
 
 impl<'a> Interface<'a> {
-    fn links<'l>(&'l mut self, now: Instant, slot: &'l mut dyn crate::phy::TxSlot) -> Links<'l, 'l, 'a> {
-        Links::new(now, self, slot, Others::none())
+    fn links<'l>(
+        &'l mut self,
+        now: Instant,
+        slot: &'l mut dyn crate::phy::TxSlot,
+        handler: &'l mut dyn Handler,
+    ) -> Links<'l, 'l, 'a> {
+        Links::new(now, self, slot, Hooks::new(handler), Others::none())
     }
 }

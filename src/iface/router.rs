@@ -3,7 +3,7 @@
 use managed::ManagedSlice;
 
 use super::engine::{self, Budget, Progress};
-use super::handler::{Handler, NoHandler};
+use super::handler::{Handler, Hooks, NoHandler};
 use super::interface::Interface;
 use super::links::{DeviceSlot, Links, Others};
 use super::socket_set::SocketSet;
@@ -38,6 +38,7 @@ impl<'p, 'a> Port<'p, 'a> {
 ///
 /// A packet leaves by the port with the best route, whichever port caused it. Ports may be unlike:
 /// Ethernet beside bare IP. A link-local address needs a zone to say which port it is behind.
+/// What is for others is dropped, unless [forwarding](Self::set_forwarding) is on.
 pub struct Router<'r, 'p, 'a> {
     ports: ManagedSlice<'r, Port<'p, 'a>>,
     /// The port that is served first: they take turns.
@@ -53,6 +54,12 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
     /// The ports.
     pub fn ports_mut(&mut self) -> &mut [Port<'p, 'a>] {
         &mut self.ports
+    }
+
+    /// Whether packets for others go on between all these ports; see [`Interface::set_forwarding`].
+    #[cfg(feature = "iface-forward")]
+    pub fn set_forwarding(&mut self, on: bool) {
+        self.ports.iter_mut().for_each(|port| port.iface.set_forwarding(on));
     }
 
     /// Receives and sends whatever there is, within the default budget.
@@ -76,13 +83,13 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
             }
         }
         let count = self.ports.len();
-        self.with_links(now, &mut |links| engine::settle(links, sockets));
+        self.with_links(now, handler, &mut |links| engine::settle(links, sockets));
         for offset in 0..count {
             let index = (self.turn + offset) % count;
             progress += self.receive(now, index, sockets, handler, budget);
         }
         self.turn = (self.turn + 1) % count.max(1);
-        self.with_links(now, &mut |links| progress += engine::send(links, sockets, budget));
+        self.with_links(now, handler, &mut |links| progress += engine::send(links, sockets, budget));
         progress
     }
 
@@ -101,8 +108,9 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
             let more = port.device.receive_dyn(now, &mut |meta, frame, slot| {
                 progress.frames += 1;
                 progress.octets += frame.len();
-                let mut links = Links::new(now, port.iface, slot, Others { before, after });
-                engine::ingress(&mut links, sockets, handler, meta, frame);
+                let hooks = Hooks::new(&mut *handler);
+                let mut links = Links::new(now, port.iface, slot, hooks, Others { before, after });
+                engine::ingress(&mut links, sockets, meta, frame);
             });
             if !more {
                 return progress;
@@ -125,7 +133,9 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
     ) -> Result<(), ConnectError> {
         let (remote, local) = (remote.into(), local.into());
         let mut result = Err(ConnectError::Unreachable);
-        self.with_links(now, &mut |links| result = sockets.connect_by(links, handle, remote, local));
+        self.with_links(now, &mut NoHandler, &mut |links| {
+            result = sockets.connect_by(links, handle, remote, local)
+        });
         result
     }
 
@@ -133,15 +143,20 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
     pub fn poll_at(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Option<Instant> {
         let at = self.ports.iter_mut().filter_map(|port| port.device.status(now).poll_at).min();
         let mut engine_at = None;
-        self.with_links(now, &mut |links| engine_at = engine::poll_at(links, sockets));
+        self.with_links(now, &mut NoHandler, &mut |links| engine_at = engine::poll_at(links, sockets));
         at.into_iter().chain(engine_at).min()
     }
 
     /// Calls `f` with all ports, the first as the current one.
-    fn with_links(&mut self, now: Instant, f: &mut dyn FnMut(&mut Links<'_, 'p, 'a>)) {
+    fn with_links(
+        &mut self,
+        now: Instant,
+        handler: &mut dyn Handler,
+        f: &mut dyn FnMut(&mut Links<'_, 'p, 'a>),
+    ) {
         let Some((first, after)) = self.ports.split_first_mut() else { return };
         let mut slot = DeviceSlot { device: &mut *first.device, now };
         let others = Others { before: &mut [], after };
-        f(&mut Links::new(now, first.iface, &mut slot, others));
+        f(&mut Links::new(now, first.iface, &mut slot, Hooks::new(handler), others));
     }
 }

@@ -69,7 +69,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let Some(socket) = tcp_in(slots, ix) else { return Err(DropReason::NoSocket) };
         let cx = context_of(keys, self.links.now, self.links.iface);
-        let handler = &mut self.handler;
+        let handler = &mut self.links.out.hooks;
         let mut in_place = |data: &[u8]| handle.map_or(0, |handle| handler.payload(handle, data));
         let in_place: Option<tcp::InPlace<'_>> = if config::HAS_HOOKS { Some(&mut in_place) } else { None };
         let outcome = socket.process(&cx, segment, in_place);
@@ -155,7 +155,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let Some(handle) = self.sockets.slots.handle_at(ix) else { return Ok(()) };
         let remote = IpEndpoint::new(tuple.remote.into(), tuple.remote_port);
         let local = IpEndpoint::new(tuple.local.into(), tuple.local_port);
-        match self.handler.syn(handle, remote, local) {
+        match self.links.out.hooks.syn(handle, remote, local) {
             SynVerdict::Accept => Ok(()),
             SynVerdict::Ignore => Err(DropReason::Filtered),
             SynVerdict::Reset => {

@@ -161,7 +161,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     fn give_datagram(&mut self, ix: u32, peer: &udp::Peer, data: &[u8]) -> Taken {
         let Some(handle) = self.sockets.slots.handle_at(ix) else { return Err(DropReason::NoSocket) };
         let Some(socket) = self.sockets.udp_mut(ix) else { return Err(DropReason::NoSocket) };
-        if socket.takes_in_place() && self.handler.payload(handle, data) > 0 {
+        if socket.takes_in_place() && self.links.out.hooks.payload(handle, data) > 0 {
             return Ok(());
         }
         let events = socket.process(peer, data)?;

@@ -183,7 +183,7 @@ impl<D: Device> Device for FaultInjector<D> {
                 Fate::Pass => break meta,
                 Fate::Corrupt => {
                     self.rx.rng.flip_bit(&mut self.rx_frame);
-                    break RxMeta { checksum_ok: false, ..meta };
+                    break RxMeta { checksum_ok: false, checksum_partial: false, ..meta };
                 }
             }
         };

@@ -166,6 +166,8 @@ impl LinkState {
 pub struct RxMeta {
     /// The device vouches for the transport checksum; it need not be verified again.
     pub checksum_ok: bool,
+    /// The transport checksum was never completed, since the frame crossed no wire: who sends it on has to.
+    pub checksum_partial: bool,
     /// When the frame arrived, in ns of the device's clock; 0 if unknown.
     pub timestamp: u64,
     /// Payload octets per segment, if this frame is several that were coalesced; 0 if not.

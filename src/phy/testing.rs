@@ -54,7 +54,13 @@ pub(super) struct ProbeRx(Vec<u8>);
 
 impl RxToken for ProbeRx {
     fn meta(&self) -> super::RxMeta {
-        super::RxMeta { checksum_ok: true, timestamp: 7, segment_len: 8, packet_id: 9 }
+        super::RxMeta {
+            checksum_ok: true,
+            checksum_partial: true,
+            timestamp: 7,
+            segment_len: 8,
+            packet_id: 9,
+        }
     }
 
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {

@@ -29,9 +29,11 @@ const FEATURES: &[(&str, &str)] = &[
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,udp-connect,udp-metadata,iface-router,iface-queue,iface-hooks,iface-scale,iface-ephemeral,\
+         tcp-user-timeout,udp-connect,udp-metadata,iface-forward,iface-queue,iface-hooks,iface-scale,iface-ephemeral,\
          stats-mib,phy-loopback,phy-tracer",
     ),
+    ("bare IPv4 router, no queue", "medium-ip,proto-ipv4,iface-forward"),
+    ("IPv6 router", "medium-ethernet,proto-ipv6,iface-forward,iface-queue,stats-mib"),
     (
         "router, no alloc",
         "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router",
@@ -96,7 +98,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(Step::cargo(
         "unit tests without iface-scale",
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
-         proto-ipv6,udp-connect,udp-metadata,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,tcp-user-timeout,iface-router,\
+         proto-ipv6,udp-connect,udp-metadata,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,tcp-user-timeout,iface-forward,\
          iface-queue,iface-hooks,iface-ephemeral,stats-mib",
     ));
     steps.push(Step::cargo(

@@ -1,4 +1,4 @@
-//! Instructions per TCP segment, UDP packet and `poll_at`, beside idle connections in any number.
+//! Instructions per TCP segment, UDP packet, forwarded packet and `poll_at`, beside idle connections in any number.
 //!
 //! Callgrind counts what the program `bench` does: every thing in two amounts, whose difference has no
 //! set-up in it. The counts repeat from run to run, on any machine with the same compiler.
@@ -52,6 +52,7 @@ const ROWS: &[Row] = &[
         limit: Some(200.0),
         from: 100,
     },
+    Row { name: "forward", title: "forwarded 64-octet packet", limit: None, from: 0 },
 ];
 
 /// Instructions by the row's name, for one number of idle connections.
@@ -248,6 +249,8 @@ buffer, `poll`, acknowledgments, `next_ready`, timers, the wire itself. Buffers 
   read all, poll 2. As many segments leave at once as buffers and wire hold, and one ACK answers them; in
   the second row two leave a round, so that every second one is acknowledged.
 - *UDP packet*: 64 octets of payload, from `send_slice` to `recv_slice`.
+- *forwarded packet*: an IPv4 packet of 64 octets that a `Router` takes from one Ethernet port and sends by
+  another, in bursts of 32; the devices do no more than lend the frame.
 - *Idle connections*: established by SYN and ACK from as many peers behind the gateway, in each of the two
   stacks, each with keep-alive armed, as the measured one has.
 

@@ -123,7 +123,7 @@ impl<D: theirs::Device> Device for FromSmoltcp<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use goldcrest::iface::{Config, Interface, SocketSet};
+    use goldcrest::iface::{Config, Interface, NoHandler, SocketSet};
     use goldcrest::rand::Keys;
     use goldcrest::socket::udp;
     use goldcrest::wire::{IpAddress, IpCidr};
@@ -147,7 +147,7 @@ mod tests {
         };
         let (mut a, mut b) = (end(1), end(2));
         a.1.get_mut::<udp::Socket>(a.2).send_slice(b"across", (IpAddress::v4(10, 0, 0, 2), 7)).unwrap();
-        a.0.poll_egress(now, &mut device, &mut a.1, Default::default());
+        a.0.poll_egress(now, &mut device, &mut a.1, &mut NoHandler, Default::default());
         b.0.poll(now, &mut device, &mut b.1);
         let mut data = [0; 16];
         let (len, meta) = b.1.get_mut::<udp::Socket>(b.2).recv_slice(&mut data).unwrap();

@@ -6,6 +6,7 @@ mod decisions;
 // Both use the simulation's chance, and the second holds the timer heap against an oracle.
 #[cfg(all(feature = "iface-scale", feature = "phy-sim"))]
 mod drained;
+mod forward;
 mod fuzzed;
 mod icmp;
 mod neighbors;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use crate::iface::{Config, Interface, SocketSet};
-use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxToken, TxToken};
+use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxMeta, RxToken, TxToken};
 use crate::rand::Keys;
 use crate::time::{Duration, Instant};
 use crate::wire::IpCidr;
@@ -22,6 +22,10 @@ pub(super) struct Wire {
     pub(super) to_stack: VecDeque<Vec<u8>>,
     pub(super) from_stack: VecDeque<Vec<u8>>,
     pub(super) room: usize,
+    /// Octets of the largest IP packet; to be set before the interface is made.
+    pub(super) ip_mtu: usize,
+    /// What is said of each frame that comes in.
+    pub(super) meta: RxMeta,
     pub(super) link: LinkState,
 }
 
@@ -32,15 +36,21 @@ impl Wire {
             to_stack: VecDeque::new(),
             from_stack: VecDeque::new(),
             room: usize::MAX,
+            ip_mtu: 1_500,
+            meta: RxMeta::default(),
             link: LinkState::UP,
         }
     }
 }
 
-pub(super) struct Rx(Vec<u8>);
+pub(super) struct Rx(Vec<u8>, RxMeta);
 pub(super) struct Tx<'a>(&'a mut VecDeque<Vec<u8>>, &'a mut usize);
 
 impl RxToken for Rx {
+    fn meta(&self) -> RxMeta {
+        self.1
+    }
+
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
         f(&self.0)
     }
@@ -62,7 +72,7 @@ impl Device for Wire {
 
     fn receive(&mut self, now: Instant) -> Option<(Rx, Option<Tx<'_>>)> {
         let frame = self.to_stack.pop_front()?;
-        Some((Rx(frame), self.transmit(now)))
+        Some((Rx(frame, self.meta), self.transmit(now)))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Tx<'_>> {
@@ -71,7 +81,7 @@ impl Device for Wire {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let header_len = if self.medium == Medium::Ethernet { 14 } else { 0 };
-        DeviceCapabilities::new(self.medium, 1_500 + header_len)
+        DeviceCapabilities::new(self.medium, self.ip_mtu + header_len)
     }
 
     fn link(&self) -> LinkState {

@@ -175,7 +175,11 @@ fn open(interface: &KernelInterface) -> Result<OwnedFd, RawSocketError> {
 fn meta(info: &PacketInfo) -> RxMeta {
     let status = info.aux.map_or(0, |aux| aux.tp_status);
     let vouched = libc::TP_STATUS_CSUMNOTREADY | libc::TP_STATUS_CSUM_VALID;
-    RxMeta { checksum_ok: status & vouched != 0, ..RxMeta::default() }
+    RxMeta {
+        checksum_ok: status & vouched != 0,
+        checksum_partial: status & libc::TP_STATUS_CSUMNOTREADY != 0,
+        ..RxMeta::default()
+    }
 }
 
 /// Puts a tag that the kernel took out back into the frame behind `TAG_LEN` octets of room; where the

@@ -1,0 +1,467 @@
+//! Forwarding between ports (RFC 1812 §5, RFC 8200, RFC 4443).
+//!
+//! A packet that is for nobody here leaves by the port with the best route, if both ports forward: straight
+//! from the frame that it came in into the other port's token, one hop older. What can't go on is reported
+//! to its sender where the RFCs allow it. Options and extension headers pass unread. Packets larger than
+//! the next link carries are not cut, except those that the device has put together (`coalesced`).
+
+use super::coalesced::Coalesced;
+use super::handler::{Hook, Verdict};
+use super::icmp::{self, Message};
+use super::ingress::{Ingress, Received, Taken};
+use super::interface::Interface;
+use super::links::{Links, Out};
+use super::neighbor::Resolution;
+use super::output::{EGRESS, tag_of, write_ethernet};
+use super::{icmpv4, icmpv6};
+use crate::config;
+use crate::phy::{RxMeta, TxMeta};
+use crate::stats::DropReason;
+use crate::storage::{Class, PacketPool};
+use crate::wire::{Addr, IpProtocol, checksum, ipv4, ipv6, ipv6ext};
+
+/// What an interface is told about forwarding.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Forwarding {
+    /// Packets come in and leave here that are for others.
+    pub(crate) on: bool,
+    /// They must come in where an answer would leave.
+    strict_source: bool,
+}
+
+/// Why a packet does not go on, as its sender is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    NoRoute,
+    /// The next hop does not answer, or its link is down.
+    Unreachable,
+    /// The source means nothing beyond its link.
+    BeyondScope,
+    HopLimit,
+    /// Larger than this many octets, which the next link carries.
+    TooBig(usize),
+}
+
+impl Obstacle {
+    fn reason(self) -> DropReason {
+        match self {
+            Obstacle::NoRoute => DropReason::NoRoute,
+            Obstacle::Unreachable => DropReason::NeighborUnreachable,
+            Obstacle::BeyondScope => DropReason::NotForwarded,
+            Obstacle::HopLimit => DropReason::HopLimit,
+            Obstacle::TooBig(_) => DropReason::TooBig,
+        }
+    }
+
+    /// RFC 792, RFC 1191.
+    fn message_v4(self) -> Message {
+        let (kind, code, word) = match self {
+            Obstacle::NoRoute => (icmpv4::DESTINATION_UNREACHABLE, 0, 0),
+            Obstacle::Unreachable | Obstacle::BeyondScope => (icmpv4::DESTINATION_UNREACHABLE, 1, 0),
+            Obstacle::TooBig(mtu) => (icmpv4::DESTINATION_UNREACHABLE, 4, mtu.min(0xffff) as u32),
+            Obstacle::HopLimit => (icmpv4::TIME_EXCEEDED, 0, 0),
+        };
+        Message { kind, code, word }
+    }
+
+    /// RFC 4443 §3.
+    fn message_v6(self) -> Message {
+        let (kind, code, word) = match self {
+            Obstacle::NoRoute => (icmpv6::DESTINATION_UNREACHABLE, 0, 0),
+            Obstacle::BeyondScope => (icmpv6::DESTINATION_UNREACHABLE, 2, 0),
+            Obstacle::Unreachable => (icmpv6::DESTINATION_UNREACHABLE, 3, 0),
+            Obstacle::TooBig(mtu) => (icmpv6::PACKET_TOO_BIG, 0, mtu as u32),
+            Obstacle::HopLimit => (icmpv6::TIME_EXCEEDED, 0, 0),
+        };
+        Message { kind, code, word }
+    }
+}
+
+impl Interface<'_> {
+    /// Whether this port takes part in forwarding: packets for others that come in by it leave by another
+    /// port that does, and the other way round. Off unless set.
+    ///
+    /// Between such ports an address of one is ours on all. Only a [`Router`](super::Router) has ports
+    /// between which anything could be forwarded; one port alone sends back what its routes say.
+    pub fn set_forwarding(&mut self, on: bool) {
+        self.forwarding.on = on;
+    }
+
+    /// Whether packets for others are taken.
+    pub fn forwarding(&self) -> bool {
+        self.forwarding.on
+    }
+
+    /// Whether a packet for others is dropped if an answer to its source would leave by another port: its
+    /// source is then likely to be forged (RFC 3704 §2.2). Off unless set, since it is wrong where the two
+    /// directions of a flow take different ways.
+    pub fn set_reverse_path_check(&mut self, on: bool) {
+        self.forwarding.strict_source = on;
+    }
+}
+
+impl Ingress<'_, '_, '_, '_, '_> {
+    /// Whether a packet is for another port of ours, between which and this one we forward; `false` if it
+    /// is for somebody else. RFC 1122 §3.3.4.2 leaves this to gateways.
+    pub(crate) fn is_for_another_port(&mut self, received: &Received<'_>) -> Result<bool, DropReason> {
+        if !self.links.iface.forwarding.on {
+            return Err(DropReason::NotOurAddress);
+        }
+        let (src, dst) = (&received.src, &received.dst);
+        let mut found = Ok(false);
+        self.links.others.for_each(&mut |_, iface| {
+            if !iface.forwarding.on {
+                return;
+            }
+            if iface.has_address(src) {
+                found = Err(DropReason::BadSource);
+            } else if iface.has_address(dst) && !dst.is_link_local() && found.is_ok() {
+                found = Ok(true);
+            } else if config::HAS_IPV4 && iface.is_broadcast(dst) {
+                // RFC 2644: from outside, one packet must not become one for everybody.
+                found = Err(DropReason::NotForwarded);
+            }
+        });
+        found
+    }
+
+    /// Sends a packet for somebody else on, by whichever port.
+    #[inline(never)]
+    pub(crate) fn forward(&mut self, received: &Received<'_>) -> Taken {
+        let Ingress { links, meta, .. } = self;
+        check(links, received)?;
+        let Some(route) = links.route(&received.dst, 0) else {
+            return refuse(links, received, Obstacle::NoRoute);
+        };
+        if links.iface(route.port).is_none_or(|iface| !iface.forwarding.on) {
+            return Err(DropReason::NotForwarded);
+        }
+        if links.out.hooks.packet(Hook::Forward, received.packet) == Verdict::Drop {
+            return Err(DropReason::Filtered);
+        }
+        // RFC 1812 §5.3.1: the last hop is one that only the destination may use up.
+        if received.hop_limit <= 1 {
+            return refuse(links, received, Obstacle::HopLimit);
+        }
+        let passed = links.with_port(route.port, |iface, out| {
+            iface.pass_on(out, meta, received.packet, received.dst.is_v4(), &route.next_hop)
+        });
+        match passed {
+            Some(Err(obstacle)) => refuse(links, received, obstacle),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a packet may cross a router at all, and comes from where it says.
+fn check(links: &mut Links<'_, '_, '_>, received: &Received<'_>) -> Taken {
+    // RFC 1812 §5.3.4: what one link heard as a whole must not be multiplied.
+    if !received.unicast || !can_cross(&received.dst) {
+        return Err(DropReason::NotForwarded);
+    }
+    if !can_cross(&received.src) {
+        // RFC 4443 §3.1: a link-local source can be told so, on its link.
+        return if received.src.is_link_local() && !received.src.is_v4() {
+            refuse(links, received, Obstacle::BeyondScope)
+        } else {
+            Err(DropReason::NotForwarded)
+        };
+    }
+    if links.iface.forwarding.strict_source {
+        let back = links.route(&received.src, 0);
+        // RFC 3704 §2.2: strict reverse path forwarding.
+        if back.is_none_or(|route| route.port != links.port()) {
+            return Err(DropReason::SpoofedSource);
+        }
+    }
+    Ok(())
+}
+
+/// Whether an address means anything beyond a link (RFC 1812 §5.3.7, RFC 3927 §7, RFC 4291 §2.5).
+fn can_cross(addr: &Addr) -> bool {
+    if let Some([first, ..]) = addr.as_v4() {
+        return first != 0 && first != 127 && first < 224 && !addr.is_link_local();
+    }
+    addr.is_unicast() && !addr.is_loopback() && !addr.is_link_local()
+}
+
+/// A packet goes no further: its sender is told, and it is counted.
+#[inline(never)]
+fn refuse(links: &mut Links<'_, '_, '_>, received: &Received<'_>, obstacle: Obstacle) -> Taken {
+    let is_silent = match obstacle {
+        // RFC 1812 §5.2.6: it may be cut; only who forbids that is told of the MTU.
+        Obstacle::TooBig(_) => !has_dont_fragment(received.packet),
+        _ => false,
+    };
+    if !is_silent {
+        tell(links, received.packet, obstacle);
+    }
+    Err(obstacle.reason())
+}
+
+/// Whether no router may cut the packet: none ever cuts one of IPv6.
+fn has_dont_fragment(packet: &[u8]) -> bool {
+    packet.first().is_none_or(|first| first >> 4 != 4)
+        || ipv4::Header::split(packet).is_ok_and(|parts| parts.header.dont_fragment())
+}
+
+/// Tells the sender of a packet, which came by the current port, why it goes no further, if the rules
+/// allow that and the rate limit does.
+#[inline(never)]
+pub(crate) fn tell(links: &mut Links<'_, '_, '_>, packet: &[u8], obstacle: Obstacle) {
+    let Some((src, max_len)) = who_is_told(packet) else { return };
+    if !links.iface.errors_limit.take(links.out.now) {
+        links.iface.drop_output(DropReason::RateLimited);
+        return;
+    }
+    let message = if src.is_v4() { obstacle.message_v4() } else { obstacle.message_v6() };
+    let quote = packet.get(..max_len - icmp::HEADER_LEN).unwrap_or(packet);
+    let zone = if src.is_link_local() { (links.port() as u8).saturating_add(1) } else { 0 };
+    // RFC 1812 §4.3.2.4: from an address of the port that it leaves by.
+    let port = links.route(&src, zone).map(|route| route.port);
+    let Some(own) = port.and_then(|port| links.iface(port)?.source_for(&src)) else {
+        links.iface.drop_output(if port.is_none() { DropReason::NoRoute } else { DropReason::NoSource });
+        return;
+    };
+    // If it can't be sent, that is counted where it turns out.
+    icmp::send(links, own, src, zone, &message, quote);
+}
+
+/// Who hears of what befell a packet, and how long the message may be; nobody if it is one that no error
+/// is sent about (RFC 1812 §4.3.2.7, RFC 4443 §2.4 e).
+fn who_is_told(packet: &[u8]) -> Option<(Addr, usize)> {
+    if packet.first()? >> 4 == 4 {
+        let ipv4::Parts { header, payload, .. } = ipv4::Header::split(packet).ok()?;
+        let is_error = header.protocol() == IpProtocol::ICMP && icmpv4::is_error(payload);
+        let is_later_fragment = header.fragment_offset() != 0;
+        return source_v4(*header.src()).filter(|_| !is_error && !is_later_fragment);
+    }
+    let (header, payload) = ipv6::Header::split(packet).ok()?;
+    let (protocol, payload) = match ipv6ext::walk(header.next_header(), payload) {
+        Ok(walk) => (walk.protocol, walk.payload),
+        Err(_) => (header.next_header(), payload),
+    };
+    let is_error = protocol == IpProtocol::ICMPV6 && icmpv6::is_error(payload);
+    source_v6(*header.src()).filter(|_| !is_error)
+}
+
+#[cfg(feature = "proto-ipv4")]
+fn source_v4(octets: [u8; 4]) -> Option<(Addr, usize)> {
+    let addr = Addr::v4(octets);
+    addr.is_unicast().then_some((addr, icmpv4::MAX_ERROR_LEN))
+}
+
+#[cfg(not(feature = "proto-ipv4"))]
+fn source_v4(_octets: [u8; 4]) -> Option<(Addr, usize)> {
+    None
+}
+
+#[cfg(feature = "proto-ipv6")]
+fn source_v6(octets: [u8; 16]) -> Option<(Addr, usize)> {
+    let addr = Addr::v6(octets);
+    addr.is_unicast().then_some((addr, icmpv6::MAX_ERROR_LEN))
+}
+
+#[cfg(not(feature = "proto-ipv6"))]
+fn source_v6(_octets: [u8; 16]) -> Option<(Addr, usize)> {
+    None
+}
+
+impl Interface<'_> {
+    /// Sends a received packet on to a neighbour, or says what stands in its way. What can't be sent for
+    /// want of room is counted here.
+    fn pass_on(
+        &mut self,
+        out: &mut Out<'_>,
+        meta: &RxMeta,
+        packet: &[u8],
+        is_v4: bool,
+        next_hop: &Addr,
+    ) -> Result<(), Obstacle> {
+        if !self.link.up {
+            return Err(Obstacle::Unreachable);
+        }
+        if meta.segment_len > 0 {
+            return self.cut(out, meta, packet, is_v4, next_hop);
+        }
+        if packet.len() > self.ip_mtu() {
+            return Err(Obstacle::TooBig(self.ip_mtu()));
+        }
+        let is_partial = meta.checksum_partial;
+        self.pass(out, is_v4, packet.len(), next_hop, &mut |ip| {
+            ip.copy_from_slice(packet);
+            take_hop(ip);
+            if is_partial {
+                complete_checksum(ip);
+            }
+        });
+        Ok(())
+    }
+
+    /// Sends a packet that the device put together from several as those that it was.
+    #[inline(never)]
+    fn cut(
+        &mut self,
+        out: &mut Out<'_>,
+        meta: &RxMeta,
+        packet: &[u8],
+        is_v4: bool,
+        next_hop: &Addr,
+    ) -> Result<(), Obstacle> {
+        let whole = Coalesced::new(packet, usize::from(meta.segment_len));
+        let Some(whole) = whole.filter(|whole| whole.max_len() <= self.ip_mtu()) else {
+            return Err(Obstacle::TooBig(self.ip_mtu()));
+        };
+        for index in 0..whole.count() {
+            self.pass(out, is_v4, whole.len_of(index), next_hop, &mut |ip| {
+                whole.write(index, ip);
+                take_hop(ip);
+                complete_checksum(ip);
+            });
+        }
+        Ok(())
+    }
+
+    /// Sends an IP packet of `len` octets that `fill` writes, or lets it wait: for its neighbour, or for
+    /// room in the device.
+    fn pass(
+        &mut self,
+        out: &mut Out<'_>,
+        is_v4: bool,
+        len: usize,
+        next_hop: &Addr,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> bool {
+        let mut hardware = [0; 6];
+        let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
+        let (source, is_ethernet) = (self.hardware, self.is_ethernet());
+        let mut write = |frame: &mut [u8]| {
+            let mut ip = frame;
+            if is_ethernet {
+                let Some(rest) = write_ethernet(ip, &source, &hardware, is_v4) else { return };
+                ip = rest;
+            }
+            fill(ip);
+        };
+        let len = self.link_header_len() + len;
+        let (tag, quota, full) = match resolution {
+            Resolution::Known if out.slot.send(len, TxMeta::default(), &mut write) => {
+                self.stats.on_frame_forwarded(len);
+                return true;
+            }
+            Resolution::Known => (EGRESS, self.egress_quota(Class::Data), DropReason::DeviceBusy),
+            Resolution::Pending(index) => (tag_of(index), config::NEIGHBOR_QUEUE_LEN, DropReason::QueueFull),
+            Resolution::Full => return self.drop_output(DropReason::NeighborUnreachable),
+        };
+        self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok() || self.drop_output(full)
+    }
+}
+
+/// Takes one from the hop limit, and keeps IPv4's header checksum right (RFC 1624).
+#[inline]
+fn take_hop(ip: &mut [u8]) {
+    if let Some(header) = ip.first_chunk_mut::<{ ipv4::HEADER_LEN }>()
+        && header[0] >> 4 == 4
+    {
+        let old = u16::from_be_bytes([header[8], header[9]]);
+        header[8] = header[8].wrapping_sub(1);
+        let checksum = checksum::update_word([header[10], header[11]], old, old.wrapping_sub(0x100));
+        [header[10], header[11]] = checksum;
+    } else if let Some(hop_limit) = ip.get_mut(7) {
+        *hop_limit = hop_limit.wrapping_sub(1);
+    }
+}
+
+/// Computes the transport checksum of a packet that never crossed a wire, or has just been cut out.
+#[inline(never)]
+fn complete_checksum(ip: &mut [u8]) {
+    let Some((sum_of_addresses, protocol, at)) = transport_of(ip) else { return };
+    let Some(transport) = ip.get_mut(at..) else { return };
+    let place = match protocol {
+        IpProtocol::TCP => 16..18,
+        IpProtocol::UDP => 6..8,
+        _ => return,
+    };
+    let len = transport.len() as u32;
+    let Some(field) = transport.get_mut(place.clone()) else { return };
+    field.fill(0);
+    let sum = sum_of_addresses
+        .add(checksum::Sum::of_u32(u32::from(protocol.0)))
+        .add(checksum::Sum::of_u32(len))
+        .add(checksum::sum(transport));
+    let value = if protocol == IpProtocol::UDP { sum.finish_udp() } else { sum.finish() };
+    if let Some(field) = transport.get_mut(place) {
+        field.copy_from_slice(&value);
+    }
+}
+
+/// The addresses' part of a packet's pseudo-header, its protocol, and where that begins.
+fn transport_of(ip: &[u8]) -> Option<(checksum::Sum, IpProtocol, usize)> {
+    if ip.first()? >> 4 == 4 {
+        let parts = ipv4::Header::split(ip).ok().filter(|parts| !parts.header.is_fragment())?;
+        let at = usize::from(parts.header.header_len());
+        return Some((checksum::sum(ip.get(12..20)?), parts.header.protocol(), at));
+    }
+    let (header, payload) = ipv6::Header::split(ip).ok()?;
+    let walk = ipv6ext::walk(header.next_header(), payload).ok().filter(|walk| walk.fragment.is_none())?;
+    Some((checksum::sum(ip.get(8..40)?), walk.protocol, ip.len() - walk.payload.len()))
+}
+
+/// A neighbour does not answer: who sent what waits for it is told, unless that was us. Says how many
+/// packets there were.
+#[inline(never)]
+pub(crate) fn give_up(links: &mut Links<'_, '_, '_>, port: usize, neighbor: usize) -> usize {
+    let nothing = || PacketPool::new(&mut [][..], &mut [][..], 0);
+    // The pool steps aside, so that the packets can be read while the answers are sent.
+    let taken = links.with_port(port, |iface, _| {
+        (core::mem::replace(&mut iface.packets, nothing()), iface.link_header_len())
+    });
+    let Some((mut packets, link_len)) = taken else { return 0 };
+    let mut count = 0;
+    while let Some(packet) = packets.peek(tag_of(neighbor)) {
+        let packet = packet.get(link_len..).unwrap_or_default();
+        if who_is_told(packet).is_some_and(|(src, _)| !links.is_own(&src)) {
+            tell(links, packet, Obstacle::Unreachable);
+        }
+        packets.drop_front(tag_of(neighbor));
+        count += 1;
+    }
+    links.with_port(port, |iface, _| iface.packets = packets);
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(feature = "proto-ipv4")]
+    fn a_hop_is_taken_with_the_checksum_kept_right_at_every_hop_limit() {
+        for hop_limit in 1..=255_u8 {
+            for id in [0_u16, 1, 0xfffe, 0xffff] {
+                let mut ip = [0x45, 0, 0, 20, 0, 0, 0, 0, hop_limit, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+                ip[4..6].copy_from_slice(&id.to_be_bytes());
+                let checksum = checksum::sum(&ip).finish();
+                ip[10..12].copy_from_slice(&checksum);
+                take_hop(&mut ip);
+                assert_eq!(ip[8], hop_limit - 1);
+                assert!(checksum::sum(&ip).is_valid(), "{hop_limit} {id}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(all(feature = "proto-ipv4", feature = "proto-ipv6"))]
+    fn what_means_nothing_beyond_its_link_does_not_cross() {
+        let addr = |text: &str| Addr::try_from(text.parse::<crate::wire::IpAddress>().unwrap()).unwrap();
+        let kept = ["0.1.2.3", "127.0.0.1", "169.254.1.1", "224.0.0.9", "240.0.0.1", "255.255.255.255"];
+        let kept_v6 = ["::", "::1", "fe80::1", "febf::1", "ff0e::1"];
+        for text in kept.iter().chain(&kept_v6) {
+            assert!(!can_cross(&addr(text)), "{text}");
+        }
+        for text in ["1.0.0.1", "126.255.255.255", "169.253.0.1", "223.255.255.255", "fd00::1", "2001:db8::1"]
+        {
+            assert!(can_cross(&addr(text)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,565 @@
+//! What crosses a router of two or three ports, what does not, and who is told.
+//!
+//! Port 0 is Ethernet with 10.0.0.1/24 and fd00::1/64, port 1 Ethernet with 10.1.0.1/24 and fd01::1/64; behind
+//! neighbour 10.1.0.2 is 192.0.2.0/24.
+
+use super::net::*;
+use crate::iface::{
+    Budget, Config, Handler, Hook, Interface, NoHandler, Port, Route, Router, SocketSet, Verdict,
+};
+use crate::phy::{HardwareAddress, LinkState, Medium, RxMeta};
+use crate::rand::Keys;
+use crate::stats::DropReason;
+use crate::time::{Duration, Instant};
+use crate::wire::checksum::{pseudo_header, sum};
+use crate::wire::{Addr, IpAddress, IpCidr};
+
+const MACS: [[u8; 6]; 2] = [OUR_MAC, [2, 0, 0, 0, 1, 1]];
+const FAR_MAC: [u8; 6] = [2, 0, 0, 0, 1, 2];
+const FAR_IP: [u8; 4] = [10, 1, 0, 2];
+
+struct Routed {
+    now: Instant,
+    wires: Vec<Wire>,
+    ifaces: Vec<Interface<'static>>,
+    sockets: SocketSet<'static>,
+}
+
+fn cidr(text: &str, prefix_len: u8) -> IpCidr {
+    IpCidr::new(text.parse().unwrap(), prefix_len)
+}
+
+/// An address of fd01::/64.
+fn ula1(last: u8) -> [u8; 16] {
+    let mut addr = ula(last);
+    addr[1] = 1;
+    addr
+}
+
+impl Routed {
+    fn with_mtu(ip_mtu: usize) -> Routed {
+        let now = Instant::from_secs(1);
+        let mut wires = vec![Wire::new(Medium::Ethernet), Wire::new(Medium::Ethernet)];
+        wires[1].ip_mtu = ip_mtu;
+        let addresses = [["10.0.0.1", "fd00::1", "fe80::1"], ["10.1.0.1", "fd01::1", "fe80::1"]];
+        let mut ifaces = Vec::new();
+        for (port, wire) in wires.iter_mut().enumerate() {
+            let config = Config::new(HardwareAddress::Ethernet(MACS[port]));
+            let mut iface = Interface::new(config, wire, now);
+            for (text, prefix_len) in addresses[port].iter().zip([24, 64, 64]) {
+                iface.add_address(cidr(text, prefix_len)).unwrap();
+            }
+            iface.set_forwarding(true);
+            ifaces.push(iface);
+        }
+        let far = Route::new(cidr("192.0.2.0", 24), Some("10.1.0.2".parse().unwrap())).unwrap();
+        ifaces[1].routes_mut().add(far).unwrap();
+        let mut net = Routed { now, wires, ifaces, sockets: SocketSet::with_capacity(4, Keys::new([7; 32])) };
+        net.meet();
+        net
+    }
+
+    fn new() -> Routed {
+        Routed::with_mtu(1_500)
+    }
+
+    /// The neighbours of both sides ask who we are, by which they are known.
+    fn meet(&mut self) {
+        self.receive(0, arp(1, PEER_MAC, PEER_IP, [0; 6], OUR_IP));
+        self.receive(1, arp(1, FAR_MAC, FAR_IP, [0; 6], [10, 1, 0, 1]));
+        let solicit = |mac: [u8; 6], src, dst: [u8; 16]| {
+            let body = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &dst, &[1, 1], &mac].concat();
+            icmp6(src, dst, 255, body)
+        };
+        self.receive(0, frame(0, 0x86dd, &solicit(PEER_MAC, ula(2), ula(1))));
+        self.receive(1, frame(1, 0x86dd, &solicit(FAR_MAC, ula1(2), ula1(1))));
+        assert_eq!(self.sent().map(|sent| sent.len()), [2, 2]);
+    }
+
+    fn poll(&mut self) {
+        self.poll_with(&mut NoHandler);
+    }
+
+    fn poll_with(&mut self, handler: &mut dyn Handler) {
+        let Routed { now, wires, ifaces, sockets } = self;
+        let ports = ifaces.iter_mut().zip(wires).map(|(iface, wire)| Port::new(iface, wire));
+        Router::new(ports.collect::<Vec<_>>()).poll_with(*now, sockets, handler, Budget::default());
+    }
+
+    fn receive(&mut self, port: usize, frame: Vec<u8>) {
+        self.wires[port].to_stack.push_back(frame);
+        self.poll();
+    }
+
+    fn sent(&mut self) -> [Vec<Vec<u8>>; 2] {
+        let mut wires = self.wires.iter_mut().map(|wire| wire.from_stack.drain(..).collect());
+        [wires.next().unwrap(), wires.next().unwrap()]
+    }
+
+    /// Puts an IP packet in at port 0 and gives the IP packets that leave by each port.
+    fn exchange(&mut self, packet: &[u8]) -> [Vec<Vec<u8>>; 2] {
+        let ether_type = if packet[0] >> 4 == 4 { 0x800 } else { 0x86dd };
+        self.receive(0, frame(0, ether_type, packet));
+        let packets = |frames: Vec<Vec<u8>>| frames.iter().map(|frame| frame[14..].to_vec()).collect();
+        self.sent().map(packets)
+    }
+
+    fn drops(&self, reason: DropReason) -> u32 {
+        self.ifaces.iter().map(|iface| iface.stats().drops(reason)).sum()
+    }
+}
+
+/// A frame to a port's own hardware address.
+fn frame(port: usize, ether_type: u16, payload: &[u8]) -> Vec<u8> {
+    let from = [PEER_MAC, FAR_MAC][port];
+    [&MACS[port][..], &from, &ether_type.to_be_bytes(), payload].concat()
+}
+
+/// The packet with another hop limit.
+fn with_hop_limit(mut packet: Vec<u8>, hop_limit: u8) -> Vec<u8> {
+    if packet[0] >> 4 == 6 {
+        packet[7] = hop_limit;
+        return packet;
+    }
+    packet[8] = hop_limit;
+    with_checksum(packet)
+}
+
+fn with_checksum(mut packet: Vec<u8>) -> Vec<u8> {
+    packet[10..12].fill(0);
+    let checksum = sum(&packet[..20]).finish();
+    packet[10..12].copy_from_slice(&checksum);
+    packet
+}
+
+fn udp6(src: [u8; 16], dst: [u8; 16], data: &[u8]) -> Vec<u8> {
+    let len = (8 + data.len()) as u16;
+    let mut datagram = [&[0x10, 0, 0, 7][..], &len.to_be_bytes(), &[0, 0], data].concat();
+    let pseudo = pseudo_header(&Addr::v6(src), &Addr::v6(dst), 17, u32::from(len));
+    let checksum = pseudo.add(sum(&datagram)).finish_udp();
+    datagram[6..8].copy_from_slice(&checksum);
+    ipv6(src, dst, 17, 64, &datagram)
+}
+
+fn to_far(data: &[u8]) -> Vec<u8> {
+    udp4((PEER_IP, 4_000), (FAR_IP, 7), data)
+}
+
+/// Covers: RFC 1812 §5.3.1, RFC 8200 §3
+#[test]
+fn a_packet_crosses_one_hop_older_and_otherwise_as_it_was() {
+    let mut net = Routed::new();
+    for packet in [to_far(b"cross"), udp6(ula(2), ula1(2), b"cross")] {
+        let ether_type = if packet[0] >> 4 == 4 { 0x800 } else { 0x86dd };
+        net.receive(0, frame(0, ether_type, &packet));
+        let [back, on] = net.sent();
+        assert_eq!((back.len(), on.len()), (0, 1));
+        assert_eq!((&on[0][..6], &on[0][6..12]), (&FAR_MAC[..], &MACS[1][..]));
+        assert_checksums(&on[0][14..]);
+        assert_eq!(on[0][14..], with_hop_limit(packet, 63));
+    }
+    assert_eq!(net.ifaces[1].stats().ip_out_forw_datagrams, 2);
+}
+
+#[test]
+fn the_links_padding_does_not_cross() {
+    let mut net = Routed::new();
+    let mut padded = frame(0, 0x800, &to_far(b""));
+    let len = padded.len();
+    padded.resize(60, 0);
+    net.receive(0, padded);
+    assert_eq!(net.sent()[1][0].len(), len);
+}
+
+#[test]
+fn nothing_crosses_unless_both_ports_forward() {
+    for off in 0..2 {
+        let mut net = Routed::new();
+        net.ifaces[off].set_forwarding(false);
+        assert_eq!(net.exchange(&to_far(b"x")), [vec![], vec![]] as [Vec<Vec<u8>>; 2]);
+        let reason = [DropReason::NotOurAddress, DropReason::NotForwarded][off];
+        assert_eq!(net.drops(reason), 1);
+    }
+}
+
+/// Covers: RFC 1812 §5.3.1, RFC 4443 §3.3
+#[test]
+fn a_packet_on_its_last_hop_is_reported_by_the_side_that_it_came_from() {
+    let mut net = Routed::new();
+    let packet = with_hop_limit(to_far(b"x"), 1);
+    let [back, on] = net.exchange(&packet);
+    assert!(on.is_empty());
+    assert_checksums(&back[0]);
+    assert_eq!((&back[0][12..16], &back[0][16..20]), (&OUR_IP[..], &PEER_IP[..]));
+    assert_eq!((&back[0][20..22], &back[0][28..]), (&[11, 0][..], &packet[..]));
+
+    let packet = with_hop_limit(udp6(ula(2), ula1(2), b"x"), 1);
+    let [back, _] = net.exchange(&packet);
+    assert_checksums(&back[0]);
+    assert_eq!((&back[0][8..24], &back[0][24..40]), (&ula(1)[..], &ula(2)[..]));
+    assert_eq!((&back[0][40..42], &back[0][48..]), (&[3, 0][..], &packet[..]));
+    assert_eq!(net.drops(DropReason::HopLimit), 2);
+}
+
+/// Covers: RFC 1812 §5.2.7.1, RFC 4443 §3.1
+#[test]
+fn where_no_route_leads_the_sender_is_told() {
+    let mut net = Routed::new();
+    let [back, _] = net.exchange(&udp4((PEER_IP, 1), ([203, 0, 113, 1], 7), b"x"));
+    assert_eq!(back[0][20..22], [3, 0]);
+    let [back, _] = net.exchange(&udp6(ula(2), [0x20; 16], b"x"));
+    assert_checksums(&back[0]);
+    assert_eq!(back[0][40..42], [1, 0]);
+    assert_eq!(net.drops(DropReason::NoRoute), 2);
+}
+
+/// Covers: RFC 1191 §4, RFC 4443 §3.2, RFC 1812 §5.2.6
+#[test]
+fn a_packet_too_large_is_reported_with_the_mtu() {
+    let mut net = Routed::with_mtu(1_280);
+    let mut packet = to_far(&[0x55; 1_253]);
+    packet[6] = 0x40;
+    let [back, on] = net.exchange(&with_checksum(packet.clone()));
+    assert!(on.is_empty());
+    assert_checksums(&back[0]);
+    assert_eq!(back[0][20..28][..2], [3, 4]);
+    assert_eq!(back[0][24..28], [0, 0, 5, 0]);
+    assert_eq!(back[0].len(), 576);
+
+    let [back, _] = net.exchange(&udp6(ula(2), ula1(2), &[0x55; 1_233]));
+    assert_checksums(&back[0]);
+    assert_eq!(back[0][40..48][..2], [2, 0]);
+    assert_eq!((&back[0][44..48], back[0].len()), (&[0, 0, 5, 0][..], 1_280));
+    assert_eq!(net.drops(DropReason::TooBig), 2);
+
+    packet.truncate(1_280);
+    packet[2..4].copy_from_slice(&1_280_u16.to_be_bytes());
+    assert_eq!(net.exchange(&with_checksum(packet))[1].len(), 1, "what just fits goes on");
+}
+
+#[test]
+fn a_packet_for_an_unresolved_neighbor_waits_and_leaves_when_it_answers() {
+    let mut net = Routed::new();
+    let packet = udp4((PEER_IP, 1), ([10, 1, 0, 9], 7), b"wait");
+    net.receive(0, frame(0, 0x800, &packet));
+    let [back, on] = net.sent();
+    assert_eq!((back.len(), on.len()), (0, 1), "only the question");
+    assert_eq!(on[0][12..14], [8, 6]);
+    let answer = [&MACS[1][..], &arp(2, FAR_MAC, [10, 1, 0, 9], MACS[1], [10, 1, 0, 1])[6..]].concat();
+    net.receive(1, answer);
+    let [_, on] = net.sent();
+    assert_eq!(on[0][..6], FAR_MAC);
+    assert_eq!(on[0][14..], with_hop_limit(packet, 63));
+}
+
+/// Covers: RFC 1812 §5.2.7.1, RFC 4443 §3.1
+#[test]
+fn who_sent_what_waited_in_vain_is_told() {
+    let mut net = Routed::new();
+    let packets = [udp4((PEER_IP, 1), ([10, 1, 0, 9], 7), b"v4"), udp6(ula(2), ula1(9), b"v6")];
+    for packet in &packets {
+        net.exchange(packet);
+    }
+    let mut told = Vec::new();
+    for _ in 0..50 {
+        net.now += Duration::from_millis(100);
+        net.poll();
+        told.extend(net.sent()[0].drain(..).map(|frame| frame[14..].to_vec()));
+    }
+    assert_eq!(told.len(), 2);
+    told.iter().for_each(|packet| assert_checksums(packet));
+    assert_eq!(
+        (&told[0][20..22], &told[0][28..]),
+        (&[3, 1][..], &with_hop_limit(packets[0].clone(), 63)[..])
+    );
+    assert_eq!(
+        (&told[1][40..42], &told[1][48..]),
+        (&[1, 3][..], &with_hop_limit(packets[1].clone(), 63)[..])
+    );
+    assert_eq!(net.drops(DropReason::NeighborUnreachable), 2);
+}
+
+#[test]
+fn one_dead_neighbor_holds_only_its_share() {
+    let mut net = Routed::new();
+    for _ in 0..10 {
+        net.exchange(&udp4((PEER_IP, 1), ([10, 1, 0, 9], 7), b"x"));
+    }
+    assert_eq!(net.drops(DropReason::QueueFull), 7);
+    assert_eq!(net.exchange(&to_far(b"x"))[1].len(), 1);
+}
+
+/// Covers: RFC 1812 §5.3.7, RFC 3927 §7, RFC 4291 §2.5.6, RFC 1122 §3.2.1.3
+#[test]
+fn what_means_nothing_beyond_its_link_stays_there() {
+    let mut net = Routed::new();
+    let sources = [
+        [0, 0, 0, 0],
+        [0, 1, 2, 3],
+        [169, 254, 1, 1],
+        [240, 0, 0, 1],
+        [127, 0, 0, 1],
+        [10, 1, 0, 1],
+        [224, 0, 0, 1],
+    ];
+    for src in sources {
+        assert!(net.exchange(&udp4((src, 1), (FAR_IP, 7), b"x")).concat().is_empty(), "{src:?}");
+    }
+    for dst in [[169, 254, 1, 1], [127, 0, 0, 1], [240, 0, 0, 1], [224, 0, 0, 9], [0, 0, 0, 9]] {
+        assert!(net.exchange(&udp4((PEER_IP, 1), (dst, 7), b"x")).concat().is_empty(), "{dst:?}");
+    }
+    let link_local = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+    let groups = [0xff, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+    for (src, dst) in [(ula(2), link_local), (ula(2), groups), ([0; 16], ula1(2)), (ula1(1), ula1(2))] {
+        assert!(net.exchange(&udp6(src, dst, b"x")).concat().is_empty(), "{src:?} {dst:?}");
+    }
+    let [back, on] = net.exchange(&udp6(link_local, ula1(2), b"x"));
+    assert!(on.is_empty());
+    assert!(back.iter().all(|packet| packet[40] == 135), "its neighbour is asked for, to be told");
+    assert_eq!(net.drops(DropReason::NotForwarded) + net.drops(DropReason::BadSource), 17);
+}
+
+/// Covers: RFC 2644 §3, RFC 1812 §5.3.4
+#[test]
+fn broadcasts_are_not_forwarded() {
+    let mut net = Routed::new();
+    assert!(net.exchange(&udp4((PEER_IP, 1), ([10, 1, 0, 255], 7), b"x")).concat().is_empty());
+    assert!(net.exchange(&udp4((PEER_IP, 1), ([255; 4], 7), b"x")).concat().is_empty());
+    assert_eq!(net.drops(DropReason::NotForwarded), 1);
+    let mut to_all = frame(0, 0x800, &to_far(b"x"));
+    to_all[..6].fill(0xff);
+    net.receive(0, to_all);
+    assert!(net.sent().concat().is_empty());
+    assert_eq!(net.drops(DropReason::NotForwarded), 2);
+}
+
+/// Covers: RFC 1122 §3.3.4.2
+#[test]
+fn between_forwarding_ports_an_address_of_one_is_ours_on_all() {
+    let mut net = Routed::new();
+    let echo = |dst| icmp4(PEER_IP, dst, vec![8, 0, 0, 0, 0, 1, 0, 1, 9]);
+    let [back, _] = net.exchange(&echo([10, 1, 0, 1]));
+    assert_checksums(&back[0]);
+    assert_eq!((&back[0][12..16], back[0][20]), (&[10, 1, 0, 1][..], 0));
+    net.ifaces[1].set_forwarding(false);
+    assert!(net.exchange(&echo([10, 1, 0, 1])).concat().is_empty(), "the strong host model");
+}
+
+/// Covers: RFC 3704 §2.2
+#[test]
+fn a_source_behind_another_port_is_dropped_when_told_so() {
+    let mut net = Routed::new();
+    let spoofed = udp4(([192, 0, 2, 9], 1), (FAR_IP, 7), b"x");
+    assert_eq!(net.exchange(&spoofed)[1].len(), 1);
+    net.ifaces[0].set_reverse_path_check(true);
+    assert!(net.exchange(&spoofed).concat().is_empty());
+    assert_eq!(net.drops(DropReason::SpoofedSource), 1);
+    assert_eq!(net.exchange(&to_far(b"x"))[1].len(), 1);
+}
+
+/// Covers: RFC 1812 §4.3.2.7, RFC 4443 §2.4 (e)
+#[test]
+fn no_error_is_sent_about_an_error_or_a_later_fragment() {
+    let mut net = Routed::new();
+    let quoted = udp4((FAR_IP, 1), (PEER_IP, 2), b"");
+    let error = icmp4(PEER_IP, [203, 0, 113, 1], [&[3, 3, 0, 0, 0, 0, 0, 0][..], &quoted].concat());
+    assert!(net.exchange(&error).concat().is_empty());
+    let error = icmp6(ula(2), [0x20; 16], 64, vec![1, 4, 0, 0, 0, 0, 0, 0]);
+    assert!(net.exchange(&error).concat().is_empty());
+    let mut fragment = udp4((PEER_IP, 1), ([203, 0, 113, 1], 7), &[0; 16]);
+    fragment[7] = 1;
+    assert!(net.exchange(&with_checksum(fragment.clone())).concat().is_empty());
+    fragment[6..8].copy_from_slice(&[0x20, 0]);
+    assert_eq!(net.exchange(&with_checksum(fragment))[0].len(), 1, "the first fragment is one's own fault");
+}
+
+#[test]
+fn fragments_cross_as_they_are() {
+    let mut net = Routed::new();
+    for flags in [[0x20, 0], [0x20, 8], [0, 16]] {
+        let mut fragment = to_far(&[7; 64]);
+        fragment[6..8].copy_from_slice(&flags);
+        let fragment = with_checksum(fragment);
+        assert_eq!(net.exchange(&fragment)[1], [with_hop_limit(fragment, 63)]);
+    }
+    let fragment = ipv6(ula(2), ula1(2), 44, 64, &[17, 0, 0, 9, 0, 0, 0, 1, 1, 2, 3, 4]);
+    assert_eq!(net.exchange(&fragment)[1], [with_hop_limit(fragment, 63)]);
+}
+
+/// A TCP segment with `len` octets of payload and a sum in its checksum field that covers only the addresses.
+fn partial_tcp(is_v4: bool, len: usize) -> Vec<u8> {
+    let mut tcp = vec![0x10, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 1, 0, 0xab, 0xcd, 0, 0];
+    tcp.extend((0..len).map(|i| (i % 251) as u8));
+    if !is_v4 {
+        return ipv6(ula(2), ula1(2), 6, 64, &tcp);
+    }
+    let mut packet = ipv4(PEER_IP, FAR_IP, 6, &tcp);
+    packet[6] = 0x40;
+    with_checksum(packet)
+}
+
+#[test]
+fn coalesced_segments_are_cut_apart_again() {
+    for is_v4 in [true, false] {
+        let mut net = Routed::new();
+        net.wires[0].meta =
+            RxMeta { checksum_ok: true, checksum_partial: true, segment_len: 1_400, ..RxMeta::default() };
+        let packet = partial_tcp(is_v4, 3_000);
+        let [_, on] = net.exchange(&packet);
+        let headers_len = packet.len() - 3_000;
+        let lens: Vec<_> = on.iter().map(|packet| packet.len() - headers_len).collect();
+        assert_eq!(lens, [1_400, 1_400, 200]);
+        on.iter().for_each(|packet| assert_checksums(packet));
+        let payload: Vec<u8> = on.iter().flat_map(|packet| packet[headers_len..].to_vec()).collect();
+        assert_eq!(payload, packet[headers_len..]);
+        let hop_limits: Vec<_> = on.iter().map(|packet| packet[if is_v4 { 8 } else { 7 }]).collect();
+        assert_eq!(hop_limits, [63; 3]);
+    }
+}
+
+#[test]
+fn coalesced_segments_that_do_not_fit_are_reported_with_the_mtu() {
+    let mut net = Routed::with_mtu(1_280);
+    net.wires[0].meta = RxMeta { checksum_ok: true, segment_len: 1_400, ..RxMeta::default() };
+    let [back, on] = net.exchange(&partial_tcp(true, 3_000));
+    assert!(on.is_empty());
+    assert_eq!((&back[0][20..22], &back[0][24..28]), (&[3, 4][..], &[0, 0, 5, 0][..]));
+}
+
+#[test]
+fn a_checksum_that_was_never_completed_is_before_it_meets_a_wire() {
+    let mut net = Routed::new();
+    net.wires[0].meta = RxMeta { checksum_ok: true, checksum_partial: true, ..RxMeta::default() };
+    for packet in [partial_tcp(true, 99), partial_tcp(false, 99), to_far(b"datagram")] {
+        let [_, on] = net.exchange(&packet);
+        assert_checksums(&on[0]);
+    }
+}
+
+#[test]
+fn a_handler_decides_what_crosses() {
+    struct Judge(Vec<Vec<u8>>, Verdict);
+    impl Handler for Judge {
+        fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
+            if hook != Hook::Forward {
+                return Verdict::Accept;
+            }
+            self.0.push(packet.to_vec());
+            self.1
+        }
+    }
+    let mut net = Routed::new();
+    for (verdict, crossed) in [(Verdict::Accept, 1), (Verdict::Drop, 0)] {
+        let mut judge = Judge(Vec::new(), verdict);
+        net.wires[0].to_stack.push_back(frame(0, 0x800, &to_far(b"x")));
+        net.wires[0].to_stack.push_back(frame(
+            0,
+            0x800,
+            &icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1]),
+        ));
+        net.poll_with(&mut judge);
+        assert_eq!(judge.0, [to_far(b"x")], "the echo request is for us");
+        assert_eq!(net.sent()[1].len(), crossed);
+    }
+    assert_eq!(net.drops(DropReason::Filtered), 1);
+}
+
+#[test]
+fn a_full_port_lets_packets_wait_and_then_drops_them() {
+    let mut net = Routed::new();
+    net.wires[1].room = 0;
+    for _ in 0..100 {
+        net.exchange(&to_far(b"x"));
+    }
+    let waiting = 100 - net.drops(DropReason::DeviceBusy) as usize;
+    assert!((8..64).contains(&waiting), "{waiting}");
+    net.wires[1].room = 1_000;
+    net.poll();
+    assert_eq!(net.sent()[1].len(), waiting);
+}
+
+#[test]
+fn a_port_whose_link_is_down_is_reported_as_an_unreachable_host() {
+    let mut net = Routed::new();
+    net.wires[1].link = LinkState::DOWN;
+    let [back, _] = net.exchange(&to_far(b"x"));
+    assert_eq!(back[0][20..22], [3, 1]);
+}
+
+#[test]
+fn errors_about_packets_of_others_are_limited_in_rate() {
+    let mut net = Routed::new();
+    let mut told = 0;
+    for _ in 0..1_000 {
+        told += net.exchange(&udp4((PEER_IP, 1), ([203, 0, 113, 1], 7), b"x"))[0].len();
+    }
+    assert_eq!(told, usize::from(crate::config::ICMP_ERROR_BURST));
+    assert_eq!(net.drops(DropReason::RateLimited), 950);
+}
+
+/// Whatever comes in, what leaves is well-formed, and what does not is counted.
+#[test]
+fn any_octets_are_survived_by_a_router() {
+    let mut seed = 0x1234_5678_9abc_def1_u64;
+    let mut random = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let mut net = Routed::new();
+    let samples = [
+        frame(0, 0x800, &to_far(b"xyz")),
+        frame(0, 0x86dd, &udp6(ula(2), ula1(2), b"xyz")),
+        frame(0, 0x800, &partial_tcp(true, 2_000)),
+        frame(0, 0x86dd, &partial_tcp(false, 2_000)),
+        frame(
+            0,
+            0x86dd,
+            &ipv6(ula(2), ula1(2), 0, 64, &[44, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0, 1, 0, 0, 0, 0, 1]),
+        ),
+    ];
+    for _ in 0..20_000 {
+        let mut frame = samples[random() as usize % samples.len()].clone();
+        for _ in 0..random() % 3 {
+            let at = random() as usize % 90.min(frame.len());
+            frame[at] ^= 1 << (random() % 8);
+        }
+        if frame[12..14] == [8, 0] && random() % 4 > 0 {
+            let fixed = with_checksum(frame[14..].to_vec());
+            frame.truncate(14);
+            frame.extend(fixed);
+        }
+        frame.truncate(random() as usize % (4 * frame.len()));
+        let segment_len = [0, 1, 100, 1_400, 60_000][random() as usize % 5];
+        net.wires[0].meta = RxMeta { segment_len, checksum_partial: random() % 2 == 0, ..RxMeta::default() };
+        let count = |net: &Routed| {
+            let of = |iface: &Interface<'_>| {
+                let stats = iface.stats();
+                stats.total_drops() + stats.ip_in_delivers + stats.ip_out_forw_datagrams
+            };
+            net.ifaces.iter().map(of).sum::<u32>()
+        };
+        let before = count(&net);
+        let free = |net: &Routed| net.ifaces.iter().map(|iface| iface.packets.free_count()).sum::<usize>();
+        let waiting = free(&net);
+        net.receive(0, frame.clone());
+        let waits = free(&net) < waiting;
+        assert!(count(&net) > before || waits || frame.get(12..14) == Some(&[8, 6]), "{frame:02x?}");
+        for frame in net.sent()[1].iter().filter(|frame| frame[12..14] == [8, 0]) {
+            let header_len = usize::from(frame[14] & 15) * 4;
+            assert!(sum(&frame[14..14 + header_len]).is_valid());
+        }
+        net.now += Duration::from_millis(10);
+    }
+}
+
+#[test]
+fn a_packet_may_leave_by_the_port_that_it_came_by() {
+    let mut net = Routed::new();
+    let gateway = "10.0.0.2".parse::<IpAddress>().unwrap();
+    let route = Route::new(cidr("198.51.100.0", 24), Some(gateway)).unwrap();
+    net.ifaces[0].routes_mut().add(route).unwrap();
+    let packet = udp4(([203, 0, 113, 5], 1), ([198, 51, 100, 9], 7), b"x");
+    assert_eq!(net.exchange(&packet)[0], [with_hop_limit(packet, 63)]);
+}
