@@ -112,3 +112,12 @@ pub const TCP_HALF_OPEN_GRACE: u32 = 1_000;
 pub const TCP_ACKED_LIFE: u32 = 180_000;
 /// Released TCP sockets that the engine may be bringing to their end at once; more are reset.
 pub const MAX_ORPHANS: usize = 4_096;
+
+/// HTTP: octets that chunk extensions and trailers of one body may have in all.
+pub(crate) const HTTP_CHUNK_SLACK: usize = 512;
+/// HTTP: octets of a response's head that there is room for beside a body that is copied.
+pub(crate) const HTTP_HEAD_ROOM: usize = 512;
+/// HTTP: the least room for which a chunk is written.
+pub(crate) const HTTP_CHUNK_ROOM: usize = 64;
+/// HTTP: how long a new connection is spared that has sent nothing, in ms.
+pub(crate) const HTTP_GRACE: u64 = 1_000;

@@ -14,6 +14,8 @@ compile_error!("enable at least one of the features `medium-ethernet` and `mediu
 
 #[macro_use]
 mod macros;
+#[cfg(feature = "app-http")]
+pub mod apps;
 pub mod config;
 pub mod iface;
 pub mod phy;

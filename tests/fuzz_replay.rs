@@ -105,7 +105,15 @@ fn a_stack_keeps_its_promises_for_its_corpus_and_mutations_of_it() {
 }
 
 #[test]
+fn a_web_server_keeps_its_promises_for_its_corpus_and_mutations_of_it() {
+    replay("http", 300);
+}
+
+#[test]
 fn every_target_is_replayed() {
     let names: Vec<&str> = bodies::BODIES.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["frame", "checksum", "groups", "icmp", "ip_options", "transports", "interface"]);
+    assert_eq!(
+        names,
+        ["frame", "checksum", "groups", "icmp", "ip_options", "transports", "interface", "http"]
+    );
 }

@@ -5,6 +5,7 @@
 
 mod checksum;
 mod formats;
+mod http;
 mod interface;
 mod peers;
 mod program;
@@ -18,6 +19,7 @@ use goldcrest::wire::{
 
 pub(crate) use checksum::checksum;
 pub(crate) use formats::{groups, icmp, ip_options, transports};
+pub(crate) use http::http;
 pub(crate) use interface::interface;
 
 /// A function that is fuzzed.
@@ -32,6 +34,7 @@ pub(crate) const BODIES: &[(&str, Body)] = &[
     ("ip_options", ip_options),
     ("transports", transports),
     ("interface", interface),
+    ("http", http),
 ];
 
 /// An Ethernet frame, down to the last header that the formats know.

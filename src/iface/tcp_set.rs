@@ -231,6 +231,11 @@ impl<'a> SocketSet<'a> {
         listener_in(&mut self.slots, at)
     }
 
+    /// Whether [`accept`](Self::accept) would return a connection.
+    pub fn has_accepted(&self, listener: SocketHandle) -> bool {
+        self.try_get::<tcp::Listener<'a>>(listener).is_ok_and(|listener| listener.accepted.count > 0)
+    }
+
     /// The next established connection of a listener.
     pub fn accept(&mut self, listener: SocketHandle) -> Option<SocketHandle> {
         let at = self.index_of(listener).ok()?;

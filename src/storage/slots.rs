@@ -25,6 +25,13 @@ pub struct Handle {
     generation: u32,
 }
 
+impl Handle {
+    /// The index of its slot, which no other item of the set has now.
+    pub(crate) fn slot(self) -> u32 {
+        self.index & INDEX_MASK
+    }
+}
+
 bitflags::bitflags! {
     /// What the structures threaded through a slot know of it.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,6 +25,7 @@ const FEATURES: &[(&str, &str)] = &[
     ),
     ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive,tcp-many-holes"),
     ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
+    ("IPv4, HTTP", "medium-ethernet,proto-ipv4,app-http"),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
@@ -50,7 +51,7 @@ const THUMB: &[(&str, &str, &str)] = &[
     (
         "Cortex-M0+, all that needs no std",
         "thumbv6m-none-eabi",
-        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,phy-loopback,\
+        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,app-http,iface-router,phy-loopback,\
          phy-tracer,phy-lan9118",
     ),
 ];
