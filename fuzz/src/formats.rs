@@ -6,8 +6,9 @@
 use std::fmt::Debug;
 
 use goldcrest::wire::{
-    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress, Ipv4Packet,
-    Ipv6Address, MldRepr, UdpLitePacket, UdpLiteRepr, UdpPacket, UdpRepr, ipv4opt, mld,
+    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress, IpProtocol,
+    Ipv4Packet, Ipv6Address, Ipv6ExtHeader, MldRepr, TcpPacket, UdpLitePacket, UdpLiteRepr, UdpPacket,
+    UdpRepr, ipv4opt, mld, ndisc, tcpopt,
 };
 
 const LINK_LOCAL: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
@@ -88,13 +89,43 @@ fn icmpv6(data: &[u8]) {
     kept(&repr, written.as_ref(), read);
 }
 
-/// The options of IPv4.
+/// The options of IPv4, the extension headers of IPv6, and the options of neighbour discovery.
 pub(crate) fn ip_options(data: &[u8]) {
-    match data.split_first() {
-        Some((format, data)) if format & 1 == 0 => ipv4_options(data),
-        Some((_, data)) => ipv4_header(data),
-        None => {}
+    let Some((format, data)) = data.split_first() else { return };
+    match format & 7 {
+        0 => ipv4_options(data),
+        1 => ipv4_header(data),
+        2 => ext_header(IpProtocol::HOP_BY_HOP, data),
+        3 => ext_header(IpProtocol::IPV6_OPTIONS, data),
+        4 => ext_header(IpProtocol::IPV6_ROUTE, data),
+        5 => ext_header(IpProtocol::IPV6_FRAGMENT, data),
+        _ => discovery_options(data),
     }
+}
+
+fn ext_header(protocol: IpProtocol, data: &[u8]) {
+    let read = |data| Ipv6ExtHeader::parse(protocol, data).ok().map(|(header, _)| header);
+    let Some(header) = read(data) else { return };
+    assert!(header.buffer_len() <= data.len() && !header.to_string().is_empty());
+    assert_eq!(header.protocol(), protocol);
+    let mut written = vec![0xff; header.buffer_len()];
+    header.emit(&mut written);
+    kept(&header, &written, read);
+}
+
+fn discovery_options(data: &[u8]) {
+    let read = |data| ndisc::Options::parse(data).ok().map(|options| options.collect::<Vec<_>>());
+    let Some(options) = read(data) else { return };
+    // No option is shorter than eight octets.
+    assert!(options.len() <= data.len() / 8);
+    let mut written = Vec::new();
+    for option in &options {
+        assert!(!option.to_string().is_empty());
+        let at = written.len();
+        written.resize(at + option.buffer_len(), 0xff);
+        option.emit(&mut written[at..]);
+    }
+    kept(&options, &written, read);
 }
 
 fn ipv4_options(data: &[u8]) {
@@ -121,13 +152,35 @@ fn ipv4_header(data: &[u8]) {
     kept(&repr, written.as_ref(), read);
 }
 
-/// UDP and UDP-Lite.
+/// UDP, UDP-Lite, and TCP with its options.
 pub(crate) fn transports(data: &[u8]) {
-    match data.split_first() {
-        Some((format, data)) if format & 1 == 0 => udp(data),
-        Some((_, data)) => udplite(data),
-        None => {}
+    let Some((format, data)) = data.split_first() else { return };
+    match format & 3 {
+        0 => udp(data),
+        1 => udplite(data),
+        2 => tcp(data),
+        _ => tcp_options(data),
     }
+}
+
+fn tcp(data: &[u8]) {
+    let read = |data| TcpPacket::new_checked(data).and_then(|packet| tcpopt::Repr::parse(&packet)).ok();
+    let Some(repr) = read(data) else { return };
+    assert!(repr.header_len() <= data.len() && !repr.to_string().is_empty());
+    let mut written = vec![0xff; repr.header_len()];
+    repr.emit(&mut TcpPacket::new_unchecked(&mut written[..]));
+    kept(&repr, &written, read);
+}
+
+fn tcp_options(data: &[u8]) {
+    let Ok(options) = tcpopt::Options::parse(data) else { return };
+    assert!(options.buffer_len() <= tcpopt::MAX_LEN);
+    let mut written = vec![0; options.buffer_len()];
+    options.fold(&mut written[..], |rest, option| {
+        assert!(!option.to_string().is_empty());
+        option.emit(rest)
+    });
+    kept(&options, &written, |data| tcpopt::Options::parse(data).ok());
 }
 
 fn addresses() -> (IpAddress, IpAddress) {

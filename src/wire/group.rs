@@ -13,6 +13,7 @@
 
 use core::fmt;
 
+use super::tlv::fmt_list;
 use super::{Error, Ipv4Address, Ipv6Address, Result};
 
 /// The largest value that a code of 8 bits holds.
@@ -76,21 +77,20 @@ fn count(sources: usize) -> [u8; 2] {
 }
 
 /// An address in its family's notation.
-fn fmt_addr<const N: usize>(addr: &[u8; N], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match (<[u8; 4]>::try_from(&addr[..]), <[u8; 16]>::try_from(&addr[..])) {
-        (Ok(addr), _) => write!(f, "{}", Ipv4Address::from(addr)),
-        (_, Ok(addr)) => write!(f, "{}", Ipv6Address::from(addr)),
-        _ => Ok(()), // no family has such addresses
+struct Text<'a, const N: usize>(&'a [u8; N]);
+
+impl<const N: usize> fmt::Display for Text<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (<[u8; 4]>::try_from(&self.0[..]), <[u8; 16]>::try_from(&self.0[..])) {
+            (Ok(addr), _) => Ipv4Address::from(addr).fmt(f),
+            (_, Ok(addr)) => Ipv6Address::from(addr).fmt(f),
+            _ => Ok(()), // no family has such addresses
+        }
     }
 }
 
 fn fmt_sources<const N: usize>(sources: &[[u8; N]], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("{")?;
-    for (index, source) in sources.iter().enumerate() {
-        f.write_str(if index == 0 { "" } else { ", " })?;
-        fmt_addr(source, f)?;
-    }
-    f.write_str("}")
+    fmt_list(f, sources.iter().map(Text))
 }
 
 /// What a query of IGMPv3 or MLDv2 says beyond one of the version before.
@@ -231,8 +231,7 @@ impl<'a, const N: usize> Record<'a, N> {
 
 impl<const N: usize> fmt::Display for Record<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_addr(self.group, f)?;
-        write!(f, " {} ", self.kind)?;
+        write!(f, "{} {} ", Text(self.group), self.kind)?;
         fmt_sources(self.sources, f)
     }
 }

@@ -10,14 +10,13 @@
 
 use core::fmt;
 
-use super::{Error, Ipv4Address, Ipv4Packet, Ipv4Repr, Result, ipv4};
+use super::tlv::{self, NOP, fmt_list};
+use super::{Ipv4Address, Ipv4Packet, Ipv4Repr, Result, ipv4};
 
 /// Octets of the longest options area.
-pub const MAX_LEN: usize = 40;
+pub const MAX_LEN: usize = tlv::MAX_LEN;
 
 mod kind {
-    pub(super) const END: u8 = 0;
-    pub(super) const NOP: u8 = 1;
     pub(super) const RECORD_ROUTE: u8 = 7;
     pub(super) const TIMESTAMPS: u8 = 68;
     pub(super) const LOOSE_ROUTE: u8 = 131;
@@ -148,31 +147,27 @@ impl<'a> Ipv4Option<'a> {
     /// If the buffer is shorter than [`buffer_len`](Ipv4Option::buffer_len), or the option longer than
     /// [`MAX_LEN`].
     pub fn emit<'o>(&self, buffer: &'o mut [u8]) -> &'o mut [u8] {
-        let len = self.buffer_len();
-        assert!(len <= MAX_LEN, "an option has at most 40 octets");
-        let (option, rest) = buffer.split_at_mut(len);
-        let mut put = |fixed: &[u8], data: &[u8]| {
-            option[..fixed.len()].copy_from_slice(fixed);
-            option[fixed.len()..].copy_from_slice(data);
-        };
-        let len = len as u8;
-        let mut route = |kind: u8, route: &Route<'_>| {
-            put(&[kind, len, FIRST_OF_ROUTE + route.done * 4], route.places.as_flattened());
+        let route = |buffer, kind: u8, route: &Route<'_>| {
+            tlv::emit(buffer, kind, &[FIRST_OF_ROUTE + route.done * 4], route.places.as_flattened())
         };
         match self {
-            Ipv4Option::RecordRoute(places) => route(kind::RECORD_ROUTE, places),
-            Ipv4Option::LooseRoute(places) => route(kind::LOOSE_ROUTE, places),
-            Ipv4Option::StrictRoute(places) => route(kind::STRICT_ROUTE, places),
+            Ipv4Option::RecordRoute(places) => route(buffer, kind::RECORD_ROUTE, places),
+            Ipv4Option::LooseRoute(places) => route(buffer, kind::LOOSE_ROUTE, places),
+            Ipv4Option::StrictRoute(places) => route(buffer, kind::STRICT_ROUTE, places),
             Ipv4Option::Timestamps(Timestamps { flag, done, overflow, words }) => {
-                let pointer = FIRST_OF_TIMESTAMPS + done * 4;
-                let fixed = [kind::TIMESTAMPS, len, pointer, overflow << 4 | flag.bits()];
-                put(&fixed, words.as_flattened());
+                let fixed = [FIRST_OF_TIMESTAMPS + done * 4, overflow << 4 | flag.bits()];
+                tlv::emit(buffer, kind::TIMESTAMPS, &fixed, words.as_flattened())
             }
-            Ipv4Option::Nop => put(&[kind::NOP], &[]),
-            Ipv4Option::RouterAlert(value) => put(&[kind::ROUTER_ALERT, len], &value.to_be_bytes()),
-            Ipv4Option::Unknown(kind, data) => put(&[*kind, len], data),
+            Ipv4Option::RouterAlert(value) => {
+                tlv::emit(buffer, kind::ROUTER_ALERT, &value.to_be_bytes(), &[])
+            }
+            Ipv4Option::Unknown(kind, data) => tlv::emit(buffer, *kind, data, &[]),
+            Ipv4Option::Nop => {
+                let (option, rest) = buffer.split_at_mut(1);
+                option[0] = NOP;
+                rest
+            }
         }
-        rest
     }
 }
 
@@ -198,22 +193,6 @@ impl<'a> Timestamps<'a> {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Options<'a>(&'a [u8]);
 
-/// An option's kind, its data, and what follows it.
-type Split<'a> = (u8, &'a [u8], &'a [u8]);
-
-/// Splits off one option; `None` at the end.
-fn split(area: &[u8]) -> Result<Option<Split<'_>>> {
-    match *area {
-        [] | [kind::END, ..] => Ok(None),
-        [kind::NOP, ref rest @ ..] => Ok(Some((kind::NOP, &[], rest))),
-        [_] | [_, 0 | 1, ..] => Err(Error::Malformed),
-        [kind, len, ..] => {
-            let (option, rest) = area.split_at_checked(usize::from(len)).ok_or(Error::Malformed)?;
-            Ok(Some((kind, option.get(2..).unwrap_or_default(), rest))) // it has at least 2 octets
-        }
-    }
-}
-
 impl<'a> Options<'a> {
     /// Checks an options area; what follows an "end of options" in it is dropped.
     ///
@@ -221,12 +200,7 @@ impl<'a> Options<'a> {
     /// `Malformed` if an option's length is below 2 or beyond the area, or the area is longer than
     /// [`MAX_LEN`].
     pub fn parse(area: &'a [u8]) -> Result<Options<'a>> {
-        let mut rest = area;
-        while let Some((_, _, after)) = split(rest)? {
-            rest = after;
-        }
-        let used = area.get(..area.len() - rest.len()).unwrap_or_default(); // never: it is a part of it
-        if used.len() > MAX_LEN { Err(Error::Malformed) } else { Ok(Options(used)) }
+        tlv::check(area).map(Options)
     }
 
     /// Octets of the options and the padding behind them: a multiple of 4.
@@ -239,9 +213,7 @@ impl<'a> Options<'a> {
     /// # Panics
     /// If the buffer is shorter than that.
     pub fn emit(&self, buffer: &mut [u8]) {
-        let (options, padding) = buffer[..self.buffer_len()].split_at_mut(self.0.len());
-        options.copy_from_slice(self.0);
-        padding.fill(kind::END);
+        tlv::emit_area(self.0, buffer);
     }
 }
 
@@ -249,9 +221,9 @@ impl<'a> Iterator for Options<'a> {
     type Item = Ipv4Option<'a>;
 
     fn next(&mut self) -> Option<Ipv4Option<'a>> {
-        let (kind, data, rest) = split(self.0).ok()??;
+        let (kind, data, rest) = tlv::split(self.0).ok()??;
         self.0 = rest;
-        if kind == kind::NOP {
+        if kind == NOP {
             return Some(Ipv4Option::Nop);
         }
         Some(Ipv4Option::read(kind, data).unwrap_or(Ipv4Option::Unknown(kind, data)))
@@ -308,16 +280,6 @@ impl fmt::Display for TimestampFlag {
             TimestampFlag::OfAddresses => "timestamps-of-addresses",
         })
     }
-}
-
-/// A list in braces.
-fn fmt_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = T>) -> fmt::Result {
-    f.write_str("{")?;
-    for (index, item) in items.enumerate() {
-        f.write_str(if index == 0 { "" } else { ", " })?;
-        item.fmt(f)?;
-    }
-    f.write_str("}")
 }
 
 impl fmt::Display for Route<'_> {
@@ -381,7 +343,7 @@ impl fmt::Display for Repr<'_> {
 mod tests {
     use super::*;
     use crate::wire::frames::{self, hex};
-    use crate::wire::{bar, captured};
+    use crate::wire::{Error, bar, captured};
 
     /// Frames, and what is said of their options.
     const CASES: [(&str, &str); 9] = [

@@ -26,11 +26,14 @@ pub mod ipv4;
 pub mod ipv4opt;
 pub mod ipv6;
 pub mod ipv6ext;
+pub mod ipv6opt;
 mod medium;
 pub mod mld;
 pub mod ndisc;
 mod pretty;
 pub mod tcp;
+pub mod tcpopt;
+mod tlv;
 pub mod udp;
 pub mod udplite;
 
@@ -51,11 +54,13 @@ pub use ip::{
 pub use ipv4::{HEADER_LEN as IPV4_HEADER_LEN, Packet as Ipv4Packet, Repr as Ipv4Repr};
 pub use ipv4opt::Ipv4Option;
 pub use ipv6::{HEADER_LEN as IPV6_HEADER_LEN, Packet as Ipv6Packet, Repr as Ipv6Repr};
+pub use ipv6opt::{ExtHeader as Ipv6ExtHeader, Ipv6Option};
 pub use medium::Medium;
 pub use mld::Message as MldRepr;
 pub use ndisc::{Message as NdiscRepr, NdOption};
 pub use pretty::PrettyPrinter;
 pub use tcp::{Flags as TcpFlags, Packet as TcpPacket, Repr as TcpRepr, SeqNum as TcpSeqNumber};
+pub use tcpopt::TcpOption;
 pub use udp::{HEADER_LEN as UDP_HEADER_LEN, Packet as UdpPacket, Repr as UdpRepr};
 pub use udplite::{Packet as UdpLitePacket, Repr as UdpLiteRepr};
 

@@ -18,11 +18,12 @@
 //! ```
 //!
 //! Read: maximum segment size, window scale (RFC 7323 §2) and SACK-permitted (RFC 2018 §2). All other
-//! options are stepped over. The urgent pointer is carried and not acted on (RFC 6093).
+//! options are stepped over; `tcpopt` reads them. The urgent pointer is carried and not acted on (RFC 6093).
 
 use core::fmt;
 
-use super::{Error, Result};
+use super::checksum::{Sum, pseudo_header_of, sum};
+use super::{Error, IpAddress, IpProtocol, Result};
 
 /// A sequence number: 32 bits that wrap.
 ///
@@ -413,6 +414,16 @@ impl<T: AsRef<[u8]>> Packet<T> {
         parse(self.buffer.as_ref()).map_or(&[], |(_, _, payload)| payload)
     }
 
+    fn sum(&self, src: &IpAddress, dst: &IpAddress) -> Sum {
+        let data = self.buffer.as_ref();
+        pseudo_header_of(src, dst, IpProtocol::TCP.0, data.len() as u32).add(sum(data))
+    }
+
+    /// Whether the checksum is right.
+    pub fn verify_checksum(&self, src: &IpAddress, dst: &IpAddress) -> bool {
+        self.sum(src, dst).is_valid()
+    }
+
     /// Sequence space that the segment occupies: its payload, and one each for SYN and FIN.
     pub fn segment_len(&self) -> usize {
         let flags = self.flags();
@@ -470,6 +481,30 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
     /// Sets the urgent pointer.
     pub fn set_urgent_at(&mut self, urgent: u16) {
         self.put(field::URGENT, urgent.to_be_bytes());
+    }
+
+    /// Writes the fixed part of a header.
+    ///
+    /// # Panics
+    /// If the buffer is shorter than that.
+    pub(super) fn emit_header(&mut self, fields: &HeaderFields) {
+        match self.buffer.as_mut().first_chunk_mut() {
+            Some(fixed) => fields.emit(fixed),
+            None => panic!("a TCP header has 20 octets"),
+        }
+    }
+
+    /// The options area, to be written.
+    pub fn options_mut(&mut self) -> &mut [u8] {
+        let header_len = self.header().len();
+        self.buffer.as_mut().get_mut(HEADER_LEN..header_len).unwrap_or_default()
+    }
+
+    /// Computes the checksum and writes it.
+    pub fn fill_checksum(&mut self, src: &IpAddress, dst: &IpAddress) {
+        self.set_checksum(0);
+        let checksum = self.sum(src, dst).finish();
+        self.set_checksum(u16::from_be_bytes(checksum));
     }
 
     /// The payload, to be written.

@@ -15,9 +15,15 @@
 
 use core::fmt;
 
+mod option;
+
 use super::field::{octets, u32_at};
 use super::icmpv6::msg_type;
 use super::{Error, EthernetAddress, Ipv6Address, Result};
+
+pub use option::{
+    NdOption, Options, Preference, PrefixFlags, PrefixInformation, RouteInformation, SearchList, SearchName,
+};
 
 /// Octets of a solicitation or an advertisement of a neighbour, without options.
 pub const NEIGHBOR_LEN: usize = 24;
@@ -50,138 +56,6 @@ bitflags::bitflags! {
         /// Rather this router than others (RFC 4191 §2.2); both bits of this field mean "rather not".
         const PREFER = 0x08;
     }
-}
-
-bitflags::bitflags! {
-    /// Flags of a prefix.
-    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-    pub struct PrefixFlags: u8 {
-        /// Its addresses are on the link.
-        const ON_LINK = 0x80;
-        /// Hosts may make addresses of it by themselves.
-        const ADDRCONF = 0x40;
-    }
-}
-
-mod option {
-    pub(super) const SOURCE_LINK_ADDR: u8 = 1;
-    pub(super) const TARGET_LINK_ADDR: u8 = 2;
-    pub(super) const PREFIX: u8 = 3;
-    pub(super) const REDIRECTED: u8 = 4;
-    pub(super) const MTU: u8 = 5;
-}
-
-/// A prefix that a router advertises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PrefixInformation {
-    /// Length of the prefix in bits, at most 128.
-    pub prefix_len: u8,
-    /// What it is good for.
-    pub flags: PrefixFlags,
-    /// Seconds for which addresses of it stay; all ones for ever.
-    pub valid_lifetime: u32,
-    /// Seconds for which addresses of it are preferred; all ones for ever.
-    pub preferred_lifetime: u32,
-    /// The prefix; the bits after it are to be ignored.
-    pub prefix: Ipv6Address,
-}
-
-/// One option. Those whose length does not fit Ethernet or their type appear as `Unknown`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NdOption<'a> {
-    /// The sender's link-layer address.
-    SourceLinkAddr(&'a [u8; 6]),
-    /// The target's link-layer address.
-    TargetLinkAddr(&'a [u8; 6]),
-    /// A prefix.
-    Prefix(PrefixInformation),
-    /// The beginning of the packet that led to a redirect.
-    Redirected(&'a [u8]),
-    /// The link's MTU.
-    Mtu(u32),
-    /// Something else: its type, and its data without type and length.
-    Unknown(u8, &'a [u8]),
-}
-
-/// Options whose lengths were found right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options<'a>(&'a [u8]);
-
-impl<'a> Options<'a> {
-    /// Checks that options fill `data` exactly and that none has length zero (RFC 4861 §4.6).
-    pub fn parse(data: &'a [u8]) -> Result<Options<'a>> {
-        let mut rest = data;
-        while !rest.is_empty() {
-            (_, _, rest) = split_option(rest)?;
-        }
-        Ok(Options(data))
-    }
-
-    /// The first option that `pick` takes something from.
-    fn find<T>(self, pick: impl FnMut(NdOption<'a>) -> Option<T>) -> Option<T> {
-        let mut options = self;
-        options.find_map(pick)
-    }
-
-    fn source_link_addr(self) -> Option<&'a [u8; 6]> {
-        self.find(|option| match option {
-            NdOption::SourceLinkAddr(addr) => Some(addr),
-            _ => None,
-        })
-    }
-
-    fn target_link_addr(self) -> Option<&'a [u8; 6]> {
-        self.find(|option| match option {
-            NdOption::TargetLinkAddr(addr) => Some(addr),
-            _ => None,
-        })
-    }
-}
-
-/// Splits off one option: its type, its data, and the rest.
-fn split_option(data: &[u8]) -> Result<(u8, &[u8], &[u8])> {
-    let [kind, len, ..] = *data else { return Err(Error::Truncated) };
-    if len == 0 {
-        return Err(Error::Malformed);
-    }
-    let (option, rest) = data.split_at_checked(usize::from(len) * 8).ok_or(Error::Truncated)?;
-    Ok((kind, option.get(2..).unwrap_or_default(), rest)) // an option has at least 8 octets
-}
-
-impl<'a> Iterator for Options<'a> {
-    type Item = NdOption<'a>;
-
-    fn next(&mut self) -> Option<NdOption<'a>> {
-        let (kind, data, rest) = split_option(self.0).ok()?;
-        self.0 = rest;
-        Some(read_option(kind, data).unwrap_or(NdOption::Unknown(kind, data)))
-    }
-}
-
-fn read_option(kind: u8, data: &[u8]) -> Option<NdOption<'_>> {
-    Some(match kind {
-        option::SOURCE_LINK_ADDR => NdOption::SourceLinkAddr(data.try_into().ok()?),
-        option::TARGET_LINK_ADDR => NdOption::TargetLinkAddr(data.try_into().ok()?),
-        option::PREFIX => NdOption::Prefix(read_prefix(data.try_into().ok()?)?),
-        option::REDIRECTED => NdOption::Redirected(data.get(6..)?),
-        option::MTU => {
-            let data: &[u8; 6] = data.try_into().ok()?;
-            NdOption::Mtu(u32_at::<2, 6>(data))
-        }
-        _ => return None,
-    })
-}
-
-/// RFC 4861 §4.6.2; `None` if the prefix is longer than an address.
-fn read_prefix(data: &[u8; 30]) -> Option<PrefixInformation> {
-    let [prefix_len, flags, ..] = *data;
-    (prefix_len <= 128).then(|| PrefixInformation {
-        prefix_len,
-        flags: PrefixFlags::from_bits_truncate(flags),
-        valid_lifetime: u32_at::<2, 30>(data),
-        preferred_lifetime: u32_at::<6, 30>(data),
-        prefix: Ipv6Address::from(*octets::<14, 16, 30>(data)),
-    })
 }
 
 /// A message that keeps the rules.
@@ -348,52 +222,28 @@ fn parse_redirect<'a>(
     let (dest, options) = rest.split_first_chunk::<16>().ok_or(Error::Truncated)?;
     let options = Options::parse(options)?;
     ensure(is_link_local(src) && !is_multicast(dest) && (is_link_local(target) || target == dest))?;
-    let redirected = options.find(|option| match option {
-        NdOption::Redirected(packet) => Some(packet),
-        _ => None,
-    });
-    Ok(Message::Redirect { target, dest, lladdr: options.target_link_addr(), redirected })
+    Ok(Message::Redirect {
+        target,
+        dest,
+        lladdr: options.target_link_addr(),
+        redirected: options.redirected(),
+    })
 }
 
-impl NdOption<'_> {
-    /// Octets of the option: a multiple of 8.
-    pub fn buffer_len(&self) -> usize {
-        match self {
-            NdOption::SourceLinkAddr(_) | NdOption::TargetLinkAddr(_) | NdOption::Mtu(_) => 8,
-            NdOption::Prefix(_) => 32,
-            NdOption::Redirected(packet) => 8 + packet.len().next_multiple_of(8),
-            NdOption::Unknown(_, data) => (2 + data.len()).next_multiple_of(8),
-        }
-    }
-
-    /// Writes the option.
-    ///
-    /// # Panics
-    /// If the buffer is shorter than that, or the option longer than 2,040 octets.
-    pub fn emit(&self, buffer: &mut [u8]) {
-        let len = self.buffer_len();
-        assert!(len <= 255 * 8, "an option has at most 2,040 octets");
-        let data = &mut buffer[..len];
-        data.fill(0);
-        data[1] = (len / 8) as u8;
-        let mut put = |kind, at: usize, octets: &[u8]| {
-            data[0] = kind;
-            data[at..at + octets.len()].copy_from_slice(octets);
-        };
-        match self {
-            NdOption::SourceLinkAddr(addr) => put(option::SOURCE_LINK_ADDR, 2, *addr),
-            NdOption::TargetLinkAddr(addr) => put(option::TARGET_LINK_ADDR, 2, *addr),
-            NdOption::Mtu(mtu) => put(option::MTU, 4, &mtu.to_be_bytes()),
-            NdOption::Redirected(packet) => put(option::REDIRECTED, 8, packet),
-            NdOption::Unknown(kind, octets) => put(*kind, 2, octets),
-            NdOption::Prefix(prefix) => {
-                put(option::PREFIX, 2, &[prefix.prefix_len, prefix.flags.bits()]);
-                put(option::PREFIX, 4, &prefix.valid_lifetime.to_be_bytes());
-                put(option::PREFIX, 8, &prefix.preferred_lifetime.to_be_bytes());
-                put(option::PREFIX, 16, &prefix.prefix.octets());
-            }
-        }
-    }
+/// All options of a message, those that [`Message`] does not keep included; `data` is the whole message.
+///
+/// # Errors
+/// `Unsupported` if it is no message of neighbour discovery; else as [`Options::parse`].
+pub fn options(data: &[u8]) -> Result<Options<'_>> {
+    let [kind, ..] = *data else { return Err(Error::Truncated) };
+    let fixed_len = match kind {
+        msg_type::ROUTER_SOLICIT => 8,
+        msg_type::ROUTER_ADVERT => 16,
+        msg_type::NEIGHBOR_SOLICIT | msg_type::NEIGHBOR_ADVERT => NEIGHBOR_LEN,
+        msg_type::REDIRECT => 40,
+        _ => return Err(Error::Unsupported),
+    };
+    Options::parse(data.get(fixed_len..).ok_or(Error::Truncated)?)
 }
 
 impl<'a> Message<'a> {
@@ -424,7 +274,7 @@ impl<'a> Message<'a> {
     /// Octets of the message with its options.
     pub fn buffer_len(&self) -> usize {
         let options = match self {
-            Message::RouterAdvert { options, .. } => options.0.len(),
+            Message::RouterAdvert { options, .. } => options.as_octets().len(),
             _ => self.field_options().iter().flatten().map(NdOption::buffer_len).sum(),
         };
         self.fixed_len() + options
@@ -454,7 +304,7 @@ impl<'a> Message<'a> {
                 fixed[6..8].copy_from_slice(&router_lifetime.to_be_bytes());
                 fixed[8..12].copy_from_slice(&reachable_time.to_be_bytes());
                 fixed[12..16].copy_from_slice(&retrans_time.to_be_bytes());
-                rest.copy_from_slice(options.0);
+                rest.copy_from_slice(options.as_octets());
                 return;
             }
             Message::NeighborSolicit { target, .. } => {
@@ -570,7 +420,7 @@ mod tests {
             options[..3],
             [NdOption::SourceLinkAddr(&[2, 0, 0, 0, 0, 1]), NdOption::Mtu(1480), NdOption::Prefix(prefix),]
         );
-        assert!(matches!(options[3], NdOption::Unknown(25, [0, 0, 0, 0, 2, 0x58, ..])));
+        assert!(matches!(options[3], NdOption::DnsServers { lifetime: 600, servers: [[0xfd, ..]] }));
         let mut written = vec![0xff; data.len() - 16];
         let mut rest = &mut written[..];
         for option in options {
