@@ -72,7 +72,10 @@ fn take_turn(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, ix: u32
     }
 }
 
-#[cfg_attr(not(any(feature = "socket-udp", feature = "socket-tcp")), allow(unused_variables))]
+#[cfg_attr(
+    not(any(feature = "socket-udp", feature = "socket-raw", feature = "socket-tcp")),
+    allow(unused_variables)
+)]
 fn dispatch(
     links: &mut Links<'_, '_, '_>,
     sockets: &mut SocketSet<'_>,
@@ -83,6 +86,10 @@ fn dispatch(
     match sockets.entry(ix).map(|entry| &entry.socket) {
         #[cfg(feature = "socket-udp")]
         Some(Socket::Udp(_)) => super::udp::dispatch(links, sockets, ix, quota, sent),
+        #[cfg(feature = "socket-icmp")]
+        Some(Socket::Icmp(_)) => super::icmp_socket::dispatch(links, sockets, ix, quota, sent),
+        #[cfg(feature = "socket-raw")]
+        Some(Socket::Raw(_)) => super::raw_socket::dispatch(links, sockets, ix, quota, sent),
         #[cfg(feature = "socket-tcp")]
         Some(Socket::Tcp(_)) => super::tcp::dispatch(links, sockets, ix, quota, sent),
         #[cfg(feature = "socket-tcp")]

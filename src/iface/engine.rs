@@ -84,6 +84,10 @@ pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<
             // The error is kept in the socket, and its event was noted.
             let _ = sockets.settle_udp(ix);
         }
+        #[cfg(feature = "socket-icmp")]
+        Socket::Icmp(_) => sockets.settle_icmp(ix),
+        #[cfg(feature = "socket-raw")]
+        Socket::Raw(_) => sockets.settle_raw(ix),
         #[cfg(feature = "socket-tcp")]
         Socket::Tcp(_) => {
             let _ = sockets.settle_tcp(ix, links);

@@ -10,7 +10,7 @@ use super::links::Links;
 use crate::socket::icmp_error::{IcmpError, Unreachable, reason_v4, reason_v6};
 use crate::socket::udp;
 use crate::stats::DropReason;
-use crate::wire::{Addr, IpEndpoint, IpProtocol, ipv4, ipv6, ipv6ext};
+use crate::wire::{Addr, IpEndpoint, IpProtocol, icmpv4, icmpv6, ipv4, ipv6, ipv6ext};
 
 /// The packet that an error is about, as far as it is quoted.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ impl<'f> Quote<'f> {
     }
 
     /// The two ports, if the protocol has some there.
-    fn ports(&self) -> Option<(u16, u16)> {
+    pub(crate) fn ports(&self) -> Option<(u16, u16)> {
         let &[a, b, c, d] = self.payload.first_chunk()?;
         Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
     }
@@ -89,15 +89,32 @@ pub(crate) fn process(
 ) -> Taken {
     let is_v4 = received.dst.is_v4();
     let reason = if is_v4 { reason_v4 } else { reason_v6 };
-    let Some(reason) = reason(message.kind, message.code, message.word) else { return Ok(()) };
+    let Some(reason) = reason(message.kind, message.code, message.word) else {
+        return no_error(ingress, received, message);
+    };
     // RFC 1122 §3.2.2: an error comes to one host.
     let quote = Quote::parse(data, is_v4).filter(|_| received.unicast).ok_or(DropReason::IcmpMismatch)?;
     if !is_own(ingress.links, &quote.src) {
         return Err(DropReason::IcmpMismatch);
     }
+    let shown = ingress.quoted(received, &quote);
     match quote.protocol {
-        IpProtocol::UDP => ingress.udp_error(received, &quote, reason),
+        IpProtocol::UDP => {
+            let told = ingress.udp_error(received, &quote, reason);
+            shown.or(told)
+        }
         _ => Ok(()),
+    }
+}
+
+/// Only an echo reply has somebody who waits for it.
+fn no_error(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, message: &Message) -> Taken {
+    let echo_reply =
+        if received.dst.is_v4() { icmpv4::msg_type::ECHO_REPLY } else { icmpv6::msg_type::ECHO_REPLY };
+    if message.kind == echo_reply {
+        ingress.echo_reply(received, (message.word >> 16) as u16)
+    } else {
+        Ok(())
     }
 }
 

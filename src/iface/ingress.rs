@@ -67,10 +67,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if unicast && *destination != self.links.iface.hardware {
             return Err(DropReason::NotOurHardwareAddress);
         }
+        let is_tapped = self.tap_frame(header.ethertype(), frame);
         match header.ethertype() {
             EtherType::IPV4 if config::HAS_IPV4 => self.ipv4(payload, unicast),
             EtherType::IPV6 if config::HAS_IPV6 => self.ipv6(payload, unicast),
             EtherType::ARP if config::HAS_IPV4 => arp::process(self.links, self.sockets, payload),
+            _ if is_tapped => Ok(()),
             _ => Err(DropReason::UnknownProtocol),
         }
     }
@@ -166,6 +168,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if self.links.out.hooks.packet(Hook::LocalIn, received.packet) == Verdict::Drop {
             return Err(DropReason::Filtered);
         }
+        let is_tapped = self.tap_packet(received);
         let delivered = match received.protocol {
             #[cfg(feature = "socket-tcp")]
             IpProtocol::TCP => self.tcp(received),
@@ -173,6 +176,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             IpProtocol::UDP => self.udp(received),
             IpProtocol::ICMP if received.dst.is_v4() => icmpv4::process(self, received),
             IpProtocol::ICMPV6 if !received.dst.is_v4() => icmpv6::process(self, received),
+            _ if is_tapped => Ok(()),
             _ => self.unknown_protocol(received),
         };
         if delivered.is_ok() {

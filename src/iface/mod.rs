@@ -22,6 +22,9 @@ mod handler;
 mod icmp;
 #[cfg_attr(not(feature = "udp-connect"), path = "no_icmp_error.rs")]
 mod icmp_error;
+#[cfg(feature = "udp-connect")]
+#[cfg_attr(not(feature = "socket-icmp"), path = "no_icmp_socket.rs")]
+mod icmp_socket;
 mod icmpv4;
 mod icmpv6;
 mod ingress;
@@ -33,6 +36,8 @@ mod output;
 mod poll;
 mod ports;
 mod rate;
+#[cfg_attr(not(feature = "socket-raw"), path = "no_raw_socket.rs")]
+mod raw_socket;
 mod route;
 #[cfg(feature = "iface-router")]
 mod router;
@@ -53,6 +58,8 @@ mod tcp_set;
     feature = "medium-ip",
     feature = "udp-connect",
     feature = "udp-metadata",
+    feature = "socket-icmp",
+    feature = "socket-raw",
     feature = "tcp-connect",
     feature = "tcp-listen-once",
     feature = "tcp-keep-alive",

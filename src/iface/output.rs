@@ -156,9 +156,49 @@ impl Interface<'_> {
         false
     }
 
-    fn never(&mut self, reason: DropReason) -> Sent {
+    pub(crate) fn never(&mut self, reason: DropReason) -> Sent {
         self.drop_output(reason);
         Sent::Never
+    }
+
+    /// Sends an IP packet of `len` octets that `fill` writes with its header. One whose neighbour is not known
+    /// yet waits for it.
+    #[cfg(feature = "socket-raw")]
+    pub(crate) fn send_ready(
+        &mut self,
+        out: &mut Out<'_>,
+        is_v4: bool,
+        len: usize,
+        next_hop: &Addr,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Sent {
+        if !self.link.up {
+            return self.never(DropReason::LinkDown);
+        }
+        let mut hardware = [0; 6];
+        let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
+        let (source, is_ethernet) = (self.hardware, self.is_ethernet());
+        let mut write = |frame: &mut [u8]| {
+            let ip = if is_ethernet { write_ethernet(frame, &source, &hardware, is_v4) } else { Some(frame) };
+            if let Some(ip) = ip {
+                fill(ip);
+            }
+        };
+        let len = self.link_header_len() + len;
+        match resolution {
+            Resolution::Known if out.slot.send(len, TxMeta::default(), &mut write) => {
+                self.stats.on_frame_sent(len);
+                Sent::Yes
+            }
+            Resolution::Known => Sent::NoRoom,
+            Resolution::Full => self.never(DropReason::NeighborUnreachable),
+            Resolution::Pending(index) => {
+                let (tag, quota) = (tag_of(index), config::NEIGHBOR_QUEUE_LEN);
+                let waits =
+                    config::HAS_QUEUE && self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok();
+                if waits { Sent::Unresolved(index) } else { self.never(DropReason::QueueFull) }
+            }
+        }
     }
 
     /// Builds the whole frame in the pool; while its neighbour is unknown, `hardware` is filler.

@@ -91,6 +91,7 @@ pub struct SocketSet<'a> {
     pub(crate) timers: Timers,
     pub(crate) touched: List,
     ready: ReadyList,
+    pub(crate) taps: super::raw_socket::Taps,
     #[cfg(feature = "socket-udp")]
     pub(crate) flows: super::udp_flow::Flows,
     #[cfg(feature = "socket-tcp")]
@@ -113,6 +114,7 @@ impl<'a> SocketSet<'a> {
             timers: Timers::new(),
             touched: List::new(lists::TOUCHED),
             ready: ReadyList::new(),
+            taps: Default::default(),
             #[cfg(feature = "socket-udp")]
             flows: Default::default(),
             #[cfg(feature = "socket-tcp")]
@@ -305,9 +307,24 @@ impl<'a> SocketSet<'a> {
                 (port, self.table.hash_port(IpProtocol::TCP.0, port))
             }
             #[cfg(not(feature = "socket-tcp"))]
-            Socket::Vacant(_) => (0, 0),
+            _ => (0, 0),
         };
         port != 0 && self.table.filed_under(&self.slots, ix) != Some(hash)
+    }
+
+    /// The next socket after `after` among those filed under `hash` that `wants` says yes to; `NIL` begins.
+    #[cfg(any(feature = "socket-icmp", feature = "socket-raw"))]
+    pub(crate) fn next_in_chain(
+        &self,
+        hash: u32,
+        after: u32,
+        wants: &dyn Fn(&Socket<'a>) -> bool,
+    ) -> Option<u32> {
+        let mut chain = self.table.chain(&self.slots, hash);
+        if after != NIL {
+            chain.find(|&(ix, _)| ix == after)?;
+        }
+        chain.find(|(_, entry)| wants(&entry.0.socket)).map(|(ix, _)| ix)
     }
 
     /// Notes that the socket has something to do, unless it waits for something that will wake it.

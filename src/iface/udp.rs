@@ -3,8 +3,9 @@
 use super::egress::Step;
 use super::icmp::zone_of;
 use super::ingress::{Ingress, Received, Taken};
-use super::links::{Links, Route};
-use super::output::{Packet, Sent, TrafficClass, header_and_data};
+use super::interface::Interface;
+use super::links::{Links, Out, Route};
+use super::output::{Fill, Packet, Sent, TrafficClass, header_and_data};
 use super::socket_set::{HandleError, SocketSet};
 use crate::config;
 use crate::socket::udp::{self, BindError};
@@ -171,12 +172,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
 }
 
 /// How a datagram gets to a peer.
-struct Way {
+pub(super) struct Way {
     remote: Addr,
     local: Option<Addr>,
     zone: u8,
-    route: Route,
-    src: Addr,
+    pub(super) route: Route,
+    pub(super) src: Addr,
 }
 
 impl Way {
@@ -188,7 +189,7 @@ impl Way {
     /// Looks for one; without any, the datagram is dropped for a reason.
     #[cfg_attr(target_pointer_width = "64", inline(never))]
     #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
-    fn find(links: &mut Links<'_, '_, '_>, peer: &udp::Peer) -> Option<Way> {
+    pub(super) fn find(links: &mut Links<'_, '_, '_>, peer: &udp::Peer) -> Option<Way> {
         let needs_zone =
             !peer.remote.is_v4() && peer.remote.is_link_local() && peer.zone == 0 && links.count() > 1;
         let Some(route) = links.route(&peer.remote, peer.zone).filter(|_| !needs_zone) else {
@@ -205,6 +206,22 @@ impl Way {
             src
         });
         Some(Way { remote: peer.remote, local: peer.local, zone: peer.zone, route, src: src?? })
+    }
+
+    /// Sends a packet this way, or lets it wait for its neighbour.
+    #[inline]
+    pub(super) fn send(
+        &self,
+        iface: &mut Interface<'_>,
+        out: &mut Out<'_>,
+        packet: &Packet,
+        fill: &mut Fill<'_>,
+    ) -> Sent {
+        let sent = iface.send(out, packet, &self.route.next_hop, fill);
+        if let Sent::Unresolved(neighbor) = sent {
+            iface.wait_for(neighbor, packet, Class::Data, fill);
+        }
+        sent
     }
 }
 
@@ -260,15 +277,10 @@ fn send(
     let [e, f] = (len as u16).to_be_bytes();
     let mut fill = header_and_data([a, b, c, d, e, f, 0, 0], data);
     let sent = links.with_port(way.route.port, |iface, out| {
-        let sent = iface.send(out, &packet, &way.route.next_hop, &mut fill);
-        match sent {
-            Sent::NoRoom | Sent::Never => return sent,
-            Sent::Yes => {}
-            Sent::Unresolved(neighbor) => {
-                iface.wait_for(neighbor, &packet, Class::Data, &mut fill);
-            }
+        let sent = way.send(iface, out, &packet, &mut fill);
+        if !matches!(sent, Sent::NoRoom | Sent::Never) {
+            stats::count(&mut iface.stats.udp_out_datagrams, 1);
         }
-        stats::count(&mut iface.stats.udp_out_datagrams, 1);
         sent
     });
     sent != Some(Sent::NoRoom)

@@ -5,6 +5,10 @@ use core::marker::PhantomData;
 use super::{Context, Events};
 use crate::time::Ticks;
 
+#[cfg(feature = "socket-icmp")]
+use super::icmp;
+#[cfg(feature = "socket-raw")]
+use super::raw;
 #[cfg(feature = "socket-tcp")]
 use super::tcp;
 #[cfg(feature = "socket-udp")]
@@ -16,6 +20,12 @@ pub enum Socket<'a> {
     /// UDP.
     #[cfg(feature = "socket-udp")]
     Udp(udp::Socket<'a>),
+    /// ICMP messages.
+    #[cfg(feature = "socket-icmp")]
+    Icmp(icmp::Socket<'a>),
+    /// Packets or frames as they come.
+    #[cfg(feature = "socket-raw")]
+    Raw(raw::Socket<'a>),
     /// A TCP connection, or one that waits for one.
     #[cfg(feature = "socket-tcp")]
     Tcp(tcp::Socket<'a>),
@@ -57,6 +67,10 @@ macro_rules! any_socket {
 
 #[cfg(feature = "socket-udp")]
 any_socket!(udp::Socket<'a>, Udp);
+#[cfg(feature = "socket-icmp")]
+any_socket!(icmp::Socket<'a>, Icmp);
+#[cfg(feature = "socket-raw")]
+any_socket!(raw::Socket<'a>, Raw);
 #[cfg(feature = "socket-tcp")]
 any_socket!(tcp::Socket<'a>, Tcp);
 #[cfg(feature = "socket-tcp")]
@@ -89,6 +103,10 @@ impl Socket<'_> {
         match self {
             #[cfg(feature = "socket-udp")]
             Socket::Udp(socket) => socket.wants_port() || socket.has_output(),
+            #[cfg(feature = "socket-icmp")]
+            Socket::Icmp(socket) => socket.has_output(),
+            #[cfg(feature = "socket-raw")]
+            Socket::Raw(socket) => socket.has_output(),
             #[cfg(feature = "socket-tcp")]
             Socket::Tcp(socket) => socket.wish().is_some() || socket.plan(cx, &mut tcp::Plan::none()),
             #[cfg(feature = "socket-tcp")]

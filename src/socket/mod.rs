@@ -3,6 +3,23 @@
 //! A socket is told what came (`process`), says what it would send (`plan`), writes it (`emit`) and
 //! is told that it went out (`on_sent`). Whatever it needs from outside comes in a [`Context`].
 
+/// Gives each variant of an error its text.
+#[cfg(any(feature = "socket-udp", feature = "socket-raw"))]
+macro_rules! error_texts {
+    ($name:ident: $($variant:ident => $text:literal),+) => {
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(match self { $($name::$variant => $text),+ })
+            }
+        }
+        impl core::error::Error for $name {}
+    };
+}
+
+#[cfg(feature = "socket-icmp")]
+pub mod icmp;
+#[cfg(feature = "socket-raw")]
+pub mod raw;
 #[cfg(feature = "socket-tcp")]
 pub mod tcp;
 #[cfg(feature = "socket-udp")]

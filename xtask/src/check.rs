@@ -14,6 +14,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, UDP", "medium-ethernet,proto-ipv4,socket-udp"),
     ("IPv4, connected UDP", "medium-ethernet,proto-ipv4,udp-connect"),
     ("IPv6, UDP with metadata", "medium-ip,proto-ipv6,udp-metadata"),
+    ("IPv6, ICMP sockets", "medium-ethernet,proto-ipv6,socket-icmp"),
+    ("IPv4, raw sockets", "medium-ethernet,proto-ipv4,socket-raw"),
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
     (
         "IPv4, each mechanism",
@@ -30,7 +32,8 @@ const FEATURES: &[(&str, &str)] = &[
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,udp-connect,udp-metadata,iface-forward,iface-queue,iface-hooks,iface-scale,iface-ephemeral,\
+         tcp-user-timeout,udp-metadata,socket-icmp,socket-raw,iface-forward,iface-queue,iface-hooks,iface-scale,\
+         iface-ephemeral,\
          stats-mib,phy-loopback,phy-tracer",
     ),
     ("bare IPv4 router, no queue", "medium-ip,proto-ipv4,iface-forward"),
@@ -99,7 +102,8 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(Step::cargo(
         "unit tests without iface-scale",
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
-         proto-ipv6,udp-connect,udp-metadata,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,tcp-user-timeout,iface-forward,\
+         proto-ipv6,udp-metadata,socket-icmp,socket-raw,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,\
+         tcp-user-timeout,iface-forward,\
          iface-queue,iface-hooks,iface-ephemeral,stats-mib",
     ));
     steps.push(Step::cargo(

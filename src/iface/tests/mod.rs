@@ -9,10 +9,12 @@ mod drained;
 mod forward;
 mod fuzzed;
 mod icmp;
+mod icmp_socket;
 mod neighbors;
 mod net;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim"))]
 mod poll_at;
+mod raw;
 mod tcp;
 mod udp;
 mod udp_flow;

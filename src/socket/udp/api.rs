@@ -1,7 +1,5 @@
 //! What applications do with a UDP socket.
 
-use core::fmt;
-
 use super::flow::Flow;
 use super::meta::Settings;
 use super::{PacketBuffer, Peer, QueuedPeer};
@@ -92,17 +90,6 @@ pub enum RecvError {
     Exhausted,
     /// The datagram was larger than the slice: the part that fits was copied, the rest is lost.
     Truncated,
-}
-
-macro_rules! error_texts {
-    ($name:ident: $($variant:ident => $text:literal),+) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $($name::$variant => $text),+ })
-            }
-        }
-        impl core::error::Error for $name {}
-    };
 }
 
 error_texts!(BindError:

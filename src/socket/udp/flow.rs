@@ -1,7 +1,5 @@
 //! Connected sockets, shared ports, and what ICMP says (feature `udp-connect`).
 
-use core::fmt;
-
 use super::{Peer, SendError, Socket};
 use crate::socket::Events;
 use crate::socket::icmp_error::IcmpError;
@@ -44,18 +42,9 @@ pub enum ConnectError {
     FamilyNotBuiltIn,
 }
 
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ConnectError::Unaddressable => "the remote end has no address or port, or is of another family",
-            ConnectError::FamilyNotBuiltIn => {
-                "address family not built in: enable `proto-ipv4` or `proto-ipv6`"
-            }
-        })
-    }
-}
-
-impl core::error::Error for ConnectError {}
+error_texts!(ConnectError:
+    Unaddressable => "the remote end has no address or port, or is of another family",
+    FamilyNotBuiltIn => "address family not built in: enable `proto-ipv4` or `proto-ipv6`");
 
 impl Socket<'_> {
     /// Takes datagrams from `remote` only, and sends there what [`send_to_remote`](Self::send_to_remote)

@@ -29,9 +29,16 @@ impl Meta {
         self.0.traffic_class
     }
 
+    /// Of what is sent where only the hop limit is chosen.
+    #[cfg(feature = "socket-icmp")]
+    pub(crate) fn to_send(hop_limit: Option<u8>) -> Meta {
+        let hop_limit = hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT);
+        Meta(Received { hop_limit, ..Received::NOTHING })
+    }
+
     /// For the application.
     #[inline]
-    pub(super) fn told(&self) -> Received {
+    pub(crate) fn told(&self) -> Received {
         self.0
     }
 }

@@ -23,8 +23,13 @@ impl Meta {
         0
     }
 
+    #[cfg(feature = "socket-icmp")]
+    pub(crate) fn to_send(_hop_limit: Option<u8>) -> Meta {
+        Meta
+    }
+
     #[inline]
-    pub(super) fn told(&self) -> Received {
+    pub(crate) fn told(&self) -> Received {
         Received::NOTHING
     }
 }

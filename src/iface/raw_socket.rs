@@ -1,0 +1,198 @@
+//! Raw sockets in the engine (feature `socket-raw`).
+
+use super::egress::Step;
+use super::ingress::{Ingress, Received};
+use super::interface::Interface;
+use super::links::{Links, Out};
+use super::output::Sent;
+use super::socket_set::SocketSet;
+use crate::phy::TxMeta;
+use crate::socket::Socket;
+use crate::socket::raw::{self, Binding, Metadata};
+use crate::stats::DropReason;
+use crate::storage::NIL;
+use crate::wire::checksum::sum;
+use crate::wire::{Addr, EtherType, IpVersion, ethernet};
+
+/// The number that raw sockets are filed under in place of a protocol's: IANA keeps it for nobody.
+const RAW: u8 = 255;
+
+/// Whether there ever was a raw socket: without any, no packet is looked at for them.
+#[derive(Debug, Default)]
+pub(crate) struct Taps(bool);
+
+impl<'a> SocketSet<'a> {
+    fn raw_mut(&mut self, ix: u32) -> Option<&mut raw::Socket<'a>> {
+        match &mut self.entry_mut(ix)?.socket {
+            Socket::Raw(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// Files a raw socket under what it is for, which never changes.
+    pub(crate) fn settle_raw(&mut self, ix: u32) {
+        let Some(key) = self.raw_mut(ix).map(|socket| socket.key()) else { return };
+        self.taps.0 = true;
+        if self.table.filed_under(&self.slots, ix).is_none() {
+            let hash = self.table.hash_port(RAW, key);
+            self.table.file(&mut self.slots, ix, hash);
+        }
+    }
+}
+
+impl Ingress<'_, '_, '_, '_, '_> {
+    /// Gives every raw socket for its protocol a copy of a packet, and says whether there is one.
+    #[inline]
+    pub(crate) fn tap_packet(&mut self, received: &Received<'_>) -> bool {
+        self.sockets.taps.0 && {
+            let version = if received.dst.is_v4() { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
+            self.tap(raw::ip_key(version, received.protocol), received.packet)
+        }
+    }
+
+    /// The same for a frame.
+    #[inline]
+    pub(crate) fn tap_frame(&mut self, ether_type: EtherType, frame: &[u8]) -> bool {
+        self.sockets.taps.0 && self.tap(ether_type.0, frame)
+    }
+
+    #[inline(never)]
+    fn tap(&mut self, key: u16, packet: &[u8]) -> bool {
+        let hash = self.sockets.table.hash_port(RAW, key);
+        let is_wanted = |socket: &Socket<'_>| matches!(socket, Socket::Raw(socket) if socket.key() == key);
+        let interface = Some(self.links.port() as u8);
+        let meta = Metadata { interface, timestamp: self.meta.timestamp };
+        let mut last = NIL;
+        while let Some(ix) = self.sockets.next_in_chain(hash, last, &is_wanted) {
+            last = ix;
+            let Some(socket) = self.sockets.raw_mut(ix) else { break };
+            match socket.process(meta, packet) {
+                Ok(events) => self.sockets.notify(ix, events),
+                Err(reason) => self.links.iface.stats.on_drop(reason),
+            }
+        }
+        last != NIL
+    }
+}
+
+/// Sends what a socket has queued, up to `quota` packets.
+pub(crate) fn dispatch(
+    links: &mut Links<'_, '_, '_>,
+    sockets: &mut SocketSet<'_>,
+    ix: u32,
+    quota: usize,
+    sent: &mut usize,
+) -> Step {
+    for _ in 0..quota {
+        let Some(socket) = sockets.raw_mut(ix) else { return Step::Idle };
+        let Some((meta, packet)) = socket.next() else { return Step::Idle };
+        let no_room = if !socket.can_be_sent(packet) {
+            links.iface.drop_output(DropReason::Malformed);
+            None
+        } else if let Binding::Ethernet(_) = socket.binding() {
+            send_frame(links, usize::from(meta.interface.unwrap_or(0)), packet)
+        } else {
+            send_packet(links, meta.interface.map_or(0, |port| port.saturating_add(1)), packet)
+        };
+        if let Some(port) = no_room {
+            return Step::NoRoom { port };
+        }
+        let events = socket.on_sent();
+        sockets.notify(ix, events);
+        *sent += 1;
+    }
+    Step::More
+}
+
+/// Sends a whole frame, or drops it for a reason, or says which port has no room for it.
+fn send_frame(links: &mut Links<'_, '_, '_>, port: usize, frame: &[u8]) -> Option<usize> {
+    let sent = links.with_port(port, |iface, out| {
+        if !iface.is_ethernet() || !iface.link.up {
+            return iface.never(DropReason::LinkDown);
+        }
+        if frame.len() > ethernet::HEADER_LEN + iface.ip_mtu() {
+            return iface.never(DropReason::TooBig);
+        }
+        if !out.slot.send(frame.len(), TxMeta::default(), &mut |place| place.copy_from_slice(frame)) {
+            return Sent::NoRoom;
+        }
+        iface.stats.on_link_frame_sent(frame.len());
+        Sent::Yes
+    });
+    (sent == Some(Sent::NoRoom)).then_some(port)
+}
+
+/// Sends an IP packet whose header the application has made, or drops it for a reason, or says which port
+/// has no room for it.
+fn send_packet(links: &mut Links<'_, '_, '_>, zone: u8, packet: &[u8]) -> Option<usize> {
+    let route = destination(packet).and_then(|dst| Some((dst, links.route(&dst, zone)?)));
+    let Some((dst, route)) = route else {
+        links.iface.drop_output(DropReason::NoRoute);
+        return None;
+    };
+    let sent = links.with_port(route.port, |iface, out| {
+        if packet.len() > iface.ip_mtu() {
+            return iface.never(DropReason::TooBig);
+        }
+        let Some(src) = iface.source_for(&dst) else { return iface.never(DropReason::NoSource) };
+        send_completed(iface, out, &src, &route.next_hop, packet)
+    });
+    (sent == Some(Sent::NoRoom)).then_some(route.port)
+}
+
+fn send_completed(
+    iface: &mut Interface<'_>,
+    out: &mut Out<'_>,
+    src: &Addr,
+    next_hop: &Addr,
+    packet: &[u8],
+) -> Sent {
+    let ident = iface.ident;
+    iface.send_ready(out, src.is_v4(), packet.len(), next_hop, &mut |place| {
+        place.copy_from_slice(packet);
+        match (src.as_v4(), src.as_v6()) {
+            (Some(src), _) => complete_v4(place, src, ident),
+            (_, Some(src)) => complete_v6(place, src),
+            _ => {}
+        }
+    })
+}
+
+/// Where a packet goes.
+fn destination(packet: &[u8]) -> Option<Addr> {
+    #[cfg(feature = "proto-ipv4")]
+    if packet.first()? >> 4 == 4 {
+        return Some(Addr::v4(*packet.get(16..)?.first_chunk()?));
+    }
+    #[cfg(feature = "proto-ipv6")]
+    if packet.first()? >> 4 == 6 {
+        return Some(Addr::v6(*packet.get(24..)?.first_chunk()?));
+    }
+    None
+}
+
+/// Length, identification and source if there are none, checksum.
+fn complete_v4(packet: &mut [u8], src: [u8; 4], ident: u16) {
+    let len = packet.len() as u16;
+    let header_len = usize::from(packet.first().copied().unwrap_or(0) & 0xf) * 4;
+    let Some(header) = packet.get_mut(..header_len).filter(|header| header.len() >= 20) else { return };
+    header[2..4].copy_from_slice(&len.to_be_bytes());
+    if header[4..6] == [0; 2] {
+        header[4..6].copy_from_slice(&ident.to_be_bytes());
+    }
+    if header[12..16] == [0; 4] {
+        header[12..16].copy_from_slice(&src);
+    }
+    header[10..12].fill(0);
+    let checksum = sum(header).finish();
+    header[10..12].copy_from_slice(&checksum);
+}
+
+/// Payload length, and source if there is none.
+fn complete_v6(packet: &mut [u8], src: &[u8; 16]) {
+    let Some((header, payload)) = packet.split_first_chunk_mut::<40>() else { return };
+    header[4..6].copy_from_slice(&(payload.len() as u16).to_be_bytes());
+    if header[8..24] == [0; 16] {
+        header[8..24].copy_from_slice(src);
+    }
+}

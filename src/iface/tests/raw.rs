@@ -1,0 +1,169 @@
+//! Raw sockets: what came, as it came, and what the application makes.
+
+use super::net::*;
+use crate::iface::SocketHandle;
+use crate::phy::Medium;
+use crate::socket::Events;
+use crate::socket::raw::{self, Metadata, PacketBuffer, PacketMetadata, RecvError, SendError};
+use crate::stats::DropReason;
+use crate::wire::{EtherType, IpProtocol, IpVersion};
+
+fn buffer() -> PacketBuffer<'static> {
+    PacketBuffer::new(vec![PacketMetadata::EMPTY; 4], vec![0; 400])
+}
+
+fn ip_socket(net: &mut Net, version: IpVersion, protocol: u8) -> SocketHandle {
+    let handle = net.sockets.add(raw::Socket::new(version, IpProtocol(protocol), buffer(), buffer()));
+    net.poll();
+    handle
+}
+
+fn next(net: &mut Net, handle: SocketHandle) -> Option<Vec<u8>> {
+    net.sockets.get_mut::<raw::Socket>(handle).recv().ok().map(|(packet, _)| packet.to_vec())
+}
+
+#[test]
+fn every_raw_socket_for_a_protocol_gets_the_packet_with_its_header_and_no_error_is_sent() {
+    let mut net = Net::ip();
+    let (a, b) = (ip_socket(&mut net, IpVersion::Ipv4, 89), ip_socket(&mut net, IpVersion::Ipv4, 89));
+    let (other, v6) = (ip_socket(&mut net, IpVersion::Ipv4, 90), ip_socket(&mut net, IpVersion::Ipv6, 89));
+    let packet = ipv4(PEER_IP, OUR_IP, 89, b"routing");
+    assert!(net.exchange(packet.clone()).is_empty(), "somebody speaks it");
+    assert_eq!((next(&mut net, a), next(&mut net, b)), (Some(packet.clone()), Some(packet)));
+    assert_eq!((next(&mut net, other), next(&mut net, v6)), (None, None));
+    net.sockets.remove(a);
+    net.sockets.remove(b);
+    assert_eq!(net.exchange(ipv4(PEER_IP, OUR_IP, 89, b"routing"))[0][20..22], [3, 2]);
+}
+
+#[test]
+fn the_stack_goes_on_with_what_a_raw_socket_has_seen() {
+    let mut net = Net::ip();
+    let icmp = ip_socket(&mut net, IpVersion::Ipv4, 1);
+    let udp = ip_socket(&mut net, IpVersion::Ipv4, 17);
+    let request = icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 7, 0, 1]);
+    assert_eq!(net.exchange(request.clone())[0][20], 0, "it is answered");
+    assert_eq!(next(&mut net, icmp), Some(request));
+    let datagram = udp4((PEER_IP, 1), (OUR_IP, 9), b"x");
+    assert_eq!(net.exchange(datagram.clone())[0][20..22], [3, 3], "no UDP socket has the port");
+    assert_eq!(next(&mut net, udp), Some(datagram));
+    // Not for us: not for it either.
+    net.exchange(udp4((PEER_IP, 1), ([10, 0, 0, 77], 9), b"x"));
+    assert_eq!(next(&mut net, udp), None);
+}
+
+#[test]
+fn a_protocol_behind_extension_headers_is_found_and_the_packet_comes_whole() {
+    let mut net = Net::ip();
+    let socket = ip_socket(&mut net, IpVersion::Ipv6, 89);
+    let packet = ipv6(ula(2), ula(1), 60, 64, &[89, 0, 1, 4, 0, 0, 0, 0, 1, 2, 3]);
+    net.exchange(packet.clone());
+    assert_eq!(next(&mut net, socket), Some(packet));
+}
+
+#[test]
+fn a_full_queue_is_counted_and_the_others_get_theirs() {
+    let mut net = Net::ip();
+    let full = ip_socket(&mut net, IpVersion::Ipv4, 89);
+    (0..5).for_each(|_| drop(net.exchange(ipv4(PEER_IP, OUR_IP, 89, b"x"))));
+    assert_eq!(net.iface.stats().drops(DropReason::BufferFull), 1);
+    let fresh = ip_socket(&mut net, IpVersion::Ipv4, 89);
+    net.exchange(ipv4(PEER_IP, OUR_IP, 89, b"y"));
+    assert!(next(&mut net, fresh).is_some() && next(&mut net, full).is_some());
+}
+
+#[test]
+fn a_header_that_the_application_made_is_completed_and_kept_otherwise() {
+    let mut net = Net::ip();
+    let v4 = ip_socket(&mut net, IpVersion::Ipv4, 89);
+    let mut packet = ipv4([0; 4], PEER_IP, 89, b"mine");
+    (packet[1], packet[2], packet[4], packet[5], packet[8]) = (0xc0, 0xff, 0x12, 0x34, 7);
+    packet[10..12].fill(0xee);
+    net.sockets.get_mut::<raw::Socket>(v4).send_slice(&packet, Metadata::default()).unwrap();
+    net.poll();
+    let sent = net.sent();
+    assert_eq!(sent[0][..10], [0x45, 0xc0, 0, 24, 0x12, 0x34, 0, 0, 7, 89]);
+    assert!(crate::wire::checksum::sum(&sent[0][..20]).is_valid());
+    assert_eq!((&sent[0][12..16], &sent[0][20..]), (&OUR_IP[..], &b"mine"[..]));
+    // A source that is there stays, even if it is nobody's.
+    let forged = ipv4([10, 0, 0, 99], PEER_IP, 89, b"");
+    net.sockets.get_mut::<raw::Socket>(v4).send_slice(&forged, Metadata::default()).unwrap();
+    let v6 = ip_socket(&mut net, IpVersion::Ipv6, 89);
+    let packet = ipv6([0; 16], ula(2), 89, 3, b"six");
+    net.sockets.get_mut::<raw::Socket>(v6).send_slice(&packet, Metadata::default()).unwrap();
+    net.poll();
+    let sent = net.sent();
+    assert_eq!(sent[0][12..16], [10, 0, 0, 99]);
+    assert_eq!(sent[1], ipv6(ula(1), ula(2), 89, 3, b"six"));
+}
+
+#[test]
+fn what_is_no_packet_of_the_kind_can_not_be_sent() {
+    let mut net = Net::ip();
+    let handle = ip_socket(&mut net, IpVersion::Ipv4, 89);
+    let good = ipv4(OUR_IP, PEER_IP, 89, b"");
+    let socket = net.sockets.get_mut::<raw::Socket>(handle);
+    let mut long_header = good.clone();
+    long_header[0] = 0x46;
+    let v6 = ipv6(ula(1), ula(2), 89, 3, b"");
+    let other = ipv4(OUR_IP, PEER_IP, 88, b"");
+    for bad in [&[][..], &good[..19], &long_header, &v6, &other] {
+        assert_eq!(socket.send_slice(bad, Metadata::default()), Err(SendError::Malformed));
+    }
+    socket.send(60, Metadata::default()).unwrap().fill(0);
+    socket.send_slice(&good, Metadata::default()).unwrap();
+    assert_eq!(socket.send(401, Metadata::default()).err(), Some(SendError::TooLarge));
+    assert_eq!(socket.recv_slice(&mut []).err(), Some(RecvError::Exhausted));
+    net.poll();
+    assert_eq!((net.sent().len(), net.iface.stats().drops(DropReason::Malformed)), (1, 1));
+}
+
+#[test]
+fn a_packet_waits_for_its_neighbor() {
+    let mut net = Net::ethernet();
+    let handle = ip_socket(&mut net, IpVersion::Ipv4, 89);
+    let packet = ipv4(OUR_IP, PEER_IP, 89, b"late");
+    net.sockets.get_mut::<raw::Socket>(handle).send_slice(&packet, Metadata::default()).unwrap();
+    net.poll();
+    assert_eq!(net.sent()[0][12..14], [8, 6], "it is asked for");
+    let sent = net.exchange(arp(2, PEER_MAC, PEER_IP, OUR_MAC, OUR_IP));
+    assert_eq!((&sent[0][..6], &sent[0][34..]), (&PEER_MAC[..], &b"late"[..]));
+}
+
+#[test]
+fn frames_come_by_their_type_and_go_as_they_are() {
+    let mut net = Net::ethernet();
+    let socket = raw::Socket::ethernet(EtherType(0x88b5), buffer(), buffer());
+    let handle = net.sockets.add(socket);
+    net.poll();
+    let frame = ethernet(0x88b5, b"experiment");
+    net.exchange(frame.clone());
+    assert_eq!(net.sockets.next_ready(), Some((handle, Events::READABLE)));
+    assert_eq!(next(&mut net, handle), Some(frame.clone()));
+    // Another type, and another host's frame.
+    net.exchange(ethernet(0x88b6, b"experiment"));
+    let mut elsewhere = frame.clone();
+    elsewhere[5] ^= 7;
+    net.exchange(elsewhere);
+    assert_eq!(next(&mut net, handle), None);
+    assert_eq!(net.iface.stats().drops(DropReason::UnknownProtocol), 1);
+    let socket = net.sockets.get_mut::<raw::Socket>(handle);
+    assert_eq!(socket.send_slice(&ethernet(0x88b6, b""), Metadata::default()), Err(SendError::Malformed));
+    socket.send_slice(&frame, Metadata::by_interface(0)).unwrap();
+    net.poll();
+    assert_eq!(net.sent(), [frame]);
+}
+
+#[test]
+fn a_device_without_room_delays_a_packet() {
+    let mut net = Net::new(Medium::Ip);
+    let handle = ip_socket(&mut net, IpVersion::Ipv4, 89);
+    net.wire.room = 0;
+    let packet = ipv4(OUR_IP, PEER_IP, 89, b"x");
+    net.sockets.get_mut::<raw::Socket>(handle).send_slice(&packet, Metadata::default()).unwrap();
+    net.poll();
+    assert!(net.sent().is_empty());
+    net.wire.room = 1;
+    net.poll();
+    assert_eq!(net.sent().len(), 1);
+}

@@ -1,0 +1,208 @@
+//! Raw sockets: IP packets by version and protocol, or Ethernet frames by EtherType, as they came.
+//!
+//! Each of several sockets for the same gets a copy, and the stack goes on with its own processing.
+
+use super::Events;
+use crate::stats::DropReason;
+use crate::storage::EnqueueError;
+use crate::wire::{EtherType, IpProtocol, IpVersion};
+
+/// What is known of a packet beside its octets.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// The interface, as its place in the `Router`: which a received packet came by; which one that is sent
+    /// leaves by, where `None` lets the route decide, or takes the first for an Ethernet frame.
+    pub interface: Option<u8>,
+    /// When a received packet arrived, in ns of the device's clock; 0 if the device does not say.
+    pub timestamp: u64,
+}
+
+impl Metadata {
+    /// For a packet that shall leave by this interface.
+    pub fn by_interface(interface: u8) -> Metadata {
+        Metadata { interface: Some(interface), timestamp: 0 }
+    }
+}
+
+/// Storage for the descriptions of packets.
+pub type PacketMetadata = crate::storage::PacketMetadata<Metadata>;
+
+/// A queue of packets over lent or owned storage.
+pub type PacketBuffer<'a> = crate::storage::PacketBuffer<'a, Metadata>;
+
+/// What a socket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// IP packets that carry this protocol, behind extension headers as well.
+    Ip(IpVersion, IpProtocol),
+    /// Ethernet frames of this type.
+    Ethernet(EtherType),
+}
+
+/// Why a packet can't be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No room now: try again when the socket is writable.
+    BufferFull,
+    /// Larger than the whole transmit buffer, or than IP can carry: it can never be sent.
+    TooLarge,
+    /// Its header is not one of the socket's kind.
+    Malformed,
+}
+
+/// Why nothing was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// No packet waits.
+    Exhausted,
+    /// The packet was larger than the slice: it is lost.
+    Truncated,
+}
+
+error_texts!(SendError:
+    BufferFull => "transmit buffer full: try again when the socket is writable",
+    TooLarge => "larger than the transmit buffer or than IP can carry",
+    Malformed => "no header of the socket's kind");
+error_texts!(RecvError:
+    Exhausted => "no packet waits",
+    Truncated => "packet truncated: lend a larger slice");
+
+/// A raw socket, open from the start.
+pub struct Socket<'a> {
+    rx: PacketBuffer<'a>,
+    tx: PacketBuffer<'a>,
+    binding: Binding,
+}
+
+impl<'a> Socket<'a> {
+    /// A socket for the IP packets of one version that carry one protocol.
+    pub fn new(
+        version: IpVersion,
+        protocol: IpProtocol,
+        rx: PacketBuffer<'a>,
+        tx: PacketBuffer<'a>,
+    ) -> Socket<'a> {
+        Socket { rx, tx, binding: Binding::Ip(version, protocol) }
+    }
+
+    /// A socket for the Ethernet frames of one type that are addressed to us, to a group or to all.
+    pub fn ethernet(ether_type: EtherType, rx: PacketBuffer<'a>, tx: PacketBuffer<'a>) -> Socket<'a> {
+        Socket { rx, tx, binding: Binding::Ethernet(ether_type) }
+    }
+
+    /// What it is for.
+    pub fn binding(&self) -> Binding {
+        self.binding
+    }
+
+    /// Whether a packet waits.
+    pub fn can_recv(&self) -> bool {
+        !self.rx.is_empty()
+    }
+
+    /// Whether at least an empty packet could be queued.
+    pub fn can_send(&self) -> bool {
+        !self.tx.is_full()
+    }
+
+    /// Queues room for a packet of `len` octets, header included, which the caller fills.
+    ///
+    /// The stack completes an IP header: its length and checksum always, its source address and IPv4
+    /// identification where they are zero. An Ethernet frame goes out as it is. What turns out to be no
+    /// packet of the socket's kind is dropped and counted as malformed.
+    pub fn send(&mut self, len: usize, meta: Metadata) -> Result<&mut [u8], SendError> {
+        if len > usize::from(u16::MAX) {
+            return Err(SendError::TooLarge);
+        }
+        match self.tx.enqueue(len, meta) {
+            Ok(room) => Ok(room),
+            Err(EnqueueError::Full) => Err(SendError::BufferFull),
+            Err(EnqueueError::TooLarge) => Err(SendError::TooLarge),
+        }
+    }
+
+    /// Queues a packet, header included, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// [`SendError::Malformed`] if it does not begin as one of the socket's kind.
+    pub fn send_slice(&mut self, packet: &[u8], meta: Metadata) -> Result<(), SendError> {
+        if !self.can_be_sent(packet) {
+            return Err(SendError::Malformed);
+        }
+        self.send(packet.len(), meta)?.copy_from_slice(packet);
+        Ok(())
+    }
+
+    /// The next packet, header included, which is taken off the queue.
+    pub fn recv(&mut self) -> Result<(&[u8], Metadata), RecvError> {
+        let (meta, packet) = self.rx.dequeue().ok().ok_or(RecvError::Exhausted)?;
+        Ok((packet, meta))
+    }
+
+    /// Copies the next packet into `data` and takes it off the queue.
+    pub fn recv_slice(&mut self, data: &mut [u8]) -> Result<(usize, Metadata), RecvError> {
+        let (packet, meta) = self.recv()?;
+        let room = data.get_mut(..packet.len()).ok_or(RecvError::Truncated)?;
+        room.copy_from_slice(packet);
+        Ok((packet.len(), meta))
+    }
+}
+
+/// What the engine does with it.
+impl Socket<'_> {
+    /// The number that it is filed under.
+    pub(crate) fn key(&self) -> u16 {
+        match self.binding {
+            Binding::Ip(version, protocol) => ip_key(version, protocol),
+            Binding::Ethernet(ether_type) => ether_type.0,
+        }
+    }
+
+    /// Whether a packet begins as one of the socket's kind.
+    pub(crate) fn can_be_sent(&self, packet: &[u8]) -> bool {
+        match (self.binding, packet) {
+            (Binding::Ip(IpVersion::Ipv4, protocol), &[first, .., _]) => {
+                let header_len = usize::from(first & 0xf) * 4;
+                first >> 4 == 4
+                    && (20..=packet.len()).contains(&header_len)
+                    && packet.get(9) == Some(&protocol.0)
+            }
+            (Binding::Ip(IpVersion::Ipv6, _), &[first, .., _]) => first >> 4 == 6 && packet.len() >= 40,
+            (Binding::Ethernet(ether_type), _) => packet.get(12..14) == Some(&ether_type.0.to_be_bytes()[..]),
+            _ => false,
+        }
+    }
+
+    /// Takes a packet.
+    pub(crate) fn process(&mut self, meta: Metadata, packet: &[u8]) -> Result<Events, DropReason> {
+        let room = self.rx.enqueue(packet.len(), meta).map_err(|_| DropReason::BufferFull)?;
+        room.copy_from_slice(packet);
+        Ok(Events::READABLE)
+    }
+
+    /// The next packet to send.
+    pub(crate) fn next(&self) -> Option<(Metadata, &[u8])> {
+        let (meta, packet) = self.tx.peek().ok()?;
+        Some((*meta, packet))
+    }
+
+    /// The next packet has gone, one way or another.
+    pub(crate) fn on_sent(&mut self) -> Events {
+        let was_full = self.tx.is_full();
+        self.tx.drop_front();
+        if was_full { Events::WRITABLE } else { Events::empty() }
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        !self.tx.is_empty()
+    }
+}
+
+/// What sockets for IP packets are filed under; no EtherType is so small.
+pub(crate) fn ip_key(version: IpVersion, protocol: IpProtocol) -> u16 {
+    let version = if version == IpVersion::Ipv4 { 0 } else { 0x100 };
+    version | u16::from(protocol.0)
+}
