@@ -14,7 +14,7 @@ mod wire;
 
 use goldcrest::wire::{
     EtherType, IpProtocol, Medium, PrettyPrinter, TcpPacket, TcpRepr, arp, ethernet, icmp, ipv4, ipv6,
-    ipv6ext, ndisc, udp,
+    ipv6ext, ndisc, udp, vlan,
 };
 
 pub(crate) use checksum::checksum;
@@ -44,12 +44,30 @@ pub(crate) fn frame(data: &[u8]) {
     assert!(lines.lines().all(|line| line.starts_with("> ")));
     let _ = PrettyPrinter::new("", Medium::Ip, data).to_string();
     let Ok((header, payload)) = ethernet::Header::split(data) else { return };
-    match header.ethertype() {
+    let Some((ethertype, payload)) = behind_tags(header.ethertype(), payload) else { return };
+    match ethertype {
         EtherType::ARP => arp(payload),
         EtherType::IPV4 => ipv4(payload),
         EtherType::IPV6 => ipv6(payload),
         _ => {}
     }
+}
+
+/// What follows the tags, of which each was written again as it was.
+fn behind_tags(mut ethertype: EtherType, mut data: &[u8]) -> Option<(EtherType, &[u8])> {
+    for _ in 0..vlan::MAX_TAGS {
+        if !vlan::is_tag(ethertype) {
+            break;
+        }
+        let tag = vlan::Repr::parse(&vlan::Packet::new_unchecked(data)).ok()?;
+        let mut written = [0xff; vlan::TAG_LEN];
+        tag.emit(&mut vlan::Packet::new_unchecked(&mut written[..]));
+        let (header, payload) = vlan::Header::split(data).ok()?;
+        assert_eq!(data.get(..vlan::TAG_LEN), Some(&written[..]));
+        assert_eq!(header.raw_id(), tag.id.map_or(0, |id| id.number()));
+        (ethertype, data) = (header.ethertype(), payload);
+    }
+    Some((ethertype, data))
 }
 
 /// What was parsed is written again as it was.

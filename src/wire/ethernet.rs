@@ -1,6 +1,6 @@
 //! Ethernet II frames, without preamble and frame check sequence (RFC 894, RFC 2464).
 //!
-//! IEEE 802.3 length-and-LLC frames are not read; a tag (802.1Q) is seen as its EtherType.
+//! IEEE 802.3 length-and-LLC frames are not read; a tag is seen as its EtherType, and `vlan` reads it.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -89,6 +89,8 @@ impl EtherType {
     pub const VLAN: EtherType = EtherType(0x8100);
     /// RFC 8200.
     pub const IPV6: EtherType = EtherType(0x86dd);
+    /// A service provider's tag of IEEE 802.1ad follows.
+    pub const QINQ: EtherType = EtherType(0x88a8);
 }
 
 impl fmt::Display for EtherType {
@@ -98,6 +100,7 @@ impl fmt::Display for EtherType {
             EtherType::ARP => f.write_str("ARP"),
             EtherType::VLAN => f.write_str("802.1Q"),
             EtherType::IPV6 => f.write_str("IPv6"),
+            EtherType::QINQ => f.write_str("802.1ad"),
             EtherType(number) => write!(f, "0x{number:04x}"),
         }
     }

@@ -36,6 +36,7 @@ pub mod tcpopt;
 mod tlv;
 pub mod udp;
 pub mod udplite;
+pub mod vlan;
 
 pub(crate) use addr::Addr;
 pub use addr::FamilyNotBuiltIn;
@@ -63,6 +64,7 @@ pub use tcp::{Flags as TcpFlags, Packet as TcpPacket, Repr as TcpRepr, SeqNum as
 pub use tcpopt::TcpOption;
 pub use udp::{HEADER_LEN as UDP_HEADER_LEN, Packet as UdpPacket, Repr as UdpRepr};
 pub use udplite::{Packet as UdpLitePacket, Repr as UdpLiteRepr};
+pub use vlan::{Id as VlanId, Packet as VlanPacket, Priority as VlanPriority, Repr as VlanRepr};
 
 /// Why octets are no packet of the format they were read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

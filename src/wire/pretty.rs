@@ -8,7 +8,7 @@ use core::fmt;
 use super::checksum::{pseudo_header_of, sum};
 use super::ipv6ext::{self, Fragment};
 #[cfg(feature = "medium-ethernet")]
-use super::{ArpPacket, ArpRepr, EtherType, EthernetFrame, EthernetRepr};
+use super::{ArpPacket, ArpRepr, EtherType, EthernetFrame, EthernetRepr, VlanPacket, VlanRepr, vlan};
 use super::{
     Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress, IpProtocol,
     IpVersion, Ipv4Packet, Ipv6Packet, Ipv6Repr, TcpPacket, TcpRepr, UdpLitePacket, UdpLiteRepr, UdpPacket,
@@ -83,12 +83,22 @@ impl Lines<'_, '_> {
             Err(error) => return self.line(format_args!("Ethernet: {error}")),
         };
         self.layer("Ethernet", EthernetRepr::parse(&frame))?;
-        match frame.ethertype() {
+        let (mut ethertype, mut payload) = (frame.ethertype(), frame.payload());
+        for _ in 0..vlan::MAX_TAGS {
+            if !vlan::is_tag(ethertype) {
+                break;
+            }
+            let tag = VlanRepr::parse(&VlanPacket::new_unchecked(payload));
+            self.layer("VLAN", tag)?;
+            let (Ok(tag), Some(rest)) = (tag, payload.get(vlan::TAG_LEN..)) else { return Ok(()) };
+            (ethertype, payload) = (tag.ethertype, rest);
+        }
+        match ethertype {
             EtherType::ARP => {
-                let packet = ArpPacket::new_unchecked(frame.payload());
+                let packet = ArpPacket::new_unchecked(payload);
                 self.layer("ARP", ArpRepr::parse(&packet))
             }
-            EtherType::IPV4 | EtherType::IPV6 => self.ip(frame.payload()),
+            EtherType::IPV4 | EtherType::IPV6 => self.ip(payload),
             _ => Ok(()),
         }
     }
@@ -227,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "medium-ethernet")]
+    fn each_tag_is_a_line() {
+        let text = |data: &[u8]| PrettyPrinter::new("", Medium::Ethernet, data).to_string();
+        let frame = hex(frames::QINQ_ARP);
+        assert_eq!(
+            text(&frame),
+            "Ethernet 02:00:00:00:00:01 > ff:ff:ff:ff:ff:ff 802.1ad\n \
+             └─ VLAN 100 priority=3 drop-eligible 802.1Q\n  \
+             └─ VLAN 200 priority=0 ARP\n   \
+             └─ ARP who has 10.0.0.2? tell 10.0.0.1 at 02:00:00:00:00:01"
+        );
+        assert!(text(&frame[..20]).ends_with("802.1Q\n  └─ VLAN: truncated packet"));
+        let tag = [0x81, 0, 0, 7];
+        let many = [&frame[..12], &tag, &tag, &tag, &tag].concat();
+        assert_eq!(text(&many).lines().count(), 1 + vlan::MAX_TAGS);
+    }
+
+    #[test]
     #[cfg(feature = "medium-ip")]
     fn extension_headers_are_seen_through() {
         let text = PrettyPrinter::new("", Medium::Ip, &hex(frames::EXTENSIONS)).to_string();
@@ -278,6 +306,9 @@ mod tests {
             frames::ADVERT,
             frames::PROBE,
             frames::MLD_REPORT,
+            frames::VLAN_UDP4,
+            frames::QINQ_ARP,
+            frames::PRIORITY_UDP6,
         ];
         for frame in frames {
             let mut data = hex(frame);
