@@ -45,12 +45,23 @@ macro_rules! pass_on {
     };
 }
 
+#[cfg(all(not(target_os = "linux"), any(feature = "phy-tuntap", feature = "phy-raw")))]
+compile_error!(
+    "`phy-tuntap` and `phy-raw` are devices of Linux: build with `default-features = false` and without these two, \
+     and implement `phy::Device` for what this system has (macOS: utun, BSD: tap), or feed packets through \
+     `phy::PacketQueue`"
+);
+
 #[cfg(feature = "phy-sim")]
 mod fault;
 #[cfg(feature = "phy-loopback")]
 mod loopback;
 #[cfg(feature = "phy-pcap")]
 mod pcap;
+#[cfg(feature = "phy-pcap")]
+mod pcap_replay;
+#[cfg(feature = "phy-queue")]
+mod queue;
 #[cfg(feature = "phy-sim")]
 mod sim_link;
 #[cfg(feature = "phy-sim")]
@@ -68,6 +79,10 @@ pub use fault::{FaultConfig, FaultCounters, FaultInjector, FaultRxToken, FaultTx
 pub use loopback::{Loopback, LoopbackRxToken, LoopbackTxToken};
 #[cfg(feature = "phy-pcap")]
 pub use pcap::{PcapMode, PcapOptions, PcapRxToken, PcapTxToken, PcapWriter};
+#[cfg(feature = "phy-pcap")]
+pub use pcap_replay::{Pace, PcapReplay, ReplayError, ReplayRxToken, ReplayTxToken};
+#[cfg(feature = "phy-queue")]
+pub use queue::{PacketQueue, QueueCounters, QueueRxToken, QueueTxToken};
 #[cfg(feature = "phy-sim")]
 pub use sim_link::{
     BurstLoss, Flap, PathConfig, PathCounters, SimConfig, SimLink, SimPort, SimRxToken, SimTxToken, WhenFull,
@@ -386,7 +401,9 @@ mod tests {
         #[cfg(feature = "phy-sim")]
         is_send::<(FaultInjector<SimPort>, FaultConfig, FaultCounters, FaultRxToken<'_>)>();
         #[cfg(feature = "phy-pcap")]
-        is_send::<(PcapWriter<Probe, std::fs::File>, PcapOptions)>();
+        is_send::<(PcapWriter<Probe, std::fs::File>, PcapOptions, PcapReplay<std::fs::File>, ReplayError)>();
+        #[cfg(feature = "phy-queue")]
+        is_send::<(PacketQueue<'_>, QueueRxToken<'_>, QueueTxToken<'_>)>();
         #[cfg(feature = "phy-tracer")]
         is_send::<(Tracer<Probe, fn(Instant, TracedFrame<'_>)>, TracedFrame<'_>)>();
         #[cfg(all(target_os = "linux", feature = "phy-tuntap"))]

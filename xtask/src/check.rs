@@ -42,7 +42,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv6 router", "medium-ethernet,proto-ipv6,iface-forward,iface-queue,stats-mib"),
     (
         "router, no alloc",
-        "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router",
+        "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,phy-queue",
     ),
 ];
 
@@ -57,7 +57,7 @@ const THUMB: &[(&str, &str, &str)] = &[
         "Cortex-M0+, all that needs no std",
         "thumbv6m-none-eabi",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,app-http,iface-router,phy-loopback,\
-         phy-tracer,phy-lan9118",
+         phy-queue,phy-tracer,phy-lan9118",
     ),
 ];
 
