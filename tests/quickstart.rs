@@ -6,6 +6,8 @@
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "phy-raw", feature = "phy-sim"))]
 
 mod common;
+#[path = "common/tshark.rs"]
+mod tshark;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -15,6 +17,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::skip;
+use tshark::{FAULTS, found};
 
 const NOBODY: u32 = 65_534;
 
@@ -156,17 +159,6 @@ fn frames(text: &str) -> (usize, usize) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-/// How many frames of the file tshark finds by `filter`, all checksums verified.
-fn found(capture: &Path, filter: &str) -> usize {
-    let mut tshark = Command::new("tshark");
-    for option in ["ip.check_checksum", "tcp.check_checksum", "udp.check_checksum"] {
-        tshark.args(["-o", &format!("{option}:TRUE")]);
-    }
-    let output = tshark.arg("-r").arg(capture).args(["-Y", filter]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).lines().count()
-}
-
 fn dissect(how: How, name: &str) {
     let reason = match Command::new("tshark").arg("--version").output() {
         Ok(_) => obstacle(how),
@@ -188,7 +180,7 @@ fn dissect(how: How, name: &str) {
         "(arp || icmp.checksum.status == 1 || icmpv6.checksum.status == 1 || tcp.checksum.status == 1)";
     let header = "(!ip || ip.checksum.status == 1)";
     assert_eq!(found(&capture, &format!("{ours} && {sound} && {header}")), sent, "{text}");
-    for fault in ["_ws.malformed", "_ws.short", "_ws.expert.severity == error", "ip.checksum.status == 0"] {
+    for fault in FAULTS {
         assert_eq!(found(&capture, &format!("{ours} && {fault}")), 0, "{fault}\n{text}");
     }
 }

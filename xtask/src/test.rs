@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result<()> {
         Step::cargo("examples in the documentation", "test --package goldcrest --doc --features phy-lan9118"),
         Step::cargo("tests in tests/ (fuzz corpus among them)", "test --workspace --test *"),
         Step::cargo("quickstart, by root and by a user", "test --release --test quickstart"),
+        Step::cargo("server and client against real programs", "test --release --test http"),
         Step::xtask("simulation", "sim --seeds 500").shows_output(),
         Step::xtask("simulation of planted bugs", "sim --planted").needs(&["patch"]).shows_output(),
         Step::xtask("firmware mps2 mirror", "firmware mps2 mirror --run")

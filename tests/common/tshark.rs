@@ -1,0 +1,19 @@
+//! What tshark says of the frames in a file.
+
+use std::path::Path;
+use std::process::Command;
+
+/// What no frame of ours may be.
+pub(crate) const FAULTS: [&str; 4] =
+    ["_ws.malformed", "_ws.short", "_ws.expert.severity == error", "ip.checksum.status == 0"];
+
+/// How many frames of the file tshark finds by `filter`, all checksums verified.
+pub(crate) fn found(capture: &Path, filter: &str) -> usize {
+    let mut tshark = Command::new("tshark");
+    for option in ["ip.check_checksum", "tcp.check_checksum", "udp.check_checksum"] {
+        tshark.args(["-o", &format!("{option}:TRUE")]);
+    }
+    let output = tshark.arg("-r").arg(capture).args(["-Y", filter]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().count()
+}
