@@ -167,7 +167,7 @@ fn tcp(data: &[u8]) {
     let read = |data| TcpPacket::new_checked(data).and_then(|packet| tcpopt::Repr::parse(&packet)).ok();
     let Some(repr) = read(data) else { return };
     assert!(repr.header_len() <= data.len() && !repr.to_string().is_empty());
-    let mut written = vec![0xff; repr.header_len()];
+    let mut written = vec![0xff; repr.header_len() + repr.payload_len];
     repr.emit(&mut TcpPacket::new_unchecked(&mut written[..]));
     kept(&repr, &written, read);
 }

@@ -64,6 +64,22 @@ impl<'a> Header<'a> {
         Ok(Parts { header: Header(header), options: &[], payload: rest })
     }
 
+    /// Divides the beginning of a packet, as ICMP errors quote it: what follows the header may be cut short,
+    /// and the checksum is not looked at.
+    pub(super) fn split_quoted(data: &'a [u8]) -> Result<Parts<'a>> {
+        let (header, rest) = data.split_first_chunk().ok_or(Error::Truncated)?;
+        let options_len = (usize::from(header[0] & 0x0f) * 4).checked_sub(HEADER_LEN);
+        let rest_len = usize::from(u16_at::<2, HEADER_LEN>(header)).checked_sub(HEADER_LEN);
+        match (options_len, rest_len) {
+            (Some(options_len), Some(rest_len)) if header[0] >> 4 == 4 && options_len <= rest_len => {
+                let rest = rest.get(..rest_len).unwrap_or(rest); // cut short: what there is
+                let (options, payload) = rest.split_at_checked(options_len).ok_or(Error::Truncated)?;
+                Ok(Parts { header: Header(header), options, payload })
+            }
+            _ => Err(Error::Malformed),
+        }
+    }
+
     /// DSCP (RFC 2474) and ECN (RFC 3168).
     #[inline]
     pub fn traffic_class(&self) -> u8 {
@@ -206,11 +222,6 @@ impl<T: AsRef<[u8]>> Packet<T> {
     /// The destination address.
     pub fn dst_addr(&self) -> Ipv4Address {
         Ipv4Address::from(*self.header().dst())
-    }
-
-    /// What the header says, whatever its checksum.
-    pub(super) fn repr(&self) -> Repr {
-        Repr::of(self.header(), self.payload().len() as u16)
     }
 
     /// The header's options, unread.

@@ -203,6 +203,19 @@ impl<'a> Options<'a> {
         tlv::check(area).map(Options)
     }
 
+    /// Where a source route that is not done ends. Transports' checksums cover that address, not the one in
+    /// the header.
+    pub fn final_dst(mut self) -> Option<Ipv4Address> {
+        self.find_map(|option| match option {
+            Ipv4Option::LooseRoute(route) | Ipv4Option::StrictRoute(route)
+                if usize::from(route.done) < route.places.len() =>
+            {
+                route.places.last().map(|place| Ipv4Address::from(*place))
+            }
+            _ => None,
+        })
+    }
+
     /// Octets of the options and the padding behind them: a multiple of 4.
     pub const fn buffer_len(&self) -> usize {
         self.0.len().next_multiple_of(4)
@@ -446,6 +459,16 @@ mod tests {
                 .map(|options| options.map(|option| option.to_string()).collect::<Vec<_>>().join(", "));
             assert_eq!(text.as_deref(), expected.as_ref().copied(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_source_route_ends_at_its_last_place() {
+        let end = |area: &[u8]| Options::parse(area).unwrap().final_dst();
+        let there = Some(Ipv4Address::new(10, 0, 0, 9));
+        assert_eq!(end(&[131, 11, 4, 10, 0, 0, 8, 10, 0, 0, 9]), there);
+        assert_eq!(end(&[1, 137, 11, 8, 10, 0, 0, 8, 10, 0, 0, 9]), there);
+        assert_eq!(end(&[131, 7, 8, 10, 0, 0, 9]), None, "done");
+        assert_eq!(end(&[7, 7, 4, 10, 0, 0, 9]), None, "only recorded");
     }
 
     #[test]

@@ -36,6 +36,29 @@ impl<'a> Header<'a> {
         Ok((Header(header), payload))
     }
 
+    /// Splits the beginning of a packet, as ICMP errors quote it: what follows the header may be cut short.
+    pub(super) fn split_quoted(data: &'a [u8]) -> Result<(Header<'a>, &'a [u8])> {
+        let (header, rest) = data.split_first_chunk().ok_or(Error::Truncated)?;
+        if header[0] >> 4 != 6 {
+            return Err(Error::Malformed);
+        }
+        let payload_len = usize::from(u16_at::<4, HEADER_LEN>(header));
+        Ok((Header(header), rest.get(..payload_len).unwrap_or(rest))) // cut short: what there is
+    }
+
+    /// What the header says.
+    pub(super) fn repr(&self) -> Repr {
+        Repr {
+            src_addr: Ipv6Address::from(*self.src()),
+            dst_addr: Ipv6Address::from(*self.dst()),
+            next_header: self.next_header(),
+            hop_limit: self.hop_limit(),
+            payload_len: self.payload_len(),
+            traffic_class: self.traffic_class(),
+            flow_label: self.flow_label(),
+        }
+    }
+
     /// DSCP (RFC 2474) and ECN (RFC 3168).
     #[inline]
     pub fn traffic_class(&self) -> u8 {
@@ -158,16 +181,7 @@ impl Repr {
 
     /// Reads a header.
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Repr> {
-        let (header, payload) = Header::split(packet.buffer.as_ref())?;
-        Ok(Repr {
-            src_addr: Ipv6Address::from(*header.src()),
-            dst_addr: Ipv6Address::from(*header.dst()),
-            next_header: header.next_header(),
-            hop_limit: header.hop_limit(),
-            payload_len: payload.len() as u16,
-            traffic_class: header.traffic_class(),
-            flow_label: header.flow_label(),
-        })
+        Header::split(packet.buffer.as_ref()).map(|(header, _)| header.repr())
     }
 
     /// Octets of the header.

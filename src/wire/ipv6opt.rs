@@ -12,7 +12,7 @@
 use core::fmt;
 
 use super::ipv6ext::{self, FRAGMENT_HEADER_LEN, Fragment};
-use super::{Error, IpProtocol, Result};
+use super::{Error, IpProtocol, Ipv6Address, Result};
 
 /// Octets of the longest header.
 pub const MAX_LEN: usize = 256 * 8;
@@ -195,6 +195,21 @@ pub enum Content<'a> {
     },
     /// A piece of a packet, or one that is the whole (RFC 6946).
     Fragment(Fragment),
+}
+
+impl Content<'_> {
+    /// Where a route of type 0 or 4 (RFC 8754) that is not done ends. Transports' checksums cover that
+    /// address, not the one in the header (RFC 8200 §8.1).
+    pub fn final_dst(&self) -> Option<Ipv6Address> {
+        let Content::Routing { kind, segments_left: 1.., data } = self else { return None };
+        let (addresses, _) = data.get(4..)?.as_chunks::<16>();
+        match kind {
+            0 => addresses.last(),
+            4 => addresses.first(),
+            _ => None,
+        }
+        .map(|addr| Ipv6Address::from(*addr))
+    }
 }
 
 /// An extension header, in a form that can be written.

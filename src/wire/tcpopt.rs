@@ -225,6 +225,8 @@ pub struct Repr<'a> {
     pub urgent: u16,
     /// All options.
     pub options: Options<'a>,
+    /// Octets of payload.
+    pub payload_len: usize,
 }
 
 impl<'a> Repr<'a> {
@@ -250,6 +252,7 @@ impl<'a> Repr<'a> {
             window: packet.window_len(),
             urgent: if flags.contains(Flags::URG) { packet.urgent_at() } else { 0 },
             options: Options::parse(area)?,
+            payload_len: packet.payload().len(),
         })
     }
 
@@ -316,7 +319,7 @@ impl fmt::Display for Repr<'_> {
         if self.flags.contains(Flags::ACK) {
             write!(f, " ack={}", self.ack)?;
         }
-        write!(f, " win={}", self.window)?;
+        write!(f, " win={} len={}", self.window, self.payload_len)?;
         if self.flags.contains(Flags::URG) {
             write!(f, " urgent={}", self.urgent)?;
         }
@@ -363,7 +366,7 @@ mod tests {
             let data = &hex(frame)[skip..];
             let repr = Repr::parse(&Packet::new_checked(data).unwrap()).unwrap();
             let said = repr.to_string();
-            let (_, options) = said.split_once(" win=").unwrap().1.split_once(' ').unwrap();
+            let (_, options) = said.split_once(" len=").unwrap().1.split_once(' ').unwrap();
             assert!(options.starts_with(text), "{options}");
             bar::is_canonical(text, data, &rewrite);
             let mut written = vec![0; repr.options.buffer_len()];
