@@ -87,8 +87,14 @@ pub const TCP_MIN_RTO: u32 = 200;
 pub const TCP_MAX_RTO: u32 = 60_000;
 /// TCP: how often data, a FIN or a window probe is repeated without any answer before giving up.
 pub const TCP_DATA_RETRIES: u8 = 12;
-/// TCP: how often a SYN or SYN-ACK is repeated before giving up.
-pub const TCP_SYN_RETRIES: u8 = 5;
+/// TCP: how often something is repeated before the neighbour that it goes by is doubted (R1 of RFC 9293
+/// §3.8.3).
+#[cfg(feature = "iface-nud")]
+pub(crate) const TCP_DOUBT_RETRIES: u8 = 3;
+/// TCP: how often a SYN is repeated before giving up, which takes three minutes (RFC 9293 §3.8.3, MUST-23).
+pub const TCP_SYN_RETRIES: u8 = 7;
+/// TCP: how often a listener repeats a SYN-ACK before it forgets the request: a minute.
+pub const TCP_SYN_ACK_RETRIES: u8 = 5;
 /// TCP: the initial window in segments (RFC 6928).
 pub const TCP_INITIAL_WINDOW: u32 = 10;
 /// The smallest path there is room for headers on; the engine does not build on smaller links.

@@ -118,19 +118,21 @@ pub(crate) fn ingress(
 /// Acts on what is due, and lets everybody send who has something.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
-    expire(sockets, links.now, links.iface.ip_mtu());
+    expire(links, sockets);
     groups::send(links, &sockets.keys);
     egress::send(links, sockets, budget)
 }
 
 /// Lets the sockets act whose deadline has come.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-fn expire(sockets: &mut SocketSet<'_>, now: Instant, ip_mtu: usize) {
-    let ticks = Ticks::from_instant(now);
+fn expire(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
+    let (now, ticks, ip_mtu) = (links.now, links.out.now, links.iface.ip_mtu());
     while let Some(ix) = sockets.timers.expired(&mut sockets.slots, ticks) {
         let cx = context(&sockets.keys, now, ip_mtu, 0);
         let events = sockets.slots.get_mut(ix).map(|entry| entry.0.socket.on_timer(&cx));
         sockets.notify(ix, events.unwrap_or_default());
+        #[cfg(all(feature = "socket-tcp", feature = "iface-nud"))]
+        super::tcp::doubt_way(links, sockets, ix);
         // Its turn comes in this poll, and with it its next deadline.
         sockets.touch(ix);
     }

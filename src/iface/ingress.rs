@@ -94,6 +94,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
 
     #[cfg(feature = "proto-ipv4")]
     fn ipv4(&mut self, packet: &[u8], unicast: bool) -> Taken {
+        // RFC 9293 §3.9.2.1 (MUST-50), RFC 1122 §3.2.1.8: no option of the header changes anything.
         let ipv4::Parts { header, payload, .. } = ipv4::Header::split(packet)?;
         let mut received = Received {
             src: Addr::v4(*header.src()),

@@ -144,6 +144,15 @@ impl<'a> NeighborCache<'a> {
         Some(Resolution::Known)
     }
 
+    /// A neighbour does not answer what goes by it: it is to be probed, though it was confirmed lately.
+    #[cfg(all(feature = "socket-tcp", feature = "iface-nud"))]
+    pub(crate) fn doubt(&mut self, addr: &Addr) {
+        let entry = self.find(addr).and_then(|index| self.entries.get_mut(index));
+        if let Some(entry) = entry.filter(|entry| entry.state == State::Reachable) {
+            entry.state = State::Stale;
+        }
+    }
+
     /// The hardware address, if it is known, without asking or keeping it alive.
     pub(crate) fn known(&self, addr: &Addr) -> Option<Hardware> {
         let entry = self.entries.iter().find(|e| e.addr == *addr && e.state != State::Free)?;

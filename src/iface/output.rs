@@ -389,6 +389,7 @@ fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Opt
     Some(payload)
 }
 
+// RFC 9293 §3.1 (MUST-2), RFC 8200 §8.1.
 #[inline]
 fn write_checksum(payload: &mut [u8], packet: &Packet, at: usize, sum: Sum, offloaded: bool) {
     // A device that adds the payload adds the header, too.

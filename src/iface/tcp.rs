@@ -22,6 +22,7 @@ use crate::wire::{IpEndpoint, IpProtocol, checksum};
 impl Ingress<'_, '_, '_, '_, '_> {
     pub(crate) fn tcp(&mut self, received: &Received<'_>) -> Taken {
         let (header, options, payload) = crate::wire::tcp::parse(received.payload)?;
+        // RFC 9293 §3.1 (MUST-3): the checksum is checked, by the device or here.
         if !self.meta.checksum_ok {
             let len = received.payload.len() as u32;
             let pseudo = checksum::pseudo_header(&received.src, &received.dst, IpProtocol::TCP.0, len);
@@ -29,7 +30,8 @@ impl Ingress<'_, '_, '_, '_, '_> {
                 return Err(DropReason::Checksum);
             }
         }
-        // RFC 9293 §3.9.2.3 (MUST-57): nothing but one host talks to one host.
+        // RFC 9293 §3.9.2.3 (MUST-57, MUST-63): nothing but one host talks to one host; sources that are none
+        // have not come so far, but for the unspecified one.
         if !received.unicast {
             return Err(DropReason::BadSource);
         }
@@ -42,6 +44,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             options: Options::NONE,
             payload,
         };
+        // RFC 9293 §3.1 (MUST-5): in any segment.
         if !options.is_empty() {
             segment.options.parse(options)?;
         }
@@ -82,10 +85,6 @@ impl Ingress<'_, '_, '_, '_, '_> {
         }
         match outcome.verdict {
             Verdict::Taken => Ok(()),
-            Verdict::Reopen => {
-                self.sockets.settle_end(ix, self.links.out.now);
-                self.without_connection(self.sockets.hash_of(tuple), tuple, segment)
-            }
             verdict => self.conclude(tuple, segment, verdict, &mut Plan::none()),
         }
     }
@@ -95,11 +94,13 @@ impl Ingress<'_, '_, '_, '_, '_> {
     fn without_connection(&mut self, hash: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
         let mut reply = Plan::none();
         let now = self.links.out.now;
-        let verdict = self.sockets.time_wait.process(hash, tuple, now, segment, &mut reply);
+        let listener = self.sockets.find_listener(tuple);
+        let listens = listener.is_some();
+        let verdict = self.sockets.time_wait.process(hash, tuple, now, segment, listens, &mut reply);
         if !matches!(verdict, Verdict::Reopen) {
             return self.conclude(tuple, segment, verdict, &mut reply);
         }
-        let Some(ix) = self.sockets.find_listener(tuple) else {
+        let Some(ix) = listener else {
             return self.conclude(tuple, segment, Verdict::Refuse(DropReason::NoSocket), &mut reply);
         };
         if segment.is_request() {
@@ -235,6 +236,17 @@ fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
             | Kind::FinRetransmit
     );
     stats::count(&mut stats.tcp_retrans_segs, u32::from(is_again));
+}
+
+/// RFC 9293 §3.8.3 (MUST-20): if so much stays unanswered that the way may be dead, the neighbour by whom it
+/// goes has to prove itself.
+#[cfg(feature = "iface-nud")]
+pub(crate) fn doubt_way(links: &mut Links<'_, '_, '_>, sockets: &SocketSet<'_>, ix: u32) {
+    let Some(Socket::Tcp(socket)) = sockets.entry(ix).map(|entry| &entry.socket) else { return };
+    let Some(tuple) = socket.tuple().filter(|_| socket.is_in_doubt()) else { return };
+    if let Some(route) = links.route_of(tuple) {
+        links.with_port(route.port, |iface, _| iface.neighbors.doubt(&route.next_hop));
+    }
 }
 
 /// What the socket would send now counts as sent and lost, so that its own timers say how often it

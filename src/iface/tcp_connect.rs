@@ -75,6 +75,8 @@ impl<'a> SocketSet<'a> {
             return Err(Error::Unreachable);
         }
         let source = || iface?.source_for(&wish.remote);
+        // RFC 9293 §3.9.1.1 (MUST-43, MUST-44, MUST-45): what was asked for, else what the way there says; kept
+        // for the life of the connection.
         let local = wish.local.or_else(source).ok_or(Error::Unreachable)?;
         let (remote, remote_port) = (wish.remote, wish.remote_port);
         let tuple = |port| Tuple { local, remote, local_port: port, remote_port, zone };

@@ -58,7 +58,8 @@ impl<'a> SocketSet<'a> {
         chain.find(|(_, entry)| hit(&entry.0.socket)).map(|(ix, _)| ix)
     }
 
-    /// Who listens for connections at a segment's destination: for that address before any.
+    /// Who listens for connections at a segment's destination: for that address before any. Asked only when
+    /// no connection has it (RFC 9293 §3.9.1.1, MUST-41, MUST-42).
     pub(crate) fn find_listener(&self, tuple: &Tuple) -> Option<u32> {
         let mut best = None;
         let hash = self.table.hash_port(TCP, tuple.local_port);

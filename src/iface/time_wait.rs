@@ -30,14 +30,15 @@ impl<'a> TimeWaitTable<'a> {
         records.get_mut(..count).unwrap_or_default()
     }
 
-    /// Gives a segment to the record of its connection. [`Verdict::Reopen`], and there is none afterwards, if
-    /// there is none alive.
+    /// Gives a segment to the record of its connection, which gives way to a new one only if somebody
+    /// `listens`. [`Verdict::Reopen`], and there is none afterwards, if there is none alive.
     pub(crate) fn process(
         &mut self,
         hash: u32,
         tuple: &Tuple,
         now: Ticks,
         segment: &Segment<'_>,
+        listens: bool,
         reply: &mut Plan,
     ) -> Verdict {
         let mut places = self.places(hash).iter_mut();
@@ -45,7 +46,7 @@ impl<'a> TimeWaitTable<'a> {
             return Verdict::Reopen;
         };
         if !record.is_expired(now) {
-            let verdict = record.process(now, segment, reply);
+            let verdict = record.process(now, segment, listens, reply);
             if !matches!(verdict, Verdict::Reopen) {
                 return verdict;
             }

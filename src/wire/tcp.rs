@@ -198,6 +198,7 @@ impl Header<'_> {
         Flags::from_bits_retain(self.0[field::FLAGS])
     }
 
+    // RFC 9293 §3.1 (MUST-1): unsigned.
     #[inline]
     pub(crate) fn window(&self) -> u16 {
         u16::from_be_bytes([self.0[14], self.0[15]])
@@ -235,6 +236,7 @@ impl Options {
     /// that is understood but of the wrong length is ignored.
     pub fn parse(&mut self, mut area: &[u8]) -> Result<()> {
         loop {
+            // RFC 9293 §3.1 (MUST-4, MUST-64): octet by octet, wherever an option begins.
             let (kind, len) = match *area {
                 [] | [OPT_END, ..] => return Ok(()),
                 [OPT_NOP, ..] => (OPT_NOP, 1),
@@ -250,6 +252,7 @@ impl Options {
                 // RFC 7323 §2.3: a larger shift is used as if it were 14.
                 (OPT_WINDOW_SCALE, &[_, _, shift]) => self.window_scale = shift.min(MAX_WINDOW_SCALE),
                 (OPT_SACK_PERMITTED, _) => self.sack_permitted = true,
+                // RFC 9293 §3.1 (MUST-6): unknown, and its length says where the next begins (MUST-68).
                 _ => {}
             }
             area = rest;
@@ -267,6 +270,7 @@ impl Options {
 
     /// Writes the options, each padded to four octets, as far as `out` has room.
     pub fn emit(&self, out: &mut [u8]) {
+        // RFC 9293 §3.1 (MUST-69): they end with the header, so that nothing but no-operations pads.
         let (words, _) = out.as_chunks_mut::<4>();
         let mut words = words.iter_mut();
         let mut put = |word: [u8; 4]| {
@@ -662,6 +666,7 @@ mod tests {
         assert_eq!(Repr::parse(&Packet::new_checked(&again[..]).unwrap()).unwrap(), repr);
     }
 
+    /// Covers: RFC 9293 MUST-68, MUST-69
     #[test]
     fn a_canonical_segment_is_emitted_as_it_was() {
         let packet = Packet::new_checked(&CANONICAL[..]).unwrap();
@@ -742,7 +747,7 @@ mod tests {
         assert_eq!(Repr::parse(&Packet::new_checked(&no_port[..]).unwrap()), Err(Error::Malformed));
     }
 
-    /// Covers: RFC 9293 MUST-7
+    /// Covers: RFC 9293 MUST-4, MUST-6, MUST-7, MUST-64, MUST-68
     #[test]
     fn options_are_walked_without_trust() {
         let mss = |mss| Options { mss, ..Options::NONE };

@@ -6,7 +6,8 @@ use crate::socket::Events;
 use crate::socket::tcp::{ConnectError, HalfOpen, Listener, Socket};
 use crate::socket::udp;
 use crate::storage::SocketBuffer;
-use crate::wire::checksum::{pseudo_header, sum};
+use crate::wire::checksum::pseudo_header;
+use crate::wire::tcp::Flags;
 use crate::wire::{Addr, EtherType, IpAddress, IpEndpoint, IpListenEndpoint};
 
 fn tcp_socket(len: usize) -> Socket<'static> {
@@ -20,13 +21,8 @@ fn udp_socket() -> udp::Socket<'static> {
 
 /// A TCP segment without options or payload from the peer to us, in an Ethernet frame.
 fn segment(ports: (u16, u16), seq: u32, ack: u32, flags: u8) -> Vec<u8> {
-    let mut segment = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
-    segment.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
-    segment.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
-    let pseudo = pseudo_header(&Addr::v4(PEER_IP), &Addr::v4(OUR_IP), 6, 20);
-    let checksum = pseudo.add(sum(&segment)).finish();
-    segment[16..18].copy_from_slice(&checksum);
-    ethernet(EtherType::IPV4.0, &ipv4(PEER_IP, OUR_IP, 6, &segment))
+    let flags = Flags::from_bits_retain(flags);
+    ethernet(EtherType::IPV4.0, &tcp4(PEER_IP, OUR_IP, ports, (seq, ack), flags, &[], &[]))
 }
 
 const FIN: u8 = 1;

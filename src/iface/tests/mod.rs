@@ -17,5 +17,10 @@ mod net;
 mod poll_at;
 mod raw;
 mod tcp;
+mod tcp_desk;
+#[cfg(all(feature = "tcp-cookies", feature = "phy-sim"))]
+mod tcp_flood;
+mod tcp_hostile;
+mod tcp_table;
 mod udp;
 mod udp_flow;

@@ -9,6 +9,7 @@ use crate::rand::Keys;
 use crate::time::{Duration, Instant};
 use crate::wire::IpCidr;
 use crate::wire::checksum::{pseudo_header, sum};
+use crate::wire::tcp::Flags;
 use crate::wire::{Addr, IpAddress};
 
 pub(super) const OUR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -219,6 +220,27 @@ pub(super) fn udp4(src: ([u8; 4], u16), dst: ([u8; 4], u16), data: &[u8]) -> Vec
     let checksum = pseudo.add(sum(&datagram)).finish_udp();
     datagram[6..8].copy_from_slice(&checksum);
     ipv4(src.0, dst.0, 17, &datagram)
+}
+
+/// A TCP segment in an IPv4 packet: ports, then sequence and acknowledgment number; a window of 65,535 octets.
+pub(super) fn tcp4(
+    src: [u8; 4],
+    dst: [u8; 4],
+    ports: (u16, u16),
+    numbers: (u32, u32),
+    flags: Flags,
+    options: &[u8],
+    data: &[u8],
+) -> Vec<u8> {
+    let mut segment = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
+    segment.extend([numbers.0.to_be_bytes(), numbers.1.to_be_bytes()].concat());
+    let offset = (5 + options.len() / 4) as u8;
+    segment.extend([offset << 4, flags.bits(), 0xff, 0xff, 0, 0, 0, 0]);
+    segment.extend([options, data].concat());
+    let pseudo = pseudo_header(&Addr::v4(src), &Addr::v4(dst), 6, segment.len() as u32);
+    let checksum = pseudo.add(sum(&segment)).finish();
+    segment[16..18].copy_from_slice(&checksum);
+    ipv4(src, dst, 6, &segment)
 }
 
 /// An ICMP message with its checksum, in an IPv4 packet.

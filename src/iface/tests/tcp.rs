@@ -86,6 +86,7 @@ impl Pair {
     }
 }
 
+/// Covers: RFC 9293 MUST-41, MUST-42
 #[test]
 fn a_megabyte_goes_each_way_and_both_ends_close() {
     let mut pair = Pair::new();
@@ -120,6 +121,7 @@ fn a_megabyte_goes_each_way_and_both_ends_close() {
     assert!((1..=2).contains(&records), "one, or two after a simultaneous close");
 }
 
+/// Covers: RFC 9293 MUST-44
 #[test]
 fn smoltcp_style_use_settles() {
     let mut pair = Pair::new();
@@ -375,7 +377,7 @@ fn a_connection_to_an_unresolved_neighbor_delays_nobody_and_times_out() {
     }
     assert_eq!(net.sockets.get::<tcp::Socket>(dead).error(), Some(Error::TimedOut));
     assert!((3..=30).contains(&questions), "{questions}");
-    assert!(net.now < Instant::from_secs(300));
+    assert!(net.now < Instant::from_secs(300 + 60));
 }
 
 /// Covers: RFC 1122 §4.2.2.11

@@ -61,7 +61,8 @@ impl Socket<'_> {
         self.side.rx.capacity()
     }
 
-    /// Queues as much of `data` as there is room for, and says how much.
+    /// Queues as much of `data` as there is room for, and says how much. While the connection is being
+    /// opened it waits for that.
     pub fn send_slice(&mut self, data: &[u8]) -> Result<usize, SendError> {
         self.before_send()?;
         let count = self.side.tx.enqueue_slice(data);
@@ -79,7 +80,14 @@ impl Socket<'_> {
     }
 
     fn before_send(&self) -> Result<(), SendError> {
-        if self.may_send() { Ok(()) } else { Err(SendError::InvalidState) }
+        // RFC 9293 §3.10.2: what is sent before there is a connection is queued.
+        let is_open = self.state().may_send() || (self.state().is_opening() && !self.is_closing());
+        if is_open { Ok(()) } else { Err(SendError::InvalidState) }
+    }
+
+    /// Closed before it was open.
+    fn is_closing(&self) -> bool {
+        matches!(&self.phase, Phase::Connection(connection) if connection.marks.contains(Marks::CLOSE))
     }
 
     fn after_send(&mut self, count: usize) {

@@ -163,7 +163,7 @@ impl Connection {
         path_mss(cx, &self.tuple)
     }
 
-    /// The largest payload to send.
+    /// The largest payload to send (RFC 9293 §3.7.1, MUST-16): segments with data have no options.
     #[inline]
     pub(super) fn mss(&self, cx: &Context<'_>) -> u32 {
         u32::from(self.snd.mss.min(self.path_mss(cx)))
@@ -352,10 +352,12 @@ impl Connection {
         events
     }
 
-    /// RFC 6298 §5.4 to §5.7, or a window probe (RFC 9293 §3.8.6.1).
+    /// RFC 6298 §5.4 to §5.7 (RFC 9293 §3.8.1, MUST-19), or a window probe (RFC 9293 §3.8.6.1).
     #[cold]
     #[inline(never)]
     fn on_rtx(&mut self, cx: &Context<'_>, side: &mut Side<'_>) -> Events {
+        // RFC 9293 §3.8.3 (MUST-20, MUST-21, MUST-22, MUST-23): R2, in repetitions, or in time if the application
+        // has said one.
         let limit = if self.state.is_opening() { config::TCP_SYN_RETRIES } else { config::TCP_DATA_RETRIES };
         if self.tries >= limit || side.config.timeout.left(self.stalled(cx.ticks)) == Some(0) {
             return self.fail(Error::TimedOut, side);
@@ -408,6 +410,6 @@ pub(super) fn path_mss(cx: &Context<'_>, tuple: &Tuple) -> u16 {
     cx.ip_mtu - header_len
 }
 
-fn default_mss(tuple: &Tuple) -> u16 {
+pub(super) fn default_mss(tuple: &Tuple) -> u16 {
     if tuple.local.is_v4() { config::TCP_DEFAULT_MSS_V4 } else { config::TCP_DEFAULT_MSS_V6 }
 }

@@ -32,10 +32,22 @@ pub(super) struct Cookies {
     count: u16,
     /// The connection whose cookie has come back, for the time of one segment.
     returned: HalfOpen,
+    is_off: bool,
 }
 
 impl Cookies {
-    pub(super) const NONE: Cookies = Cookies { last: None, count: 0, returned: HalfOpen::EMPTY };
+    pub(super) const NONE: Cookies =
+        Cookies { last: None, count: 0, returned: HalfOpen::EMPTY, is_off: false };
+
+    /// Whether a full table is answered by cookies.
+    pub(super) fn is_on(&self) -> bool {
+        !self.is_off
+    }
+
+    /// Answers a full table by cookies, or no longer. Those that are out stay good.
+    pub(super) fn set_on(&mut self, is_on: bool) {
+        self.is_off = !is_on;
+    }
 
     /// The initial sequence number for a SYN that there is no record for.
     ///
@@ -53,7 +65,7 @@ impl Cookies {
         if self.last != Some(cx.ticks) {
             self.count = 0;
         }
-        if self.count >= room {
+        if self.count >= room || self.is_off {
             return None;
         }
         self.count += 1;

@@ -52,7 +52,7 @@ errors! {
     }
     /// Why nothing can be queued for sending.
     SendError {
-        /// Not connected, or closed by us: connect first, or wait for it.
+        /// Not connected and not about to be, or closed by us: connect first.
         InvalidState: "not connected, or already closed for sending",
     }
     /// Why nothing can be received.

@@ -65,9 +65,6 @@ impl Connection {
         out.events |= self.on_ack(cx, seg, side);
         if len > 0 && self.state.takes_data() {
             self.on_text(cx, seg, offset, side, in_place, &mut out);
-        } else if len > 0 {
-            // A FIN or data once more, after the FIN was taken.
-            self.marks |= Marks::ACK;
         }
         out
     }
@@ -115,6 +112,7 @@ impl Connection {
         room: i32,
         side: &mut Side<'_>,
     ) -> Outcome {
+        // RFC 9293 §3.8.6 (MUST-66): whatever the window is; the application hears of it (MUST-12).
         if seg.flags.contains(Flags::RST) {
             // RFC 5961 §3.2: only the exact number resets; one in the window is asked back.
             if offset == 0 {
@@ -155,13 +153,13 @@ impl Connection {
 
     #[cold]
     fn process_time_wait(&mut self, cx: &Context<'_>, seg: &Segment<'_>) -> Outcome {
-        match super::time_wait::judge(seg, self.snd.max, self.rcv.nxt) {
+        // Only a record, which takes over as soon as the last ACK is sent, gives way to a new connection.
+        match super::time_wait::judge(seg, self.snd.max, self.rcv.nxt, false) {
             Verdict::Reply => {
                 self.marks |= Marks::ACK;
                 self.enter_time_wait(cx.ticks);
                 Outcome::NONE
             }
-            Verdict::Reopen => Outcome { verdict: Verdict::Reopen, events: self.finish() },
             verdict => Outcome { verdict, ..Outcome::NONE },
         }
     }
@@ -192,7 +190,7 @@ impl Connection {
             self.persist = 0;
         }
         if self.snd.nxt == self.snd.una {
-            // Nothing is in flight: what the timer repeats are probes, and they are answered.
+            // RFC 9293 §3.8.6.1 (MUST-37): what the timer repeats are probes, and they are answered.
             self.tries = 0;
         }
     }

@@ -36,7 +36,8 @@ impl Silence {
 }
 
 impl Socket<'_> {
-    /// Asks the peer for a sign of life after each such silence.
+    /// Asks the peer for a sign of life after each such silence. At first off; two hours are usual.
+    // RFC 9293 §3.8.4 (MUST-24, MUST-25, MUST-27, MUST-28): nobody has it who does not say how often.
     pub fn set_keep_alive(&mut self, interval: Option<Duration>) {
         self.side.config.keep_alive = KeepAlive(to_ticks(interval));
         if let Phase::Connection(connection) = &mut self.phase
@@ -74,6 +75,7 @@ impl Connection {
             return Events::empty();
         }
         let left = side.config.timeout.left(silence);
+        // RFC 9293 §3.8.4 (MUST-26, MUST-29): one after each silence, and many unanswered mean the end.
         let is_lost = match left {
             None => self.silence.probes >= config::TCP_KEEP_ALIVE_PROBES,
             Some(left) => self.silence.probes > 0 && left == 0,

@@ -101,7 +101,7 @@ impl HalfOpen {
     }
 
     fn timeout(&self) -> u32 {
-        ticks_of_ms(config::TCP_INITIAL_RTO) << self.tries.min(config::TCP_SYN_RETRIES)
+        ticks_of_ms(config::TCP_INITIAL_RTO) << self.tries.min(config::TCP_SYN_ACK_RETRIES)
     }
 }
 
@@ -178,6 +178,8 @@ pub struct Listener<'a> {
     /// The receive buffer of the sockets that connections get, in octets.
     window: u32,
     backlog: u16,
+    /// The record that was filled last.
+    latest: u16,
     /// Sockets that wait to be given a connection.
     pub(crate) pool: Line,
     /// Connections that wait to be accepted.
@@ -208,6 +210,7 @@ impl<'a> Listener<'a> {
             due: None,
             window: 0xffff,
             backlog: u16::MAX,
+            latest: 0,
             pool: Line::EMPTY,
             accepted: Line::EMPTY,
             #[cfg(feature = "alloc")]
@@ -244,6 +247,14 @@ impl<'a> Listener<'a> {
     /// How many connections may be complete and not yet accepted; more wait half-open.
     pub fn set_backlog(&mut self, connections: u16) {
         self.backlog = connections;
+    }
+
+    /// Whether requests beyond the half-open connections that there is room for are answered by cookies
+    /// (RFC 4987 §3.6). They are at first. Else the oldest half-open connection gives way, so that under a
+    /// flood those get through who complete theirs before as many others ask as there are records.
+    #[cfg(feature = "tcp-cookies")]
+    pub fn set_cookies(&mut self, is_enabled: bool) {
+        self.cookies.set_on(is_enabled);
     }
 
     /// Makes buffers for connections when they come: of these sizes in octets, for at most so many
@@ -299,20 +310,26 @@ impl<'a> Listener<'a> {
         self.half_open.iter().take(usize::from(RETURNED))
     }
 
-    /// The oldest record of this stage.
+    /// The oldest record of this stage; of those of one tick, of which a flood makes many, the one that
+    /// comes first behind the latest.
     #[inline(never)]
     fn oldest(&self, stage: Stage) -> Option<usize> {
         let records = self.records().enumerate().filter(|(_, record)| record.stage == stage);
-        let oldest = records.reduce(|a, b| if b.1.created_at.is_before(a.1.created_at) { b } else { a });
+        let is_behind = |i: usize| i > usize::from(self.latest);
+        let oldest = records.reduce(|a, b| {
+            let is_first = a.1.created_at == b.1.created_at && is_behind(b.0) && !is_behind(a.0);
+            if is_first || b.1.created_at.is_before(a.1.created_at) { b } else { a }
+        });
         oldest.map(|(i, _)| i)
     }
 
-    /// A place for a new record: a free one, or that of the oldest connection not yet acknowledged,
-    /// once it has had its time.
+    /// A place for a new record: a free one, or that of the oldest connection not yet acknowledged, once it
+    /// has had its time. Without cookies it has none: under a flood whoever is near gets through.
     fn place(&self, now: Ticks) -> Option<usize> {
         const GRACE: i32 = ticks_of_ms(config::TCP_HALF_OPEN_GRACE) as i32;
+        let grace = if self.cookies.is_on() { GRACE } else { 0 };
         let has_had_time =
-            |&i: &usize| self.half_open.get(i).is_some_and(|record| now.since(record.created_at) >= GRACE);
+            |&i: &usize| self.half_open.get(i).is_some_and(|record| now.since(record.created_at) >= grace);
         self.oldest(Stage::Free).or_else(|| self.oldest(Stage::Answered).filter(has_had_time))
     }
 
@@ -347,12 +364,13 @@ impl<'a> Listener<'a> {
             return Verdict::Refuse(DropReason::Unacceptable);
         }
         let place = known.or_else(|| self.place(cx.ticks));
-        let Some(record) = place.and_then(|i| self.half_open.get_mut(i)) else {
+        let Some((i, record)) = place.and_then(|i| Some((i, self.half_open.get_mut(i)?))) else {
             return self.answer_by_cookie(cx, tuple, seg, reply);
         };
         // The SYN again: the SYN-ACK was lost. One answer for one SYN, and the timer goes on.
         let is_again = known.is_some() && record.irs == seg.seq;
         if !is_again {
+            self.latest = i as u16;
             record.tuple = *tuple;
             record.iss = isn::isn(cx.keys, tuple, cx.now);
             record.irs = seg.seq;
@@ -487,7 +505,7 @@ impl<'a> Listener<'a> {
             }
             let is_over = match record.stage {
                 Stage::Acked => cx.ticks.since(record.created_at) >= ACKED_LIFE,
-                _ => record.tries >= config::TCP_SYN_RETRIES,
+                _ => record.tries >= config::TCP_SYN_ACK_RETRIES,
             };
             if is_over {
                 record.stage = Stage::Free;

@@ -180,9 +180,10 @@ impl<'a> Socket<'a> {
         self.tuple().map(|tuple| to_endpoint(tuple.remote, tuple.remote_port))
     }
 
-    /// How long an acknowledgment may wait for data to go with; `None` for not at all. At most 500 ms.
+    /// How long an acknowledgment may wait for data to go with; `None` for not at all. Less than 500 ms.
     pub fn set_ack_delay(&mut self, delay: Option<Duration>) {
-        const MOST: u32 = ticks_of_ms(500);
+        // RFC 9293 §3.8.6.3 (MUST-40): less than half a second.
+        const MOST: u32 = ticks_of_ms(500) - 2;
         self.side.config.ack_delay = to_ticks(delay).min(MOST) as u16;
     }
 
@@ -193,6 +194,7 @@ impl<'a> Socket<'a> {
 
     /// Whether a short segment waits until all before it is acknowledged (RFC 9293 §3.7.4). On at first.
     pub fn set_nagle_enabled(&mut self, is_enabled: bool) {
+        // RFC 9293 §3.7.4 (MUST-17): the application may have it off.
         self.side.config.is_nodelay = !is_enabled;
     }
 
@@ -203,6 +205,7 @@ impl<'a> Socket<'a> {
 
     /// The hop limit of what is sent; `None` for the default.
     pub fn set_hop_limit(&mut self, hop_limit: Option<u8>) {
+        // RFC 9293 §3.9.2 (MUST-49).
         self.side.config.hop_limit = hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT).max(1);
     }
 
@@ -311,6 +314,12 @@ impl Socket<'_> {
             return sum;
         }
         sum.add(segment::emit_payload(plan, &self.side.tx, is_summed, payload))
+    }
+
+    /// Whether so much stayed unanswered that the way may be dead.
+    #[cfg(feature = "iface-nud")]
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        matches!(&self.phase, Phase::Connection(it) if it.tries == config::TCP_DOUBT_RETRIES)
     }
 
     /// The segment was sent.

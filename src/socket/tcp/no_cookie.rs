@@ -12,6 +12,11 @@ impl Cookies {
     pub(super) const NONE: Cookies = Cookies;
 
     #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        false
+    }
+
+    #[inline]
     pub(super) fn bake(
         &mut self,
         _cx: &Context<'_>,

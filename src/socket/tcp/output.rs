@@ -69,7 +69,7 @@ impl Connection {
             (true, true) => Kind::SynRetransmit,
             (false, true) => Kind::SynAckRetransmit,
         };
-        // RFC 9293 §3.7.1 (MUST-14): our MSS is what the link takes.
+        // RFC 9293 §3.7.1 (MUST-14, MUST-65, MUST-67): our MSS, what the link takes, is in each SYN and only there.
         plan.options.mss = self.path_mss(cx);
         if self.marks.contains(Marks::SCALES) {
             plan.options.window_scale = self.rcv.shift;
@@ -88,6 +88,7 @@ impl Connection {
             return true;
         }
         let flight = snd.flight();
+        // RFC 9293 §3.8.6 (MUST-34): a window that has shrunk leaves less than nothing, and all that is out stays.
         // More in flight than is queued: the FIN is out too.
         let Some(unsent) = queued.checked_sub(flight) else { return false };
         let cwnd = self.control.window().max(mss) + self.recovery.limited_transmit() * mss;
@@ -108,6 +109,7 @@ impl Connection {
         plan.seq = snd.nxt;
         plan.offset = flight;
         plan.len = len;
+        // RFC 9293 §3.9.1.2 (MUST-60, MUST-61): the last of what is queued waits for an ACK at most, and is pushed.
         if is_all && len > 0 {
             plan.flags |= Flags::PSH;
         }

@@ -41,7 +41,7 @@ impl Rtt {
         }
     }
 
-    /// RFC 6298 §3: an acknowledgment would not tell which copy it is for.
+    /// RFC 6298 §3 (RFC 9293 MUST-18): an acknowledgment would not tell which copy it is for.
     pub(super) fn on_retransmit(&mut self) {
         self.is_timing = false;
     }
@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    /// Covers: RFC 6298 §3
+    /// Covers: RFC 6298 §3, RFC 9293 MUST-18
     #[test]
     fn a_retransmitted_segment_is_no_sample() {
         let mut rtt = Rtt::new();

@@ -128,7 +128,7 @@ pub(crate) enum Verdict {
     Refuse(DropReason),
     /// The plan that was written answers it.
     Reply,
-    /// A connection in TIME-WAIT has given way to it: it is for a listener.
+    /// No connection in TIME-WAIT has it, or one has given way to it: it is for a listener.
     Reopen,
     /// It completes the listener's half-open connection of this index, and is for its socket.
     Complete(u16),

@@ -127,7 +127,8 @@ impl State {
         config::HAS_TCP_OPENING && matches!(self, State::SynSent | State::SynReceived)
     }
 
-    /// The peer's SYN has come, and no ACK of ours.
+    /// The peer's SYN has come, and no ACK of ours. Whether a listening socket's (RFC 9293 §3.5, MUST-10,
+    /// MUST-11) is a mark of the connection.
     #[inline]
     pub(super) const fn is_syn_received(self) -> bool {
         config::HAS_TCP_OPENING && matches!(self, State::SynReceived)

@@ -10,7 +10,7 @@ use crate::time::Ticks;
 use crate::wire::Addr;
 use crate::wire::tcp::{Flags, SeqNum};
 
-/// How long, in ticks.
+/// How long, in ticks (RFC 9293 §3.6.1, MUST-13).
 pub(super) const TIME_WAIT: u32 = ticks_of_ms(config::TCP_TIME_WAIT);
 
 /// The expiry counts 4.2 s, so that it fits the last octet of a record; it wraps after 18 minutes.
@@ -85,9 +85,15 @@ impl TimeWait {
         self.left(now) <= 0
     }
 
-    /// A segment of the old connection, or the first of a new one.
-    pub(crate) fn process(&mut self, now: Ticks, seg: &Segment<'_>, reply: &mut Plan) -> Verdict {
-        let verdict = judge(seg, self.snd_nxt, self.rcv_nxt);
+    /// A segment of the old connection, or the first of a new one if somebody `listens`.
+    pub(crate) fn process(
+        &mut self,
+        now: Ticks,
+        seg: &Segment<'_>,
+        listens: bool,
+        reply: &mut Plan,
+    ) -> Verdict {
+        let verdict = judge(seg, self.snd_nxt, self.rcv_nxt, listens);
         if let Verdict::Reply = verdict {
             if seg.flags.contains(Flags::FIN) {
                 self.restart(now);
@@ -98,14 +104,16 @@ impl TimeWait {
     }
 }
 
-/// What TIME-WAIT says to a segment: an ACK, a drop, or that it gives way.
+/// What TIME-WAIT says to a segment: an ACK, a drop, or that it gives way to who `listens`.
 #[inline(never)]
-pub(super) fn judge(seg: &Segment<'_>, snd_nxt: SeqNum, rcv_nxt: SeqNum) -> Verdict {
+pub(super) fn judge(seg: &Segment<'_>, snd_nxt: SeqNum, rcv_nxt: SeqNum, listens: bool) -> Verdict {
     // RFC 1337 §3 (F1): a reset must not end TIME-WAIT early.
-    if seg.flags.contains(Flags::RST) {
+    let is_told = seg.flags.intersects(Flags::ACK.union(Flags::SYN));
+    if seg.flags.contains(Flags::RST) || !is_told {
         return Verdict::Drop(DropReason::Unacceptable);
     }
-    if seg.is_request() && seg.seq.gt(rcv_nxt) {
+    // RFC 9293 §3.6.1 (MAY-2): a new connection, whose numbers are beyond those of the old one.
+    if listens && seg.is_request() && seg.seq.gt(rcv_nxt) {
         return Verdict::Reopen;
     }
     // What takes no sequence space is not answered, so that two such records can't talk for ever; but for

@@ -3,7 +3,7 @@
 use super::*;
 use crate::stats::DropReason;
 
-/// Covers: RFC 5961 §3.2
+/// Covers: RFC 5961 §3.2; RFC 9293 MUST-12
 #[test]
 fn only_the_exact_reset_resets() {
     let mut peer = Peer::plain(1_000, 1_000);

@@ -149,6 +149,22 @@ fn a_full_table_drops_young_requests_and_evicts_old_ones() {
 }
 
 #[test]
+#[cfg(feature = "tcp-cookies")]
+fn without_cookies_the_oldest_gives_way_at_once() {
+    let mut bench = Bench::new(2);
+    bench.listener.set_cookies(false);
+    bench.syn(1_000);
+    bench.now += millis(2);
+    let second = bench.syn(1_001).unwrap();
+    bench.now += millis(2);
+    let third = bench.syn(1_002).unwrap();
+    assert_eq!(bench.listener.half_open_count(), 2);
+    assert!(matches!(bench.segment(1_000, &request(&second)), Verdict::Refuse(_)), "it gave way");
+    assert!(matches!(bench.ack(1_001, &second), Verdict::Complete(_)));
+    assert!(matches!(bench.ack(1_002, &third), Verdict::Complete(_)));
+}
+
+#[test]
 fn a_complete_connection_without_a_socket_is_kept() {
     let mut bench = Bench::new(1);
     bench.listener.set_backlog(0);

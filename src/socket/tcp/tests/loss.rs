@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Covers: RFC 9293 MUST-19, MUST-20
 #[test]
 fn a_lone_segment_is_repeated_ever_less_often() {
     let mut peer = Peer::plain(100, 1_000);

@@ -76,7 +76,7 @@ fn without_ack_delay_every_segment_is_acknowledged() {
     assert_eq!(peer.sent().len(), 1);
 }
 
-/// Covers: RFC 9293 §3.7.4 (SHLD-7)
+/// Covers: RFC 9293 §3.7.4 (SHLD-7), MUST-17, MUST-60
 #[test]
 fn nagle_holds_a_short_segment_until_all_is_acknowledged() {
     let mut peer = Peer::plain(10_000, 10_000);
@@ -107,6 +107,7 @@ fn a_port_that_cuts_segments_gets_large_ones() {
     }
 }
 
+/// Covers: RFC 9293 MUST-19
 #[test]
 fn slow_start_doubles_the_flight_each_round_trip() {
     let mut pair = Pair::established(1 << 20, 1 << 20);
@@ -185,6 +186,7 @@ fn closures_write_and_read_the_buffers() {
 }
 
 /// A link of 576 octets below a peer that takes more.
+/// Covers: RFC 9293 MUST-16
 #[test]
 fn segments_fit_the_path() {
     let mut pair = Pair::new(20_000, 20_000);
@@ -193,4 +195,34 @@ fn segments_fit_the_path() {
     pair.run(millis(50));
     transfer(&mut pair, A, &pattern(20_000, 5), Duration::from_secs(5));
     assert_eq!(pair.plans(A).iter().map(|plan| plan.len).max(), Some(536));
+}
+
+/// Covers: RFC 9293 MUST-61
+#[test]
+fn the_last_segment_of_what_is_queued_is_pushed_and_no_other() {
+    let mut peer = Peer::plain(10_000, 10_000);
+    peer.socket.send_slice(&[1; 4_000]).unwrap();
+    peer.socket.set_nagle_enabled(false);
+    let pushed: Vec<_> = peer.sent().iter().map(|plan| plan.flags.contains(Flags::PSH)).collect();
+    assert_eq!(pushed, [false, false, true]);
+}
+
+/// Covers: RFC 9293 §3.10.2
+#[test]
+fn what_is_sent_before_the_connection_is_open_goes_when_it_is() {
+    let mut pair = Pair::new(4_000, 4_000);
+    pair.ends[B].listen(80).unwrap();
+    pair.ends[A].connect(endpoint(2, 80), 49_152).unwrap();
+    assert_eq!(pair.ends[A].send_slice(b"first"), Ok(5), "not even settled");
+    pair.settle(A);
+    assert_eq!(pair.ends[A].send_slice(b" words"), Ok(6));
+    pair.run(millis(15));
+    assert_eq!(pair.states()[B], State::SynReceived);
+    assert_eq!(pair.ends[B].send_slice(b"answer"), Ok(6));
+    pair.ends[B].close();
+    assert_eq!(pair.ends[B].send_slice(b"more"), Err(SendError::InvalidState));
+    pair.run(millis(100));
+    assert_eq!(read_all(&mut pair.ends[B]), b"first words");
+    assert_eq!(read_all(&mut pair.ends[A]), b"answer");
+    assert_eq!(pair.states(), [State::CloseWait, State::FinWait2]);
 }

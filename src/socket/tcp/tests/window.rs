@@ -109,6 +109,7 @@ fn a_peer_with_a_tiny_buffer_gets_its_halves() {
     assert_eq!(peer.sent()[0].len, 250);
 }
 
+/// Covers: RFC 9293 MUST-34
 #[test]
 fn a_window_that_shrinks_keeps_what_is_out() {
     let mut peer = small(1_000, 10_000, 4_000);
@@ -207,4 +208,23 @@ fn the_window_of_a_repeated_segment_counts() {
     peer.window = 0;
     peer.give_data(&[1; 1_000]);
     assert!(peer.sent().iter().all(|plan| plan.len == 0), "the window is closed");
+}
+
+/// Covers: RFC 9293 MUST-1
+#[test]
+fn a_window_has_no_sign() {
+    let mut peer = small(1_000, 20_000, 0x8001);
+    peer.socket.send_slice(&[7; 20_000]).unwrap();
+    assert_eq!(peer.sent().len(), 10, "the initial congestion window, and no other bound");
+}
+
+/// Covers: RFC 9293 MUST-66
+#[test]
+fn a_reset_counts_though_the_window_is_closed() {
+    let mut peer = Peer::plain(1_000, 1_000);
+    peer.give_data(&[1; 1_000]);
+    peer.sleep(millis(50));
+    assert_eq!(peer.sent().pop().unwrap().window, 0);
+    peer.give(Segment { flags: Flags::RST, ..peer.ack_segment() });
+    assert_eq!(peer.socket.error(), Some(Error::Reset));
 }
