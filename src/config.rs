@@ -21,6 +21,10 @@ pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 pub(crate) const HAS_MIB: bool = cfg!(feature = "stats-mib");
 /// Whether the application can have hooks.
 pub(crate) const HAS_HOOKS: bool = cfg!(feature = "iface-hooks");
+/// Whether listeners set what their answers look like.
+pub(crate) const HAS_TCP_LOOK: bool = cfg!(feature = "tcp-traffic-class");
+/// Whether what is queued can be told to go at once.
+pub(crate) const HAS_TCP_LINGER: bool = cfg!(feature = "tcp-linger");
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
 /// begin established.
 pub(crate) const HAS_TCP_OPENING: bool = cfg!(any(feature = "tcp-connect", feature = "tcp-listen-once"));

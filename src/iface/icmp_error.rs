@@ -7,10 +7,15 @@
 use super::icmp::Message;
 use super::ingress::{Ingress, Received, Taken};
 use super::links::Links;
-use crate::socket::icmp_error::{IcmpError, Unreachable, reason_v4, reason_v6};
+#[cfg(feature = "udp-connect")]
+use crate::socket::icmp_error::IcmpError;
+use crate::socket::icmp_error::{Unreachable, reason_v4, reason_v6};
+#[cfg(feature = "udp-connect")]
 use crate::socket::udp;
 use crate::stats::DropReason;
-use crate::wire::{Addr, IpEndpoint, IpProtocol, icmpv4, icmpv6, ipv4, ipv6, ipv6ext};
+#[cfg(feature = "udp-connect")]
+use crate::wire::IpEndpoint;
+use crate::wire::{Addr, IpProtocol, icmpv4, icmpv6, ipv4, ipv6, ipv6ext};
 
 /// The packet that an error is about, as far as it is quoted.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +108,10 @@ pub(crate) fn process(
             let told = ingress.udp_error(received, &quote, reason);
             shown.or(told)
         }
+        IpProtocol::TCP => {
+            let told = ingress.tcp_error(&quote, reason);
+            shown.or(told)
+        }
         _ => Ok(()),
     }
 }
@@ -118,12 +127,21 @@ fn no_error(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, 
     }
 }
 
+#[cfg(not(feature = "udp-connect"))]
+impl Ingress<'_, '_, '_, '_, '_> {
+    #[inline]
+    fn udp_error(&mut self, _received: &Received<'_>, _quote: &Quote<'_>, _reason: Unreachable) -> Taken {
+        Ok(())
+    }
+}
+
 /// Whether the stack may have sent from this address.
 fn is_own(links: &Links<'_, '_, '_>, addr: &Addr) -> bool {
     let owns = |port| links.iface(port).is_some_and(|iface| iface.any_ip || iface.has_address(addr));
     (0..links.count()).any(owns)
 }
 
+#[cfg(feature = "udp-connect")]
 impl Ingress<'_, '_, '_, '_, '_> {
     fn udp_error(&mut self, received: &Received<'_>, quote: &Quote<'_>, reason: Unreachable) -> Taken {
         let (local_port, remote_port) = quote.ports().ok_or(DropReason::IcmpMismatch)?;

@@ -23,9 +23,9 @@ mod forward;
 mod groups;
 mod handler;
 mod icmp;
-#[cfg_attr(not(feature = "udp-connect"), path = "no_icmp_error.rs")]
+#[cfg_attr(not(feature = "icmp-errors"), path = "no_icmp_error.rs")]
 mod icmp_error;
-#[cfg(feature = "udp-connect")]
+#[cfg(feature = "icmp-errors")]
 #[cfg_attr(not(feature = "socket-icmp"), path = "no_icmp_socket.rs")]
 mod icmp_socket;
 mod icmpv4;
@@ -50,6 +50,9 @@ mod tcp;
 #[cfg(feature = "socket-tcp")]
 #[cfg_attr(not(feature = "tcp-connect"), path = "no_tcp_connect.rs")]
 mod tcp_connect;
+#[cfg(feature = "icmp-errors")]
+#[cfg_attr(not(feature = "tcp-icmp"), path = "no_tcp_icmp.rs")]
+mod tcp_icmp;
 #[cfg(feature = "socket-tcp")]
 mod tcp_set;
 #[cfg(all(
@@ -68,6 +71,9 @@ mod tcp_set;
     feature = "tcp-listen-once",
     feature = "tcp-keep-alive",
     feature = "tcp-user-timeout",
+    feature = "tcp-icmp",
+    feature = "tcp-linger",
+    feature = "tcp-traffic-class",
     feature = "iface-forward",
     feature = "iface-queue",
     feature = "iface-hooks",

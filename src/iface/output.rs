@@ -29,25 +29,25 @@ pub(crate) struct Packet {
 
 /// DSCP and ECN of a packet to be sent; nothing where no socket can set them.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct TrafficClass(#[cfg(feature = "udp-metadata")] u8);
+pub(crate) struct TrafficClass(#[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class"))] u8);
 
 impl TrafficClass {
-    #[cfg(feature = "udp-metadata")]
+    #[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class"))]
     pub(crate) fn new(octet: u8) -> TrafficClass {
         TrafficClass(octet)
     }
 
-    #[cfg(not(feature = "udp-metadata"))]
+    #[cfg(not(any(feature = "udp-metadata", feature = "tcp-traffic-class")))]
     pub(crate) fn new(_octet: u8) -> TrafficClass {
         TrafficClass()
     }
 
-    #[cfg(feature = "udp-metadata")]
+    #[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class"))]
     fn octet(self) -> u8 {
         self.0
     }
 
-    #[cfg(not(feature = "udp-metadata"))]
+    #[cfg(not(any(feature = "udp-metadata", feature = "tcp-traffic-class")))]
     fn octet(self) -> u8 {
         0
     }

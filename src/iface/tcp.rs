@@ -11,7 +11,7 @@ use super::output::{Packet, Sent, TrafficClass};
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
-use crate::socket::tcp::{self, Kind, Plan, Segment, Verdict};
+use crate::socket::tcp::{self, Kind, Look, Plan, Segment, Verdict};
 use crate::socket::{Events, Socket, Tuple};
 use crate::stats::{self, DropReason};
 use crate::storage::{Class, list_of, lists};
@@ -108,11 +108,20 @@ impl Ingress<'_, '_, '_, '_, '_> {
         }
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let cx = context_of(keys, self.links.now, self.links.iface);
+        let mut look = Look::DEFAULT;
         let verdict = match slots.get_mut(ix).map(|entry| &mut entry.0.socket) {
             Some(Socket::Tcp(socket)) => socket.accept_syn(&cx, tuple, segment).verdict,
-            Some(Socket::TcpListener(listener)) => listener.process(&cx, tuple, segment, &mut reply),
+            Some(Socket::TcpListener(listener)) => {
+                look = listener.look();
+                listener.process(&cx, tuple, segment, &mut reply)
+            }
             _ => return Err(DropReason::NoSocket),
         };
+        if config::HAS_TCP_LOOK && verdict == Verdict::Reply {
+            self.sockets.touch(ix);
+            send_control(self.links, tuple, &reply, look);
+            return Ok(());
+        }
         // Its timer is set in its turn; but what has become a connection is one at once.
         self.sockets.touch(ix);
         if config::HAS_TCP_OPENING {
@@ -144,7 +153,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             _ => false,
         };
         if is_answered {
-            send_control(self.links, tuple, reply);
+            send_control(self.links, tuple, reply, Look::DEFAULT);
         }
         match verdict {
             Verdict::Drop(reason) | Verdict::Refuse(reason) => Err(reason),
@@ -192,7 +201,7 @@ pub(crate) fn dispatch(
             if !socket.plan(&cx, &mut plan) {
                 return Step::Idle;
             }
-            let packet = packet_for(&tuple, &plan, socket.hop_limit());
+            let packet = packet_for(&tuple, &plan, socket.look());
             let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
             match iface.send(out, &packet, &route.next_hop, &mut fill) {
                 Sent::Yes => {
@@ -210,13 +219,13 @@ pub(crate) fn dispatch(
     step.unwrap_or(Step::Idle)
 }
 
-fn packet_for(tuple: &Tuple, plan: &Plan, hop_limit: u8) -> Packet {
+fn packet_for(tuple: &Tuple, plan: &Plan, look: Look) -> Packet {
     Packet {
         src: tuple.local,
         dst: tuple.remote,
         protocol: IpProtocol::TCP,
-        hop_limit,
-        traffic_class: TrafficClass::default(),
+        hop_limit: look.hop_limit,
+        traffic_class: TrafficClass::new(look.traffic_class()),
         len: plan.total_len(),
         segment_len: 0,
     }
@@ -278,9 +287,10 @@ pub(crate) fn dispatch_listener(
     let Some(listener) = listener_in(slots, ix) else { return Step::Idle };
     let cx = context_of(keys, now, links.iface);
     let mut plan = Plan::none();
+    let look = listener.look();
     for _ in 0..quota {
         let Some(tuple) = listener.next_retransmit(&cx, &mut plan) else { return Step::Idle };
-        send_control(links, tuple, &plan);
+        send_control(links, tuple, &plan, look);
         *sent += 1;
     }
     Step::More
@@ -288,12 +298,12 @@ pub(crate) fn dispatch_listener(
 
 /// Sends a segment without payload for which no socket stands: a reset, a SYN-ACK, a last ACK.
 #[inline(never)]
-fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan) {
+fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan, look: Look) {
     let Some(route) = links.route_of(tuple) else {
         links.iface.drop_output(DropReason::NoRoute);
         return;
     };
-    let packet = packet_for(tuple, plan, config::DEFAULT_HOP_LIMIT);
+    let packet = packet_for(tuple, plan, look);
     links.with_port(route.port, |iface, out| {
         let mut fill = |payload: &mut [u8], _sum: bool| {
             tcp::emit_control(plan, tuple.local_port, tuple.remote_port, payload)

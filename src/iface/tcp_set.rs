@@ -264,8 +264,12 @@ impl<'a> SocketSet<'a> {
         let half = self.listener_mut(at)?.complete(index)?;
         let ix = self.socket_for(at)?;
         let SocketSet { slots, keys, .. } = self;
+        #[cfg(feature = "tcp-traffic-class")]
+        let look = listener_in(slots, at)?.look();
         let events = tcp_in(slots, ix)?.open_from(&context(keys, now, ip_mtu, 0), &half, was_before);
         self.listener_mut(at)?.forget(index);
+        #[cfg(feature = "tcp-traffic-class")]
+        tcp_in(&mut self.slots, ix)?.set_look(look);
         if let Some(entry) = self.entry_mut(ix) {
             entry.flags = (entry.flags & Flags::MADE) | Flags::UNACCEPTED;
             entry.listener = at;

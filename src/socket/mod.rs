@@ -26,11 +26,11 @@ pub mod tcp;
 pub mod udp;
 
 mod any;
-#[cfg(feature = "udp-connect")]
+#[cfg(feature = "icmp-errors")]
 pub(crate) mod icmp_error;
 
 pub use any::{AnySocket, Socket};
-#[cfg(feature = "udp-connect")]
+#[cfg(feature = "icmp-errors")]
 pub use icmp_error::{IcmpError, Unreachable};
 
 use crate::rand::Keys;

@@ -29,12 +29,14 @@ const FEATURES: &[(&str, &str)] = &[
     ),
     ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive,tcp-many-holes"),
     ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
+    ("IPv4, TCP that hears of ICMP", "medium-ip,proto-ipv4,tcp-icmp,tcp-linger,tcp-traffic-class"),
     ("IPv4, HTTP", "medium-ethernet,proto-ipv4,app-http"),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,udp-metadata,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-queue,iface-hooks,iface-scale,\
+         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
+         udp-metadata,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-queue,iface-hooks,iface-scale,\
          iface-ephemeral,\
          stats-mib,phy-loopback,phy-tracer",
     ),
@@ -105,7 +107,8 @@ pub(crate) fn steps() -> Vec<Step> {
         "unit tests without iface-scale",
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
          proto-ipv6,udp-metadata,socket-icmp,socket-raw,iface-multicast,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,iface-forward,\
+         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
+         iface-forward,\
          iface-queue,iface-hooks,iface-ephemeral,stats-mib",
     ));
     steps.push(Step::cargo(

@@ -21,6 +21,7 @@ mod tcp_desk;
 #[cfg(all(feature = "tcp-cookies", feature = "phy-sim"))]
 mod tcp_flood;
 mod tcp_hostile;
+mod tcp_icmp;
 mod tcp_table;
 mod udp;
 mod udp_flow;

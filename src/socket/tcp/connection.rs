@@ -4,6 +4,7 @@
 
 use super::congestion::Control;
 use super::keep_alive::Silence;
+use super::linger::Patience;
 use super::listener::HalfOpen;
 use super::recovery::Recovery;
 use super::recv::{self, Recv};
@@ -52,6 +53,8 @@ bitflags::bitflags! {
         const SCALES = 1 << 13;
         /// A SYN had to be repeated.
         const SYN_LOST = 1 << 14;
+        /// What is queued goes now, be it a short segment.
+        const PUSH = 1 << 15;
     }
 }
 
@@ -80,6 +83,8 @@ pub(super) struct Connection {
     pub(super) rcv: Recv,
     /// How long the peer has been silent.
     pub(super) silence: Silence,
+    /// When a close has waited long enough.
+    pub(super) patience: Patience,
     /// When the last challenge ACK was asked for.
     pub(super) challenged_at: Ticks,
     pub(super) tuple: Tuple,
@@ -115,6 +120,7 @@ impl Connection {
             timers: Timers::NONE,
             progress_at: cx.ticks,
             silence: Silence::new(cx.ticks),
+            patience: Patience::NONE,
             challenged_at: Ticks(cx.ticks.0.wrapping_sub(CHALLENGE_INTERVAL)),
         };
         connection.rcv.shift = recv::shift_for(side.rx.capacity());
@@ -186,6 +192,7 @@ impl Connection {
         self.arm_idle(cx.ticks, side);
         if self.marks.contains(Marks::CLOSE) {
             self.state = self.state.next(Step::Close);
+            self.marks |= Marks::REARM;
         }
         Events::CONNECTED | Events::WRITABLE
     }
@@ -298,6 +305,7 @@ impl Connection {
         if !self.timers.is_set(Timer::Idle) {
             self.arm_idle(cx.ticks, side);
         }
+        self.arm_linger(cx.ticks, side);
         self.arm_persist(cx, side);
     }
 
@@ -388,6 +396,9 @@ impl Connection {
         self.timers.clear(Timer::Idle);
         if self.state == State::TimeWait {
             return self.finish();
+        }
+        if let Some(events) = self.on_linger(now, side) {
+            return events;
         }
         if self.marks.contains(Marks::ORPHAN) {
             // A slow peer is no dead one: the time counts from the last progress.

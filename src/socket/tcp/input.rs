@@ -245,6 +245,7 @@ impl Connection {
             }
             state => {
                 self.state = state;
+                self.end_linger();
                 if self.marks.contains(Marks::ORPHAN) {
                     self.orphan(cx.ticks);
                 }

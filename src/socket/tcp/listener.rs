@@ -11,6 +11,8 @@ use managed::ManagedSlice;
 use super::connection::path_mss;
 use super::cookie::Cookies;
 use super::error::ListenError;
+#[cfg(feature = "tcp-traffic-class")]
+use super::look::Look;
 use super::segment::{Kind, Plan, Segment, Verdict};
 use super::{isn, recv, ticks_of_ms, to_addr};
 use crate::config;
@@ -180,6 +182,8 @@ pub struct Listener<'a> {
     backlog: u16,
     /// The record that was filled last.
     latest: u16,
+    #[cfg(feature = "tcp-traffic-class")]
+    pub(super) look: Look,
     /// Sockets that wait to be given a connection.
     pub(crate) pool: Line,
     /// Connections that wait to be accepted.
@@ -211,6 +215,8 @@ impl<'a> Listener<'a> {
             window: 0xffff,
             backlog: u16::MAX,
             latest: 0,
+            #[cfg(feature = "tcp-traffic-class")]
+            look: Look::DEFAULT,
             pool: Line::EMPTY,
             accepted: Line::EMPTY,
             #[cfg(feature = "alloc")]

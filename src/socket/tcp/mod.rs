@@ -20,9 +20,12 @@ mod input;
 mod isn;
 #[cfg_attr(not(feature = "tcp-keep-alive"), path = "no_keep_alive.rs")]
 mod keep_alive;
+#[cfg_attr(not(feature = "tcp-linger"), path = "no_linger.rs")]
+mod linger;
 #[cfg_attr(not(feature = "tcp-listen-once"), path = "no_listen_once.rs")]
 mod listen_once;
 mod listener;
+mod look;
 mod output;
 mod recovery;
 mod recv;
@@ -32,6 +35,8 @@ mod send;
 mod state;
 mod time_wait;
 mod timers;
+#[cfg_attr(not(feature = "tcp-icmp"), path = "no_trouble.rs")]
+mod trouble;
 #[cfg_attr(not(feature = "tcp-user-timeout"), path = "no_user_timeout.rs")]
 mod user_timeout;
 
@@ -40,7 +45,10 @@ mod user_timeout;
     feature = "tcp-connect",
     feature = "tcp-listen-once",
     feature = "tcp-keep-alive",
-    feature = "tcp-user-timeout"
+    feature = "tcp-user-timeout",
+    feature = "tcp-icmp",
+    feature = "tcp-linger",
+    feature = "tcp-traffic-class"
 ))]
 mod tests;
 
@@ -56,6 +64,9 @@ pub use state::State;
 pub use time_wait::TimeWait;
 
 use keep_alive::KeepAlive;
+use linger::Linger;
+pub(crate) use look::Look;
+use trouble::Trouble;
 use user_timeout::UserTimeout;
 
 use super::{Context, Events, Tuple};
@@ -84,7 +95,8 @@ pub(crate) struct Config {
     timeout: UserTimeout,
     keep_alive: KeepAlive,
     ack_delay: u16,
-    hop_limit: u8,
+    look: Look,
+    linger: Linger,
     is_nodelay: bool,
     is_in_place: bool,
 }
@@ -96,6 +108,7 @@ pub(crate) struct Side<'a> {
     tx: SocketBuffer<'a>,
     config: Config,
     error: Option<Error>,
+    trouble: Trouble,
 }
 
 /// As many variants as there are shapes of data.
@@ -125,23 +138,26 @@ impl<'a> Socket<'a> {
             timeout: UserTimeout::NONE,
             keep_alive: KeepAlive::NONE,
             ack_delay: ticks_of_ms(config::TCP_ACK_DELAY) as u16,
-            hop_limit: config::DEFAULT_HOP_LIMIT,
+            look: Look::DEFAULT,
+            linger: Linger::NONE,
             is_nodelay: false,
             is_in_place: false,
         };
-        Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None } }
+        Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None, trouble: Trouble::NONE } }
     }
 
     fn restart(&mut self, phase: Phase) {
         self.side.rx.clear();
         self.side.tx.clear();
         self.side.error = None;
+        self.side.trouble = Trouble::NONE;
         self.phase = phase;
     }
 
     /// Sends what is queued, then a FIN. The peer may still send.
     pub fn close(&mut self) {
         match &mut self.phase {
+            Phase::Connection(connection) if self.side.config.linger.is_zero() => connection.abort(),
             Phase::Connection(connection) => connection.close(),
             _ => self.phase = Phase::Closed,
         }
@@ -201,17 +217,6 @@ impl<'a> Socket<'a> {
     /// Whether short segments wait.
     pub fn nagle_enabled(&self) -> bool {
         !self.side.config.is_nodelay
-    }
-
-    /// The hop limit of what is sent; `None` for the default.
-    pub fn set_hop_limit(&mut self, hop_limit: Option<u8>) {
-        // RFC 9293 §3.9.2 (MUST-49).
-        self.side.config.hop_limit = hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT).max(1);
-    }
-
-    /// The hop limit of what is sent.
-    pub fn hop_limit(&self) -> u8 {
-        self.side.config.hop_limit
     }
 
     /// Whether the poll's handler sees payload in the driver's memory before it is copied.
@@ -360,8 +365,8 @@ impl Socket<'_> {
             connection.abort();
         } else if connection.state != State::Closed {
             connection.marks -= Marks::PASSIVE;
-            connection.close();
             connection.orphan(cx.ticks);
+            self.close();
         }
     }
 

@@ -6,6 +6,7 @@ use super::recv;
 use super::segment::{Kind, Plan};
 use super::state::State;
 use super::timers::Timer;
+use crate::config;
 use crate::socket::Context;
 use crate::wire::tcp::Flags;
 
@@ -124,7 +125,8 @@ impl Connection {
     fn cut(&self, cx: &Context<'_>, side: &Side<'_>, len: u32, unsent: u32, is_again: bool) -> u32 {
         let mss = self.mss(cx);
         // RFC 9293 §3.7.4: a short segment goes if it is the last and nothing is unacknowledged.
-        let is_urged = side.config.is_nodelay || self.state.owes_fin() || self.snd.flight() == 0;
+        let is_pushed = config::HAS_TCP_LINGER && self.marks.contains(Marks::PUSH);
+        let is_urged = side.config.is_nodelay || is_pushed || self.state.owes_fin() || self.snd.flight() == 0;
         let is_tail_free = is_again || (len == unsent && is_urged);
         if len < mss {
             // RFC 9293 §3.8.6.2.1 (MUST-38): or if it is half of what the peer can take at all.
@@ -211,6 +213,9 @@ impl Connection {
             self.snd.full = self.snd.max;
         }
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
+        if config::HAS_TCP_LINGER && plan.flags.contains(Flags::PSH) {
+            self.marks -= Marks::PUSH;
+        }
         // RFC 6298 §5.1; a repeated segment gets its full time.
         if was_idle || plan.kind != Kind::New || !self.timers.is_set(Timer::Rtx) {
             self.arm_rtx(cx.ticks, side);
