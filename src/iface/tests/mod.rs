@@ -8,7 +8,6 @@ mod decisions;
 mod drained;
 mod forward;
 mod fuzzed;
-mod groups;
 mod icmp;
 mod icmp_socket;
 mod neighbors;

@@ -1,7 +1,6 @@
 //! What applications do with a UDP socket.
 
 use super::flow::Flow;
-use super::members::Members;
 use super::meta::Settings;
 use super::{PacketBuffer, Peer, QueuedPeer};
 use crate::storage::EnqueueError;
@@ -125,7 +124,6 @@ pub struct Socket<'a> {
     pub(super) error: Option<BindError>,
     pub(super) flow: Flow,
     pub(super) settings: Settings,
-    pub(super) members: Members<'a>,
 }
 
 impl<'a> Socket<'a> {
@@ -143,7 +141,6 @@ impl<'a> Socket<'a> {
             error: None,
             flow: Flow::NONE,
             settings: Settings::DEFAULT,
-            members: Members::none(),
         }
     }
 
@@ -165,10 +162,9 @@ impl<'a> Socket<'a> {
         Ok(())
     }
 
-    /// Unbinds, disconnects, leaves all groups and drops whatever is queued.
+    /// Unbinds, disconnects and drops whatever is queued.
     pub fn close(&mut self) {
         self.flow.clear();
-        self.members.clear();
         self.local = None;
         self.local_port = 0;
         self.wants_port = false;
