@@ -197,11 +197,12 @@ pub(crate) fn dispatch(
     let step = links.with_port(route.port, |iface, out| {
         let cx = context_of(keys, now, iface);
         let mut plan = Plan::none();
+        let mut packet = packet_for(&tuple, 0, socket.look());
         for _ in 0..quota {
             if !socket.plan(&cx, &mut plan) {
                 return Step::Idle;
             }
-            let packet = packet_for(&tuple, &plan, socket.look());
+            packet.len = plan.total_len();
             let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
             match iface.send(out, &packet, &route.next_hop, &mut fill) {
                 Sent::Yes => {
@@ -219,14 +220,15 @@ pub(crate) fn dispatch(
     step.unwrap_or(Step::Idle)
 }
 
-fn packet_for(tuple: &Tuple, plan: &Plan, look: Look) -> Packet {
+/// A packet with a segment of `len` octets.
+fn packet_for(tuple: &Tuple, len: usize, look: Look) -> Packet {
     Packet {
         src: tuple.local,
         dst: tuple.remote,
         protocol: IpProtocol::TCP,
         hop_limit: look.hop_limit,
         traffic_class: TrafficClass::new(look.traffic_class()),
-        len: plan.total_len(),
+        len,
         segment_len: 0,
     }
 }
@@ -303,7 +305,7 @@ fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan, look:
         links.iface.drop_output(DropReason::NoRoute);
         return;
     };
-    let packet = packet_for(tuple, plan, look);
+    let packet = packet_for(tuple, plan.total_len(), look);
     links.with_port(route.port, |iface, out| {
         let mut fill = |payload: &mut [u8], _sum: bool| {
             tcp::emit_control(plan, tuple.local_port, tuple.remote_port, payload)
