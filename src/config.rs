@@ -14,6 +14,8 @@ pub(crate) const HAS_ETHERNET: bool = cfg!(feature = "medium-ethernet");
 /// Whether the usual case has code of its own beside that for any case; small machines rather save the
 /// space.
 pub(crate) const HAS_FAST_PATHS: bool = cfg!(target_pointer_width = "64");
+/// Whether there can be thousands of sockets; else there are 32 at most, and every lookup asks them all.
+pub(crate) const HAS_SCALE: bool = cfg!(feature = "iface-scale");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 

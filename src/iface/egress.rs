@@ -34,12 +34,12 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
             }
         });
     }
-    while let Some(ix) = sockets.touched.first() {
+    while !sockets.touched.is_empty() {
         if progress.has_used(budget) {
             progress.more = true;
             break;
         }
-        sockets.touched.remove(&mut sockets.slots, ix);
+        let Some(ix) = sockets.touched.pop_front(&mut sockets.slots) else { break };
         take_turn(links, sockets, ix, &mut progress);
     }
     for port in 0..links.count() {

@@ -29,6 +29,9 @@ mod icmpv4;
 mod icmpv6;
 mod ingress;
 mod interface;
+#[cfg(feature = "socket-tcp")]
+#[cfg_attr(not(feature = "iface-scale"), path = "bit_lines.rs")]
+mod lines;
 mod links;
 mod ndisc;
 mod neighbor;

@@ -35,14 +35,16 @@ bitflags::bitflags! {
 }
 
 /// A socket and what the set notes about it.
+#[repr(C)]
 pub(crate) struct Entry<'a> {
-    pub(crate) socket: Socket<'a>,
     pub(crate) events: Events,
     pub(crate) flags: Flags,
     /// The listener's slot, for a socket that is lent to one or was accepted from one; else `NIL`.
     pub(crate) listener: u32,
+    #[cfg(feature = "iface-scale")]
     /// The next in the listener's line that it stands in, or `NIL`.
     pub(crate) next_in_line: u32,
+    pub(crate) socket: Socket<'a>,
 }
 
 /// Storage for one socket. Lend an array of [`SocketSlot::EMPTY`](Slot::EMPTY).
@@ -105,7 +107,8 @@ pub struct SocketSet<'a> {
 }
 
 impl<'a> SocketSet<'a> {
-    /// An empty set over `slots`: a borrowed slice holds so many sockets, an owned vector grows.
+    /// An empty set over `slots`: a borrowed slice holds so many sockets, an owned vector grows. Without
+    /// `iface-scale` there are 32 at most.
     pub fn new(slots: impl Into<ManagedSlice<'a, SocketSlot<'a>>>, keys: Keys) -> SocketSet<'a> {
         let demux = keys.demux();
         SocketSet {
@@ -175,6 +178,7 @@ impl<'a> SocketSet<'a> {
             events: Events::empty(),
             flags: Flags::UNSETTLED,
             listener: NIL,
+            #[cfg(feature = "iface-scale")]
             next_in_line: NIL,
         };
         let handle = self.slots.insert(SocketEntry(entry)).map_err(|_| SetFull)?;

@@ -9,9 +9,9 @@ use super::engine::context;
 use super::links::Links;
 use super::socket_set::{Flags, HandleError, SocketSet};
 use crate::config;
-use crate::socket::tcp::{self, Error, Line, ListenError, ListenKey};
+use crate::socket::tcp::{self, Error, ListenError, ListenKey};
 use crate::socket::{Events, Socket, Tuple};
-use crate::storage::{NIL, Slots, SocketHandle};
+use crate::storage::{Line, NIL, Slots, SocketHandle};
 use crate::time::Instant;
 use crate::wire::{IpListenEndpoint, IpProtocol};
 
@@ -190,9 +190,9 @@ impl<'a> SocketSet<'a> {
         if !self.slots.renew(ix) {
             return;
         }
+        self.forget_events(ix);
         let Some(entry) = self.entry_mut(ix) else { return };
         entry.flags = Flags::LENT;
-        entry.events = Events::empty();
         entry.listener = at;
         let Socket::Tcp(socket) = &entry.socket else { return };
         let receive_len = socket.recv_capacity();
@@ -203,38 +203,13 @@ impl<'a> SocketSet<'a> {
         self.touch(at);
     }
 
-    /// Appends a socket to one of a listener's lines.
-    fn stand_in_line(&mut self, at: u32, ix: u32, line: LineOf) {
-        let Some(line) = self.listener_mut(at).map(line) else { return };
-        let last = core::mem::replace(&mut line.tail, ix);
-        line.count += 1;
-        if last == NIL {
-            line.head = ix;
-        } else if let Some(entry) = self.entry_mut(last) {
-            entry.next_in_line = ix;
-        }
-    }
-
-    /// The socket that is first in one of a listener's lines leaves it.
-    fn next_in_line(&mut self, at: u32, line: LineOf) -> Option<u32> {
-        let ix = line(self.listener_mut(at)?).head;
-        let next = core::mem::replace(&mut self.entry_mut(ix)?.next_in_line, NIL);
-        let line = line(self.listener_mut(at)?);
-        line.head = next;
-        line.count -= 1;
-        if next == NIL {
-            line.tail = NIL;
-        }
-        Some(ix)
-    }
-
-    fn listener_mut(&mut self, at: u32) -> Option<&mut tcp::Listener<'a>> {
+    pub(super) fn listener_mut(&mut self, at: u32) -> Option<&mut tcp::Listener<'a>> {
         listener_in(&mut self.slots, at)
     }
 
     /// Whether [`accept`](Self::accept) would return a connection.
     pub fn has_accepted(&self, listener: SocketHandle) -> bool {
-        self.try_get::<tcp::Listener<'a>>(listener).is_ok_and(|listener| listener.accepted.count > 0)
+        self.try_get::<tcp::Listener<'a>>(listener).is_ok_and(|listener| listener.accepted.count() > 0)
     }
 
     /// The next established connection of a listener.
@@ -418,7 +393,7 @@ pub(super) fn listen_key<'s>(socket: &'s Socket<'_>) -> Option<&'s ListenKey> {
 type SocketSlots<'a> = Slots<'a, super::SocketEntry<'a>>;
 
 /// Chooses one of a listener's lines.
-type LineOf = for<'l, 'a> fn(&'l mut tcp::Listener<'a>) -> &'l mut Line;
+pub(super) type LineOf = for<'l, 'a> fn(&'l mut tcp::Listener<'a>) -> &'l mut Line;
 
 /// The TCP socket in the slot `ix`.
 #[cfg_attr(target_pointer_width = "32", inline(never))]

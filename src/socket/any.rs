@@ -16,6 +16,7 @@ use super::udp;
 
 /// A socket of any kind.
 #[allow(clippy::large_enum_variant)]
+#[repr(u8)]
 pub enum Socket<'a> {
     /// UDP.
     #[cfg(feature = "socket-udp")]

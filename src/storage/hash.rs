@@ -319,6 +319,7 @@ mod tests {
     }
 
     #[cfg(feature = "alloc")]
+    #[cfg(feature = "iface-scale")]
     #[test]
     fn growing_keeps_what_is_filed() {
         let mut slots = Slots::new(Vec::new());

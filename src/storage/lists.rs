@@ -7,7 +7,9 @@
 //! [`ReadyList`] tells the application which sockets have something for it. Nobody takes a slot off it
 //! but by popping; what has gone or been answered meanwhile is skipped then.
 
-use super::slots::{Marks, NIL, Slots};
+use super::slots::Slots;
+#[cfg(any(test, feature = "iface-scale"))]
+use super::slots::{Marks, NIL};
 
 /// Touched: has something to do, to settle or to send.
 pub(crate) const TOUCHED: u8 = 1;
@@ -18,6 +20,7 @@ pub(crate) const PORT: u8 = 3;
 /// Lent to a listener, for a connection to come.
 pub(crate) const LENT: u8 = 4;
 
+#[cfg(any(test, feature = "iface-scale"))]
 /// A doubly linked work list.
 #[derive(Debug)]
 pub(crate) struct List {
@@ -27,6 +30,7 @@ pub(crate) struct List {
     id: u8,
 }
 
+#[cfg(any(test, feature = "iface-scale"))]
 impl List {
     /// An empty list. `id` is not 0.
     pub(crate) const fn new(id: u8) -> List {
@@ -119,6 +123,7 @@ pub(crate) fn list_of<T>(slots: &Slots<'_, T>, ix: u32) -> u8 {
     slots.links(ix).map_or(0, |links| links.list)
 }
 
+#[cfg(any(test, feature = "iface-scale"))]
 /// The singly linked list of sockets that have something for the application.
 #[derive(Debug)]
 pub(crate) struct ReadyList {
@@ -126,17 +131,18 @@ pub(crate) struct ReadyList {
     tail: u32,
 }
 
+#[cfg(any(test, feature = "iface-scale"))]
 impl ReadyList {
     pub(crate) const fn new() -> ReadyList {
         ReadyList { head: NIL, tail: NIL }
     }
 
-    /// Puts the item in the slot `ix` on the list, unless it is there.
     /// Whether no slot is marked, but for some that are gone.
     pub(crate) fn is_empty(&self) -> bool {
         self.head == NIL
     }
 
+    /// Puts the item in the slot `ix` on the list, unless it is there.
     #[inline]
     pub(crate) fn mark<T>(&mut self, slots: &mut Slots<'_, T>, ix: u32) {
         let Some(links) = slots.links_mut(ix) else { return };
@@ -175,6 +181,26 @@ impl ReadyList {
                 return Some(ix);
             }
         }
+    }
+}
+
+#[cfg(any(test, feature = "iface-scale"))]
+/// A line of sockets, which the engine threads through their entries.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) head: u32,
+    pub(crate) tail: u32,
+    /// How many there are.
+    pub(crate) count: u16,
+}
+
+#[cfg(any(test, feature = "iface-scale"))]
+impl Line {
+    pub(crate) const EMPTY: Line = Line { head: NIL, tail: NIL, count: 0 };
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u16 {
+        self.count
     }
 }
 

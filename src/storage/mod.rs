@@ -5,6 +5,8 @@
 #![allow(dead_code, unused_imports, reason = "not all of it has a user in every combination of features")]
 
 mod assembler;
+#[cfg(any(test, not(feature = "iface-scale")))]
+mod bit_lists;
 #[cfg(any(test, feature = "iface-scale"))]
 mod hash;
 pub(crate) mod lists;
@@ -30,9 +32,13 @@ mod timers;
 #[cfg(feature = "tcp-many-holes")]
 pub(crate) use assembler::Assembler;
 pub(crate) use assembler::TooManyHoles;
+#[cfg(not(feature = "iface-scale"))]
+pub(crate) use bit_lists::{Line, List, ReadyList};
 #[cfg(feature = "iface-scale")]
 pub(crate) use hash::Table;
-pub(crate) use lists::{List, ReadyList, list_of};
+pub(crate) use lists::list_of;
+#[cfg(feature = "iface-scale")]
+pub(crate) use lists::{Line, List, ReadyList};
 #[cfg(not(feature = "iface-scale"))]
 pub(crate) use no_hash::Table;
 #[cfg(not(feature = "iface-queue"))]

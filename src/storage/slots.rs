@@ -3,7 +3,7 @@
 //! A handle names a slot and one of the 2^40 lives that a slot can have: 32 bits of generation and 8 of
 //! epoch. When they are used up the slot is retired, so a stale handle never means another item.
 //!
-//! The links stand beside the item: 44 octets. What goes through them (`List`, `Timers`, `Table`) is
+//! The links stand beside the item: 44 octets, 16 without `iface-scale`. What goes through them (`List`, `Timers`, `Table`) is
 //! separate and gets the slots as an argument. Before an item is removed its owner takes it off all of them; the ready list alone skips
 //! what is gone.
 
@@ -16,6 +16,9 @@ pub(crate) const NIL: u32 = u32::MAX;
 
 const INDEX_BITS: u32 = 24;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+
+/// How many slots a set can have: as many as handles name, or as a word has bits.
+const MAX_SLOTS: usize = if crate::config::HAS_SCALE { 1 << INDEX_BITS } else { 32 };
 
 /// Names an item in its set for as long as the item is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,26 +56,31 @@ bitflags::bitflags! {
 pub(crate) struct Links {
     // The octets first: on Arm what is near the beginning takes short instructions.
     epoch: u8,
-    /// For the owner's use; 0 in a new item.
-    pub(crate) flags: u8,
     pub(super) marks: Marks,
     /// Which work list the slot is on, 0 for none.
     pub(super) list: u8,
     generation: u32,
     /// The next slot in the hash chain; in a vacant slot, the next free one.
     pub(super) chain: u32,
+    #[cfg(any(test, feature = "iface-scale"))]
     pub(super) hash: u32,
+    #[cfg(any(test, feature = "iface-scale"))]
     /// The neighbours on the work list.
     pub(super) work_next: u32,
+    #[cfg(any(test, feature = "iface-scale"))]
     pub(super) work_prev: u32,
+    #[cfg(any(test, feature = "iface-scale"))]
     /// The next slot on the ready list.
     pub(super) ready: u32,
     /// The deadline, if `ARMED`.
     pub(super) at: Ticks,
+    #[cfg(any(test, feature = "iface-scale"))]
     /// What the timer heap believes, no later than the deadline, if `pos` is a place in it.
     pub(super) key: Ticks,
+    #[cfg(any(test, feature = "iface-scale"))]
     /// This slot's place in the heap, or `NIL`.
     pub(super) pos: u32,
+    #[cfg(any(test, feature = "iface-scale"))]
     /// The slot whose place in the heap is this slot's index, if the heap reaches so far.
     pub(super) item: u32,
 }
@@ -81,17 +89,23 @@ impl Links {
     const EMPTY: Links = Links {
         generation: 0,
         epoch: 0,
-        flags: 0,
         marks: Marks::empty(),
         list: 0,
         chain: NIL,
+        #[cfg(any(test, feature = "iface-scale"))]
         hash: 0,
+        #[cfg(any(test, feature = "iface-scale"))]
         work_next: NIL,
+        #[cfg(any(test, feature = "iface-scale"))]
         work_prev: NIL,
+        #[cfg(any(test, feature = "iface-scale"))]
         ready: NIL,
         at: Ticks(0),
+        #[cfg(any(test, feature = "iface-scale"))]
         key: Ticks(0),
+        #[cfg(any(test, feature = "iface-scale"))]
         pos: NIL,
+        #[cfg(any(test, feature = "iface-scale"))]
         item: NIL,
     };
 
@@ -135,11 +149,11 @@ pub(crate) struct Slots<'a, T> {
 }
 
 impl<'a, T> Slots<'a, T> {
-    /// An empty set in `slots`, of which it uses 2^24 at most. What was in them is dropped.
+    /// An empty set in `slots`, of which it uses 2^24 at most, 32 without `iface-scale`. What was in them is dropped.
     pub(crate) fn new(slots: impl Into<ManagedSlice<'a, Slot<T>>>) -> Slots<'a, T> {
         let mut slots = slots.into();
         let mut free = NIL;
-        for ix in (0..slots.len().min(INDEX_MASK as usize + 1)).rev() {
+        for ix in (0..slots.len().min(MAX_SLOTS)).rev() {
             let Some(slot) = slots.get_mut(ix) else { continue };
             // Handles from an earlier use of the memory stay stale.
             if slot.item.take().is_some() {
@@ -187,7 +201,7 @@ impl<'a, T> Slots<'a, T> {
     fn add_slot(&mut self) -> bool {
         let ManagedSlice::Owned(slots) = &mut self.slots else { return false };
         let ix = slots.len();
-        if ix > INDEX_MASK as usize || slots.try_reserve(1).is_err() {
+        if ix >= MAX_SLOTS || slots.try_reserve(1).is_err() {
             return false;
         }
         slots.push(Slot::EMPTY);
@@ -204,7 +218,6 @@ impl<'a, T> Slots<'a, T> {
         let slot = self.slots.get_mut(ix as usize).ok_or(SlotsFull)?;
         self.free = slot.links.chain;
         slot.links.chain = NIL;
-        slot.links.flags = 0;
         slot.item = Some(item);
         self.len += 1;
         Ok(handle(ix, &slot.links))
@@ -237,7 +250,7 @@ impl<'a, T> Slots<'a, T> {
         let slot = self.slots.get_mut(ix as usize)?;
         slot.item.as_ref()?;
         let links = &mut slot.links;
-        debug_assert!(links.list == 0 && links.pos == NIL && !links.marks.contains(Marks::FILED));
+        debug_assert!(links.list == 0 && !links.marks.contains(Marks::FILED));
         links.marks.remove(Marks::READY);
         links.renew();
         if !links.is_retired() {
@@ -325,6 +338,17 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
+    #[cfg(not(feature = "iface-scale"))]
+    #[test]
+    fn without_iface_scale_a_set_has_32_slots_at_most() {
+        let mut memory = [const { Slot::EMPTY }; 40];
+        let mut slots = Slots::new(&mut memory[..]);
+        for n in 0..32 {
+            slots.insert(n).unwrap();
+        }
+        assert_eq!(slots.insert(32), Err(SlotsFull));
+    }
+
     #[test]
     fn links_take_44_octets() {
         assert_eq!(size_of::<Links>(), 44);
@@ -393,7 +417,7 @@ mod tests {
         assert_eq!(slots.index_of(old), None);
     }
 
-    #[cfg(feature = "alloc")]
+    #[cfg(all(feature = "alloc", feature = "iface-scale"))]
     #[test]
     fn owned_storage_grows() {
         let mut slots = Slots::new(Vec::new());

@@ -332,6 +332,7 @@ mod tests {
         woken
     }
 
+    #[cfg(feature = "iface-scale")]
     #[test]
     fn the_bound_is_never_late_and_early_once_per_deadline_at_most() {
         for (count, seed) in [(1, 1), (2, 2), (3, 3), (17, 4), (100, 5)] {

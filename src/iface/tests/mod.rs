@@ -17,7 +17,7 @@ mod poll_at;
 mod raw;
 mod tcp;
 mod tcp_desk;
-#[cfg(all(feature = "tcp-cookies", feature = "phy-sim"))]
+#[cfg(all(feature = "tcp-cookies", feature = "phy-sim", feature = "iface-scale"))]
 mod tcp_flood;
 mod tcp_hostile;
 mod tcp_icmp;

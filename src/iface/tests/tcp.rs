@@ -181,6 +181,7 @@ fn a_port_has_one_listener() {
 }
 
 /// The first request is never lost, however small the backlog.
+#[cfg(feature = "iface-scale")]
 #[test]
 fn a_thousand_clients_that_send_at_once_are_all_served_by_a_backlog_of_16() {
     let mut pair = Pair::new();
@@ -294,6 +295,7 @@ fn a_released_socket_sends_what_it_has_and_ends_in_order() {
 }
 
 /// All at the same instant, again and again: the table is full for nearly all of them.
+#[cfg(feature = "iface-scale")]
 #[test]
 #[cfg(feature = "tcp-cookies")]
 fn a_full_table_answers_with_cookies() {

@@ -18,7 +18,7 @@ use super::{isn, recv, ticks_of_ms, to_addr};
 use crate::config;
 use crate::socket::{Context, Tuple};
 use crate::stats::DropReason;
-use crate::storage::NIL;
+use crate::storage::Line;
 use crate::time::Ticks;
 use crate::wire::tcp::{Flags, Options, SeqNum};
 use crate::wire::{Addr, IpListenEndpoint};
@@ -156,19 +156,6 @@ impl ListenKey {
     }
 }
 
-/// A line of sockets, which the engine threads through their slots.
-#[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) head: u32,
-    pub(crate) tail: u32,
-    /// How many there are.
-    pub(crate) count: u16,
-}
-
-impl Line {
-    const EMPTY: Line = Line { head: NIL, tail: NIL, count: 0 };
-}
-
 /// A port that takes any number of connections, one after the other or at once.
 #[derive(Debug)]
 pub struct Listener<'a> {
@@ -296,7 +283,7 @@ impl<'a> Listener<'a> {
             return None;
         }
         record.stage = Stage::Acked;
-        (self.accepted.count < self.backlog).then_some(*record)
+        (self.accepted.count() < self.backlog).then_some(*record)
     }
 
     /// The connection at `index` has a socket now, or is given up.
@@ -406,7 +393,7 @@ impl<'a> Listener<'a> {
         seg: &Segment<'_>,
         reply: &mut Plan,
     ) -> Verdict {
-        let room = self.backlog.saturating_sub(self.accepted.count); // none, if it was lowered
+        let room = self.backlog.saturating_sub(self.accepted.count()); // none, if it was lowered
         let Some(iss) = self.cookies.bake(cx, tuple, seg, room) else {
             return Verdict::Drop(DropReason::BacklogFull);
         };
@@ -488,7 +475,7 @@ impl<'a> Listener<'a> {
     /// Whether a SYN-ACK is due, or a complete connection may be given a socket if there is one.
     pub(crate) fn has_work(&self, now: Ticks) -> bool {
         self.due.is_some_and(|due| due.is_due(now))
-            || (self.accepted.count < self.backlog && self.next_acked().is_some())
+            || (self.accepted.count() < self.backlog && self.next_acked().is_some())
     }
 
     /// A SYN-ACK whose time has come. Call it while there is room to send, until it has none.
