@@ -209,6 +209,7 @@ impl fmt::Display for Repr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::bar;
     use crate::wire::frames::{self, hex};
 
     #[test]
@@ -237,6 +238,22 @@ mod tests {
             let mut bad = good.clone();
             bad[at] = value;
             assert_eq!(Repr::parse(&Packet::new_unchecked(bad)).unwrap_err(), Error::Unsupported, "{at}");
+        }
+    }
+
+    #[test]
+    fn cuts_and_flips_are_found_or_survived() {
+        let rewrite = |data: &[u8]| {
+            let repr = Repr::parse(&Packet::new_checked(data)?)?;
+            let mut copy = Packet::new_unchecked(vec![0xff; repr.buffer_len()]);
+            repr.emit(&mut copy);
+            Ok((format!("{repr:?} {repr}"), copy.into_inner()))
+        };
+        for frame in [frames::ARP_REQUEST, frames::ARP_REPLY] {
+            let data = &hex(frame)[14..];
+            bar::cuts_are_found("ARP", data, &[], &bar::as_it_is, &rewrite);
+            // Any address is read; of the other fields only the operation has a second value.
+            assert_eq!(bar::flips_are_survived("ARP", data, &bar::as_it_is, &rewrite), 20 * 8);
         }
     }
 

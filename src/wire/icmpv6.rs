@@ -47,6 +47,10 @@ pub mod unreachable {
     pub const ADDRESS: u8 = 3;
     /// Nobody is at the port.
     pub const PORT: u8 = 4;
+    /// The source address is against a policy.
+    pub const SOURCE_POLICY: u8 = 5;
+    /// The route to the destination rejects packets.
+    pub const REJECT_ROUTE: u8 = 6;
 }
 
 /// Codes of "time exceeded".
@@ -292,7 +296,7 @@ impl fmt::Display for Repr<'_> {
 mod tests {
     use super::*;
     use crate::wire::frames::{self, hex};
-    use crate::wire::ipv6;
+    use crate::wire::{bar, ipv6};
 
     /// Frames, octets before the IPv6 header, and what they say.
     const CASES: [(&str, usize, &str); 12] = [
@@ -352,6 +356,21 @@ mod tests {
                 assert_eq!(parse(&data).unwrap_err(), Error::Checksum, "{text} {bit}");
                 data[bit / 8] ^= 1 << (bit % 8);
             }
+        }
+    }
+
+    #[test]
+    fn with_a_right_checksum_what_parses_is_kept() {
+        for (frame, skip, text) in CASES {
+            let (src, dst, data) = packet(frame, skip);
+            let rewrite = |data: &[u8]| {
+                let repr = Repr::parse(&src, &dst, &Packet::new_unchecked(data))?;
+                let mut copy = Packet::new_unchecked(vec![0xff; repr.buffer_len()]);
+                repr.emit(&src, &dst, &mut copy);
+                Ok((format!("{repr:?} {repr}"), copy.into_inner()))
+            };
+            let repair = |data: &mut [u8]| Packet::new_unchecked(data).fill_checksum(&src, &dst);
+            assert!(bar::flips_are_survived(text, &data, &repair, &rewrite) > 40, "{text}");
         }
     }
 

@@ -227,6 +227,7 @@ impl fmt::Display for Repr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::bar;
     use crate::wire::frames::{self, hex};
 
     #[test]
@@ -252,6 +253,23 @@ mod tests {
         let repr = Repr::parse(&Packet::new_checked(&data[14..]).unwrap()).unwrap();
         assert_eq!(repr.to_string(), "IPv6 fd00::1 > fd00::2 ICMPv6 len=18 hop-limit=64");
         assert_eq!((repr.flow_label, repr.traffic_class), (0xf_a168, 0));
+    }
+
+    #[test]
+    fn flips_are_found_or_survived() {
+        let rewrite = |data: &[u8]| {
+            let packet = Packet::new_checked(data)?;
+            let repr = Repr::parse(&packet)?;
+            let mut copy = Packet::new_unchecked(vec![0xff; HEADER_LEN + packet.payload().len()]);
+            repr.emit(&mut copy);
+            copy.payload_mut().copy_from_slice(packet.payload());
+            Ok((format!("{repr:?} {repr}"), copy.into_inner()))
+        };
+        for frame in [frames::PING6, frames::UNREACHABLE6] {
+            let data = &hex(frame)[14..];
+            // All but the version and lengths beyond the data.
+            assert!(bar::flips_are_survived("IPv6", data, &bar::as_it_is, &rewrite) >= data.len() * 8 - 20);
+        }
     }
 
     #[test]
