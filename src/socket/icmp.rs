@@ -145,9 +145,10 @@ impl<'a> Socket<'a> {
         self.endpoint
     }
 
-    /// The hop limit of what is sent from now on; `None` for the stack's default.
+    /// The hop limit of what is sent from now on; `None` for the stack's default. 0 is taken as 1.
     pub fn set_hop_limit(&mut self, hop_limit: Option<u8>) {
-        self.hop_limit = hop_limit;
+        // RFC 1122 §3.2.1.7: nothing is sent with 0.
+        self.hop_limit = hop_limit.map(|hop_limit| hop_limit.max(1));
     }
 
     /// Whether a message waits.

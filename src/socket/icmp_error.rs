@@ -76,7 +76,7 @@ pub(crate) fn reason_v4(kind: u8, code: u8, word: u32) -> Option<Unreachable> {
         (msg_type::TIME_EXCEEDED, time_exceeded::REASSEMBLY) => Unreachable::Reassembly,
         (msg_type::TIME_EXCEEDED, _) => Unreachable::HopLimit,
         (msg_type::PARAM_PROBLEM, _) => Unreachable::Malformed,
-        // RFC 6633 §3: source quench is not listened to. A redirect is no error.
+        // RFC 9293 §3.9.2.2 (MUST-55), RFC 6633 §3: source quench is not listened to. A redirect is no error.
         _ => return None,
     })
 }

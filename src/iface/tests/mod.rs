@@ -8,6 +8,7 @@ mod decisions;
 mod drained;
 mod forward;
 mod fuzzed;
+mod host;
 mod icmp;
 mod icmp_socket;
 mod neighbors;

@@ -77,9 +77,10 @@ impl Socket<'_> {
         self.settings.traffic_class = traffic_class;
     }
 
-    /// How far what is sent to groups from now on may go; 1, this link only, unless set (RFC 1112 §6.1).
+    /// How far what is sent to groups from now on may go; 1, this link only, unless set (RFC 1112 §6.1). 0 is
+    /// taken as 1.
     pub fn set_multicast_hop_limit(&mut self, hop_limit: u8) {
-        self.settings.multicast_hop_limit = hop_limit;
+        self.settings.multicast_hop_limit = hop_limit.max(1);
     }
 
     /// By which interface, named by its place in the `Router`, groups are reached from now on; `None` lets
