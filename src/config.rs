@@ -16,6 +16,8 @@ pub(crate) const HAS_ETHERNET: bool = cfg!(feature = "medium-ethernet");
 pub(crate) const HAS_FAST_PATHS: bool = cfg!(target_pointer_width = "64");
 /// Whether there can be thousands of sockets; else there are 32 at most, and every lookup asks them all.
 pub(crate) const HAS_SCALE: bool = cfg!(feature = "iface-scale");
+/// Whether packets to our own addresses come back to us.
+pub(crate) const HAS_LOOPBACK: bool = cfg!(feature = "iface-loopback");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 

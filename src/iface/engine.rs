@@ -109,7 +109,14 @@ pub(crate) fn ingress(
     meta: RxMeta,
     frame: &[u8],
 ) {
-    Ingress { links, sockets, meta }.frame(frame);
+    Ingress {
+        links,
+        sockets,
+        meta,
+        #[cfg(feature = "iface-loopback")]
+        is_looped: false,
+    }
+    .frame(frame);
 }
 
 /// Acts on what is due, and lets everybody send who has something.
@@ -168,6 +175,9 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
     for port in 0..links.count() {
         let Some(iface) = links.iface(port) else { continue };
         at = Ticks::earlier(at, iface.neighbors.poll_at());
+        if iface.has_looped() {
+            return Some(now);
+        }
         if iface.is_blocked() {
             at = Ticks::earlier(at, Some(ticks.after(config::PORT_RETRY)));
         }

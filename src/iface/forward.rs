@@ -136,7 +136,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if links.iface(route.port).is_none_or(|iface| !iface.forwarding.on) {
             return Err(DropReason::NotForwarded);
         }
-        if links.out.hooks.packet(Hook::Forward, received.packet) == Verdict::Drop {
+        let hooks = &mut links.out.hooks;
+        let mut accepts = |hook| hooks.packet(hook, received.packet) == Verdict::Accept;
+        if !accepts(Hook::Forward) || !accepts(Hook::PostRoute) {
             return Err(DropReason::Filtered);
         }
         // RFC 1812 §5.3.1: the last hop is one that only the destination may use up.
@@ -351,6 +353,8 @@ impl Interface<'_> {
             }
             Resolution::Known => (EGRESS, self.egress_quota(Class::Data), DropReason::DeviceBusy),
             Resolution::Pending(index) => (tag_of(index), config::NEIGHBOR_QUEUE_LEN, DropReason::QueueFull),
+            #[cfg(feature = "iface-loopback")]
+            Resolution::Own => return self.drop_output(DropReason::NotForwarded),
             Resolution::Full => return self.drop_output(DropReason::NeighborUnreachable),
         };
         self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok() || self.drop_output(full)

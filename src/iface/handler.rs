@@ -14,6 +14,43 @@ pub enum Hook {
     LocalIn,
     /// For somebody else, and a way to go on is known; as it came in, its hop limit included.
     Forward,
+    /// Sent by us, complete; only where [`Handler::hooks`] says so.
+    LocalOut,
+    /// About to leave, or to wait for its neighbour or the device, whoever sent it; a forwarded one as it
+    /// came in. Only where [`Handler::hooks`] says so.
+    PostRoute,
+}
+
+bitflags::bitflags! {
+    /// Hooks at which a handler is asked.
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+    pub struct HookSet: u8 {
+        /// [`Hook::PreRoute`].
+        const PRE_ROUTE = 1;
+        /// [`Hook::LocalIn`].
+        const LOCAL_IN = 1 << 1;
+        /// [`Hook::Forward`].
+        const FORWARD = 1 << 2;
+        /// [`Hook::LocalOut`].
+        const LOCAL_OUT = 1 << 3;
+        /// [`Hook::PostRoute`].
+        const POST_ROUTE = 1 << 4;
+    }
+}
+
+impl HookSet {
+    const OUTPUT: HookSet = HookSet::LOCAL_OUT.union(HookSet::POST_ROUTE);
+
+    #[inline]
+    const fn of(hook: Hook) -> HookSet {
+        match hook {
+            Hook::PreRoute => HookSet::PRE_ROUTE,
+            Hook::LocalIn => HookSet::LOCAL_IN,
+            Hook::Forward => HookSet::FORWARD,
+            Hook::LocalOut => HookSet::LOCAL_OUT,
+            Hook::PostRoute => HookSet::POST_ROUTE,
+        }
+    }
 }
 
 /// What shall happen to a packet at a hook.
@@ -70,6 +107,16 @@ pub trait Handler {
         Verdict::Accept
     }
 
+    /// At which hooks [`packet`](Self::packet) is asked: those for what comes in, unless it says otherwise.
+    ///
+    /// `LOCAL_OUT` and `POST_ROUTE` cost a copy of each packet that we send ourselves, by way of the
+    /// interface's pool of waiting packets: a packet larger than its cells is dropped. They need the feature
+    /// `iface-queue`. The answer must not change during a poll.
+    #[cfg(feature = "iface-hooks")]
+    fn hooks(&self) -> HookSet {
+        HookSet::PRE_ROUTE | HookSet::LOCAL_IN | HookSet::FORWARD
+    }
+
     /// A frame was dropped.
     #[cfg(feature = "iface-hooks")]
     fn dropped(&mut self, _reason: DropReason, _frame: &[u8]) {}
@@ -79,25 +126,36 @@ pub trait Handler {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NoHandler;
 
-impl Handler for NoHandler {}
+impl Handler for NoHandler {
+    #[cfg(feature = "iface-hooks")]
+    fn hooks(&self) -> HookSet {
+        HookSet::empty()
+    }
+}
 
-/// The handler as the engine calls it.
+/// The handler as the engine calls it, and where it is asked.
 #[cfg(feature = "iface-hooks")]
-pub(crate) struct Hooks<'h>(&'h mut dyn Handler);
+pub(crate) struct Hooks<'h> {
+    handler: &'h mut dyn Handler,
+    wanted: HookSet,
+}
 
 #[cfg(feature = "iface-hooks")]
 impl<'h> Hooks<'h> {
+    #[inline]
     pub(crate) fn new(handler: &'h mut dyn Handler) -> Hooks<'h> {
-        Hooks(handler)
+        let wanted = handler.hooks();
+        Hooks { handler, wanted }
     }
 
     /// The same handler, for a shorter time.
+    #[inline]
     pub(crate) fn again(&mut self) -> Hooks<'_> {
-        Hooks(&mut *self.0)
+        Hooks { handler: &mut *self.handler, wanted: self.wanted }
     }
 
     pub(crate) fn payload(&mut self, socket: SocketHandle, data: &[u8]) -> usize {
-        self.0.payload(socket, data)
+        self.handler.payload(socket, data)
     }
 
     #[cfg(feature = "socket-tcp")]
@@ -107,15 +165,25 @@ impl<'h> Hooks<'h> {
         remote: IpEndpoint,
         local: IpEndpoint,
     ) -> SynVerdict {
-        self.0.syn(listener, remote, local)
+        self.handler.syn(listener, remote, local)
     }
 
+    #[inline]
     pub(crate) fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
-        self.0.packet(hook, packet)
+        if self.wanted.contains(HookSet::of(hook)) {
+            self.handler.packet(hook, packet)
+        } else {
+            Verdict::Accept
+        }
+    }
+
+    #[inline]
+    pub(crate) fn watches_output(&self) -> bool {
+        crate::config::HAS_QUEUE && self.wanted.intersects(HookSet::OUTPUT)
     }
 
     pub(crate) fn dropped(&mut self, reason: DropReason, frame: &[u8]) {
-        self.0.dropped(reason, frame);
+        self.handler.dropped(reason, frame);
     }
 }
 
@@ -150,6 +218,11 @@ impl<'h> Hooks<'h> {
 
     pub(crate) fn packet(&mut self, _hook: Hook, _packet: &[u8]) -> Verdict {
         Verdict::Accept
+    }
+
+    #[inline]
+    pub(crate) fn watches_output(&self) -> bool {
+        false
     }
 
     pub(crate) fn dropped(&mut self, _reason: DropReason, _frame: &[u8]) {}

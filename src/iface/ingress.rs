@@ -22,6 +22,9 @@ pub(crate) struct Ingress<'i, 'l, 'p, 'a, 's> {
     pub(crate) links: &'i mut Links<'l, 'p, 'a>,
     pub(crate) sockets: &'i mut SocketSet<'s>,
     pub(crate) meta: RxMeta,
+    /// It is a packet of our own.
+    #[cfg(feature = "iface-loopback")]
+    pub(crate) is_looped: bool,
 }
 
 /// A received IP packet, its header checked.
@@ -50,6 +53,14 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let taken = if self.links.iface.is_ethernet() { self.ethernet(frame) } else { self.ip(frame, true) };
         if let Err(reason) = taken {
             self.on_drop(reason, frame);
+        }
+    }
+
+    /// Takes a packet of our own.
+    #[cfg(feature = "iface-loopback")]
+    pub(crate) fn looped(&mut self, packet: &[u8]) {
+        if let Err(reason) = self.ip(packet, true) {
+            self.on_drop(reason, packet);
         }
     }
 
@@ -144,6 +155,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
     fn is_for_us(&mut self, received: &mut Received<'_>) -> Result<bool, DropReason> {
         if self.links.out.hooks.packet(Hook::PreRoute, received.packet) == Verdict::Drop {
             return Err(DropReason::Filtered);
+        }
+        #[cfg(feature = "iface-loopback")]
+        if self.is_looped {
+            return Ok(true);
         }
         let iface = &*self.links.iface;
         let (src, dst) = (&received.src, &received.dst);

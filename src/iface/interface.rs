@@ -327,6 +327,9 @@ impl<'a> Interface<'a> {
 
     /// The way to `dst` by this interface, if there is one.
     pub(crate) fn route<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
+        if config::HAS_LOOPBACK && dst.is_loopback() {
+            return Some(Match::new(128, 0, dst));
+        }
         let mut best = self.routes.lookup(dst, now);
         if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
             // A route that fits says by which link these go, but never by way of a gateway (RFC 919 §7).
@@ -338,16 +341,23 @@ impl<'a> Interface<'a> {
         best
     }
 
-    /// The own address to send to `dst` from: of its scope if there is one, then with the longest
-    /// common prefix (RFC 6724 §5, rules 2 and 8).
+    /// The own address to send to `dst` from: itself if it is ours, else of its scope if there is one, then
+    /// with the longest common prefix (RFC 6724 §5, rules 1, 2 and 8). Rule 5, the interface that it leaves
+    /// by, is kept by asking that one; 3, 4, 6 and 7 ask for what no address has here.
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
+        if config::HAS_LOOPBACK && dst.is_loopback() {
+            return Some(*dst);
+        }
         let mut best = None;
         let mut best_rank = 0;
-        for own in self.own().map(|own| &own.addr).filter(|own| own.is_v4() == dst.is_v4()) {
-            let same_scope = u16::from(own.is_link_local() == dst.is_link_local());
-            let rank = (same_scope << 8 | u16::from(own.common_prefix(dst))) + 1;
+        for own in self.own().filter(|own| own.addr.is_v4() == dst.is_v4()) {
+            let same_scope = u16::from(own.addr.is_link_local() == is_link_scope(dst));
+            // RFC 6724 §2.2: the host part counts only where it is all the same.
+            let common = own.addr.common_prefix(dst);
+            let common = if own.addr == *dst { common } else { common.min(own.prefix_len) };
+            let rank = (same_scope << 8 | u16::from(common)) + 1;
             if rank > best_rank {
-                (best, best_rank) = (Some(own), rank);
+                (best, best_rank) = (Some(&own.addr), rank);
             }
         }
         best.copied()
@@ -367,6 +377,11 @@ impl<'a> Interface<'a> {
     pub(crate) fn is_blocked(&self) -> bool {
         !self.blocked.is_empty() || self.packets.peek(super::output::EGRESS).is_some()
     }
+}
+
+/// Whether an address means something only on its link: a host's or, in IPv6, a group's (RFC 4291 §2.7).
+fn is_link_scope(addr: &Addr) -> bool {
+    addr.is_link_local() || addr.as_v6().is_some_and(|octets| octets[0] == 0xff && octets[1] & 0xf <= 2)
 }
 
 fn is_directed_broadcast(own: &Address, addr: u32) -> bool {

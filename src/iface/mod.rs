@@ -8,6 +8,7 @@
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
 //! | `forward`, `coalesced` | what is for others, from port to port |
 //! | `egress`, `output` | who sends, and the one way out |
+//! | `loopback` | packets to ourselves |
 //! | `links` | the ports a packet may leave by |
 //! | `socket_set` | the sockets, whom a packet is for, who has something to do |
 
@@ -33,6 +34,8 @@ mod interface;
 #[cfg_attr(not(feature = "iface-scale"), path = "bit_lines.rs")]
 mod lines;
 mod links;
+#[cfg_attr(not(feature = "iface-loopback"), path = "no_loopback.rs")]
+mod loopback;
 mod ndisc;
 mod neighbor;
 mod output;
@@ -74,6 +77,7 @@ mod tcp_set;
     feature = "tcp-linger",
     feature = "tcp-traffic-class",
     feature = "iface-forward",
+    feature = "iface-loopback",
     feature = "iface-queue",
     feature = "iface-hooks",
     feature = "iface-ephemeral"
@@ -89,7 +93,7 @@ mod udp_flow;
 
 pub use crate::storage::SocketHandle;
 pub use engine::{Budget, Progress};
-pub use handler::{Handler, Hook, NoHandler, SynVerdict, Verdict};
+pub use handler::{Handler, Hook, HookSet, NoHandler, SynVerdict, Verdict};
 pub use interface::{Address, AddressError, Config, Interface, InterfaceStorage};
 pub use neighbor::Neighbor;
 pub use poll::PollResult;

@@ -86,6 +86,9 @@ pub(crate) enum Resolution {
     Pending(usize),
     /// No entry is free for it.
     Full,
+    /// It is ourselves.
+    #[cfg(feature = "iface-loopback")]
+    Own,
 }
 
 /// What shall be done because time has passed.

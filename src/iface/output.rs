@@ -2,6 +2,7 @@
 //!
 //! Everything that is sent goes through [`Interface::send`]: data, ACKs, resets, ICMP.
 
+use super::handler::{Hook, Hooks, Verdict};
 use super::interface::Interface;
 use super::links::Out;
 use super::neighbor::{EVERYBODY, Hardware, Resolution};
@@ -85,6 +86,9 @@ pub(crate) enum Sent {
 /// Frames that wait for room in the device, among the packets of the pool.
 pub(crate) const EGRESS: u32 = 0;
 
+/// The frame that the handler is asked about.
+const HELD: u32 = u32::MAX - 1;
+
 /// Frames that wait for the neighbour of this cache entry.
 pub(crate) fn tag_of(neighbor: usize) -> u32 {
     neighbor as u32 + 1
@@ -92,6 +96,7 @@ pub(crate) fn tag_of(neighbor: usize) -> u32 {
 
 impl Interface<'_> {
     /// Sends a packet to a neighbour, if the device and the neighbour cache can do so at once.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn send(
         &mut self,
         out: &mut Out<'_>,
@@ -100,14 +105,35 @@ impl Interface<'_> {
         fill: &mut Fill<'_>,
     ) -> Sent {
         if !self.link.up {
-            return self.never(DropReason::LinkDown);
+            return self.send_without_link(out, packet, next_hop, fill);
         }
         let mut hardware = [0; 6];
         match self.hardware_of(next_hop, out.now, &mut hardware) {
+            #[cfg(feature = "iface-loopback")]
+            Resolution::Own => self.loop_back(out, packet, fill),
+            Resolution::Known if out.hooks.watches_output() => {
+                self.send_watched(out, packet, &hardware, fill)
+            }
             Resolution::Known => self.send_frame(out.slot, packet, &hardware, fill),
             Resolution::Pending(index) => Sent::Unresolved(index),
             Resolution::Full => self.never(DropReason::NeighborUnreachable),
         }
+    }
+
+    /// Without a link only we ourselves can be reached.
+    #[inline(never)]
+    fn send_without_link(
+        &mut self,
+        _out: &mut Out<'_>,
+        _packet: &Packet,
+        _next_hop: &Addr,
+        _fill: &mut Fill<'_>,
+    ) -> Sent {
+        #[cfg(feature = "iface-loopback")]
+        if self.is_looped(_next_hop) {
+            return self.loop_back(_out, _packet, _fill);
+        }
+        self.never(DropReason::LinkDown)
     }
 
     /// Sends a packet that nobody repeats: what can't go at once waits in the pool, or is dropped.
@@ -129,15 +155,17 @@ impl Interface<'_> {
                     return self.drop_output(DropReason::DeviceBusy);
                 }
                 let quota = self.egress_quota(class);
-                self.queue(EGRESS, quota, packet, &hardware, class, fill, DropReason::DeviceBusy)
+                let hooks = &mut out.hooks;
+                self.queue(hooks, EGRESS, quota, packet, &hardware, class, fill, DropReason::DeviceBusy)
             }
-            Sent::Unresolved(index) => self.wait_for(index, packet, class, fill),
+            Sent::Unresolved(index) => self.wait_for(out, index, packet, class, fill),
         }
     }
 
     /// Keeps a packet until its neighbour has answered, or drops it.
     pub(crate) fn wait_for(
         &mut self,
+        out: &mut Out<'_>,
         neighbor: usize,
         packet: &Packet,
         class: Class,
@@ -147,7 +175,38 @@ impl Interface<'_> {
             return self.drop_output(DropReason::QueueFull);
         }
         let quota = config::NEIGHBOR_QUEUE_LEN;
-        self.queue(tag_of(neighbor), quota, packet, &[0; 6], class, fill, DropReason::QueueFull)
+        let hooks = &mut out.hooks;
+        self.queue(hooks, tag_of(neighbor), quota, packet, &[0; 6], class, fill, DropReason::QueueFull)
+    }
+
+    /// Sends a packet by way of the pool, where the handler sees it before the device does.
+    #[inline(never)]
+    fn send_watched(
+        &mut self,
+        out: &mut Out<'_>,
+        packet: &Packet,
+        hardware: &Hardware,
+        fill: &mut Fill<'_>,
+    ) -> Sent {
+        if !self.flush_queue(out.slot) {
+            return Sent::NoRoom;
+        }
+        let hooks = &mut out.hooks;
+        if !self.queue(
+            hooks,
+            EGRESS,
+            usize::MAX,
+            packet,
+            hardware,
+            Class::Control,
+            fill,
+            DropReason::QueueFull,
+        ) {
+            return Sent::Never;
+        }
+        // If there is no room for it, it is the only one that waits.
+        self.flush_queue(out.slot);
+        Sent::Yes
     }
 
     #[inline(never)]
@@ -191,6 +250,13 @@ impl Interface<'_> {
                 Sent::Yes
             }
             Resolution::Known => Sent::NoRoom,
+            #[cfg(feature = "iface-loopback")]
+            Resolution::Own => {
+                let quota = self.egress_quota(Class::Data);
+                let tag = super::loopback::LOOPED;
+                let waits = self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok();
+                if waits { Sent::Yes } else { self.never(DropReason::QueueFull) }
+            }
             Resolution::Full => self.never(DropReason::NeighborUnreachable),
             Resolution::Pending(index) => {
                 let (tag, quota) = (tag_of(index), config::NEIGHBOR_QUEUE_LEN);
@@ -201,11 +267,13 @@ impl Interface<'_> {
         }
     }
 
-    /// Builds the whole frame in the pool; while its neighbour is unknown, `hardware` is filler.
+    /// Builds the whole frame in the pool; while its neighbour is unknown, `hardware` is filler. The handler
+    /// is asked, if it wants to be.
     #[inline(never)]
-    #[allow(clippy::too_many_arguments)]
-    fn queue(
+    #[allow(clippy::too_many_arguments, reason = "all of it describes one packet")]
+    pub(crate) fn queue(
         &mut self,
+        hooks: &mut Hooks<'_>,
         tag: u32,
         quota: usize,
         packet: &Packet,
@@ -217,12 +285,14 @@ impl Interface<'_> {
         // A frame in the pool waits without its metadata, so its checksum is complete.
         let offloads = core::mem::take(&mut self.capabilities.tx_checksum);
         let mut packets = core::mem::replace(&mut self.packets, PacketPool::new(&mut [][..], &mut [][..], 0));
-        let sent = self.send_frame(
-            &mut PoolSlot { packets: &mut packets, tag, quota, class },
-            packet,
-            hardware,
-            fill,
-        );
+        let is_watched = hooks.watches_output();
+        let held = if is_watched { HELD } else { tag };
+        let quota = if is_watched { quota.saturating_sub(packets.count(tag)) } else { quota };
+        let slot = &mut PoolSlot { packets: &mut packets, tag: held, quota, class };
+        let mut sent = self.send_frame(slot, packet, hardware, fill);
+        if is_watched && sent == Sent::Yes && !self.is_let_out(hooks, &mut packets, tag) {
+            sent = self.never(DropReason::Filtered);
+        }
         self.packets = packets;
         self.capabilities.tx_checksum = offloads;
         match sent {
@@ -232,9 +302,26 @@ impl Interface<'_> {
         }
     }
 
+    /// Asks the handler about the frame that is held, which then waits under `tag` or is gone.
+    fn is_let_out(&self, hooks: &mut Hooks<'_>, packets: &mut PacketPool<'_>, tag: u32) -> bool {
+        let frame = packets.peek(HELD).unwrap_or_default();
+        let packet = frame.get(self.link_header_len()..).unwrap_or_default();
+        let accepts = |hook| hooks.packet(hook, packet) == Verdict::Accept;
+        if ![Hook::LocalOut, Hook::PostRoute].into_iter().all(accepts) {
+            packets.drop_front(HELD);
+            return false;
+        }
+        packets.retag(HELD, tag, &mut |_| {});
+        true
+    }
+
     /// Fills in the neighbour's hardware address; on a link without any, any octets will do.
     pub(crate) fn hardware_of(&mut self, next_hop: &Addr, now: Ticks, hardware: &mut Hardware) -> Resolution {
         if !self.is_ethernet() {
+            #[cfg(feature = "iface-loopback")]
+            if self.is_looped(next_hop) {
+                return Resolution::Own;
+            }
             return Resolution::Known;
         }
         // First where most packets go. The cache holds no groups and no broadcast addresses.
@@ -248,6 +335,10 @@ impl Interface<'_> {
         if config::HAS_IPV4 && self.is_broadcast(next_hop) {
             *hardware = EVERYBODY;
             return Resolution::Known;
+        }
+        #[cfg(feature = "iface-loopback")]
+        if self.is_looped(next_hop) {
+            return Resolution::Own;
         }
         self.neighbors.start(next_hop, now)
     }

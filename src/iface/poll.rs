@@ -4,6 +4,7 @@ use super::engine::{self, Budget, Progress};
 use super::handler::{Handler, Hooks, NoHandler};
 use super::interface::Interface;
 use super::links::{DeviceSlot, Links, NoSlot, Others};
+use super::loopback;
 use super::socket_set::SocketSet;
 use crate::phy::{Device, DynTransmit, RxMeta, RxToken, TxToken};
 #[cfg(feature = "tcp-connect")]
@@ -145,7 +146,21 @@ impl Interface<'_> {
         handler: &mut dyn Handler,
         budget: Budget,
     ) -> Progress {
-        engine::send(&mut self.links(now, &mut DeviceSlot { device, now }, handler), sockets, budget)
+        let mut progress = Progress::default();
+        loop {
+            let slot = &mut DeviceSlot { device: &mut *device, now };
+            progress += engine::send(&mut self.links(now, slot, handler), sockets, budget);
+            if !self.has_looped() {
+                return progress;
+            }
+            // What we send to ourselves may have an answer.
+            let slot = &mut DeviceSlot { device: &mut *device, now };
+            loopback::take(&mut self.links(now, slot, handler), sockets, &mut progress);
+            if progress.has_used(budget) {
+                progress.more = true;
+                return progress;
+            }
+        }
     }
 
     /// When to poll next: never later than anything has to happen, `None` for not before a frame comes.

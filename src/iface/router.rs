@@ -6,6 +6,7 @@ use super::engine::{self, Budget, Progress};
 use super::handler::{Handler, Hooks, NoHandler};
 use super::interface::Interface;
 use super::links::{DeviceSlot, Links, Others};
+use super::loopback;
 use super::socket_set::SocketSet;
 use crate::phy::DynDevice;
 #[cfg(feature = "tcp-connect")]
@@ -89,8 +90,34 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
             progress += self.receive(now, index, sockets, handler, budget);
         }
         self.turn = (self.turn + 1) % count.max(1);
-        self.with_links(now, handler, &mut |links| progress += engine::send(links, sockets, budget));
-        progress
+        loop {
+            self.with_links(now, handler, &mut |links| progress += engine::send(links, sockets, budget));
+            if !self.take_looped(now, sockets, handler, &mut progress) {
+                return progress;
+            }
+            if progress.has_used(budget) {
+                progress.more = true;
+                return progress;
+            }
+        }
+    }
+
+    /// Takes in what we sent to ourselves, at each port, and says whether there was anything.
+    fn take_looped(
+        &mut self,
+        now: Instant,
+        sockets: &mut SocketSet<'_>,
+        handler: &mut dyn Handler,
+        progress: &mut Progress,
+    ) -> bool {
+        let mut any = false;
+        for index in 0..self.ports.len() {
+            if self.ports.get(index).is_some_and(|port| port.iface.has_looped()) {
+                self.with_current(now, index, handler, &mut |links| loopback::take(links, sockets, progress));
+                any = true;
+            }
+        }
+        any
     }
 
     fn receive(
@@ -154,9 +181,20 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         handler: &mut dyn Handler,
         f: &mut dyn FnMut(&mut Links<'_, 'p, 'a>),
     ) {
-        let Some((first, after)) = self.ports.split_first_mut() else { return };
-        let mut slot = DeviceSlot { device: &mut *first.device, now };
-        let others = Others { before: &mut [], after };
-        f(&mut Links::new(now, first.iface, &mut slot, Hooks::new(handler), others));
+        self.with_current(now, 0, handler, f);
+    }
+
+    /// Calls `f` with all ports, this one as the current one.
+    fn with_current(
+        &mut self,
+        now: Instant,
+        index: usize,
+        handler: &mut dyn Handler,
+        f: &mut dyn FnMut(&mut Links<'_, 'p, 'a>),
+    ) {
+        let Some((before, rest)) = self.ports.split_at_mut_checked(index) else { return };
+        let Some((port, after)) = rest.split_first_mut() else { return };
+        let mut slot = DeviceSlot { device: &mut *port.device, now };
+        f(&mut Links::new(now, port.iface, &mut slot, Hooks::new(handler), Others { before, after }));
     }
 }

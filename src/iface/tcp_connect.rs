@@ -78,6 +78,10 @@ impl<'a> SocketSet<'a> {
         // RFC 9293 §3.9.1.1 (MUST-43, MUST-44, MUST-45): what was asked for, else what the way there says; kept
         // for the life of the connection.
         let local = wish.local.or_else(source).ok_or(Error::Unreachable)?;
+        // RFC 1122 §3.2.1.3 (g): a loopback address is never the source of what leaves the host.
+        if local.is_loopback() && !wish.remote.is_loopback() {
+            return Err(Error::Unreachable);
+        }
         let (remote, remote_port) = (wish.remote, wish.remote_port);
         let tuple = |port| Tuple { local, remote, local_port: port, remote_port, zone };
         let is_free =

@@ -199,7 +199,8 @@ impl Way {
         let src = links.with_port(route.port, |iface, _| {
             // An answer to what came to a group or to all comes from one address.
             let own = peer.local.filter(|own| own.is_unicast() && !iface.is_broadcast(own));
-            let src = own.or_else(|| iface.source_for(&peer.remote));
+            let src =
+                own.or_else(|| iface.source_for(&peer.remote)).filter(|src| can_reach(src, &peer.remote));
             if src.is_none() {
                 iface.drop_output(DropReason::NoSource);
             }
@@ -219,10 +220,16 @@ impl Way {
     ) -> Sent {
         let sent = iface.send(out, packet, &self.route.next_hop, fill);
         if let Sent::Unresolved(neighbor) = sent {
-            iface.wait_for(neighbor, packet, Class::Data, fill);
+            iface.wait_for(out, neighbor, packet, Class::Data, fill);
         }
         sent
     }
+}
+
+/// RFC 1122 §3.2.1.3 (g): a loopback address is never the source of what leaves the host.
+#[inline]
+fn can_reach(src: &Addr, dst: &Addr) -> bool {
+    !config::HAS_LOOPBACK || dst.is_loopback() || !src.is_loopback()
 }
 
 /// Sends what a socket has queued, up to `quota` datagrams.

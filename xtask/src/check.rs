@@ -34,12 +34,12 @@ const FEATURES: &[(&str, &str)] = &[
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
-         udp-metadata,socket-icmp,socket-raw,iface-forward,iface-queue,iface-hooks,iface-scale,\
+         udp-metadata,socket-icmp,socket-raw,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
          iface-ephemeral,\
          stats-mib,phy-loopback,phy-tracer",
     ),
     ("bare IPv4 router, no queue", "medium-ip,proto-ipv4,iface-forward"),
-    ("IPv6 router", "medium-ethernet,proto-ipv6,iface-forward,iface-queue,stats-mib"),
+    ("IPv6 router", "medium-ethernet,proto-ipv6,iface-forward,iface-loopback,iface-queue,stats-mib"),
     (
         "router, no alloc",
         "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,phy-queue",
@@ -106,7 +106,7 @@ pub(crate) fn steps() -> Vec<Step> {
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
          proto-ipv6,udp-metadata,socket-icmp,socket-raw,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
-         iface-forward,\
+         iface-forward,iface-loopback,\
          iface-queue,iface-hooks,iface-ephemeral,stats-mib",
     ));
     steps.push(Step::cargo(

@@ -8,9 +8,11 @@ mod decisions;
 mod drained;
 mod forward;
 mod fuzzed;
+mod hooks;
 mod host;
 mod icmp;
 mod icmp_socket;
+mod loopback;
 mod neighbors;
 mod net;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim"))]

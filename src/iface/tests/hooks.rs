@@ -1,0 +1,139 @@
+//! The handler is asked at each of its five places.
+
+use super::net::*;
+use crate::iface::{Budget, Handler, Hook, HookSet, NoHandler, Verdict};
+use crate::socket::udp;
+use crate::stats::DropReason;
+use crate::wire::IpAddress;
+
+/// Notes where it was asked and about what, and drops at one place.
+struct Judge {
+    seen: Vec<(Hook, Vec<u8>)>,
+    drops_at: Option<Hook>,
+    hooks: HookSet,
+}
+
+impl Judge {
+    fn new(drops_at: Option<Hook>) -> Judge {
+        Judge { seen: Vec::new(), drops_at, hooks: HookSet::all() }
+    }
+
+    fn places(&self) -> Vec<Hook> {
+        self.seen.iter().map(|(hook, _)| *hook).collect()
+    }
+}
+
+impl Handler for Judge {
+    fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
+        self.seen.push((hook, packet.to_vec()));
+        if self.drops_at == Some(hook) { Verdict::Drop } else { Verdict::Accept }
+    }
+
+    fn hooks(&self) -> HookSet {
+        self.hooks
+    }
+}
+
+fn poll(net: &mut Net, judge: &mut Judge) -> Vec<Vec<u8>> {
+    let Net { now, iface, wire, sockets } = net;
+    iface.poll_with(*now, wire, sockets, judge, Budget::default());
+    net.sent()
+}
+
+fn echo() -> Vec<u8> {
+    icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1])
+}
+
+#[test]
+fn a_packet_and_its_answer_pass_four_places_in_their_order() {
+    let mut net = Net::ip();
+    let mut judge = Judge::new(None);
+    net.wire.to_stack.push_back(echo());
+    let sent = poll(&mut net, &mut judge);
+    assert_eq!(judge.places(), [Hook::PreRoute, Hook::LocalIn, Hook::LocalOut, Hook::PostRoute]);
+    assert_eq!(judge.seen[0].1, echo());
+    assert_eq!((&judge.seen[2].1, &judge.seen[3].1), (&sent[0], &sent[0]), "what was shown is what left");
+    assert_checksums(&sent[0]);
+}
+
+#[test]
+fn what_is_dropped_at_any_place_goes_no_further() {
+    for hook in [Hook::PreRoute, Hook::LocalIn, Hook::LocalOut, Hook::PostRoute] {
+        let mut net = Net::ip();
+        let mut judge = Judge::new(Some(hook));
+        net.wire.to_stack.push_back(echo());
+        assert!(poll(&mut net, &mut judge).is_empty(), "{hook:?}");
+        assert_eq!(judge.seen.last().map(|seen| seen.0), Some(hook));
+        assert_eq!(net.iface.stats().drops(DropReason::Filtered), 1);
+        assert_eq!(net.iface.packets.free_count(), crate::config::DEFAULT_WAITING_PACKETS);
+    }
+}
+
+#[test]
+fn nobody_is_asked_where_he_does_not_want_to_be() {
+    struct Other;
+    impl Handler for Other {}
+    assert_eq!(Other.hooks(), HookSet::PRE_ROUTE | HookSet::LOCAL_IN | HookSet::FORWARD);
+    assert_eq!(NoHandler.hooks(), HookSet::empty());
+    let mut net = Net::ip();
+    let mut judge = Judge { hooks: HookSet::LOCAL_IN | HookSet::POST_ROUTE, ..Judge::new(None) };
+    net.wire.to_stack.push_back(echo());
+    assert_eq!(poll(&mut net, &mut judge).len(), 1);
+    assert_eq!(judge.places(), [Hook::LocalIn, Hook::PostRoute]);
+}
+
+#[test]
+fn a_watched_packet_waits_for_its_neighbor_and_leaves_in_order() {
+    let mut net = Net::ethernet();
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+    let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
+    net.sockets.bind(handle, 9_000).unwrap();
+    for data in [b"1", b"2", b"3", b"4"] {
+        let peer = (IpAddress::v4(10, 0, 0, 2), 7);
+        net.sockets.get_mut::<udp::Socket>(handle).send_slice(data, peer).unwrap();
+    }
+    let mut judge = Judge::new(None);
+    poll(&mut net, &mut judge);
+    assert_eq!(
+        judge.places(),
+        [Hook::LocalOut, Hook::PostRoute].repeat(3),
+        "the fourth is more than may wait"
+    );
+    assert_eq!(net.iface.stats().drops(DropReason::QueueFull), 1);
+    net.wire.to_stack.push_back(arp(2, PEER_MAC, PEER_IP, OUR_MAC, OUR_IP));
+    let sent = poll(&mut net, &mut judge);
+    let data: Vec<_> = sent.iter().map(|frame| frame[42]).collect();
+    assert_eq!(data, *b"123");
+    assert_eq!(judge.seen.len(), 6, "each is asked about once");
+}
+
+#[test]
+fn a_watched_socket_waits_while_the_device_has_no_room() {
+    let mut net = Net::ip();
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+    let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
+    net.sockets.bind(handle, 9_000).unwrap();
+    net.wire.room = 0;
+    for _ in 0..5 {
+        let peer = (IpAddress::v4(10, 0, 0, 2), 7);
+        net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", peer).unwrap();
+    }
+    let mut judge = Judge::new(None);
+    assert!(poll(&mut net, &mut judge).is_empty());
+    assert_eq!(judge.seen.len(), 2, "one waits for the device, the others in their socket");
+    net.wire.room = 9;
+    assert_eq!(poll(&mut net, &mut judge).len(), 5);
+}
+
+#[test]
+fn a_packet_to_ourselves_passes_the_way_out_and_the_way_in() {
+    let mut net = Net::ip();
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+    let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
+    net.sockets.bind(handle, 7).unwrap();
+    net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", (IpAddress::v4(127, 0, 0, 1), 7)).unwrap();
+    let mut judge = Judge::new(None);
+    poll(&mut net, &mut judge);
+    assert_eq!(judge.places(), [Hook::LocalOut, Hook::PostRoute, Hook::PreRoute, Hook::LocalIn]);
+    assert!(net.sockets.get::<udp::Socket>(handle).can_recv());
+}
