@@ -13,7 +13,8 @@ use super::interface::Interface;
 use super::links::{Links, Out};
 use super::neighbor::Resolution;
 use super::output::{EGRESS, tag_of, write_ethernet};
-use super::{icmpv4, icmpv6};
+use super::rate::RateLimit;
+use super::{icmpv4, icmpv6, redirect};
 use crate::config;
 use crate::phy::{RxMeta, TxMeta};
 use crate::stats::DropReason;
@@ -21,12 +22,21 @@ use crate::storage::{Class, PacketPool};
 use crate::wire::{Addr, IpProtocol, checksum, ipv4, ipv6, ipv6ext};
 
 /// What an interface is told about forwarding.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Forwarding {
     /// Packets come in and leave here that are for others.
     pub(crate) on: bool,
     /// They must come in where an answer would leave.
     strict_source: bool,
+    pub(crate) redirects_limit: RateLimit,
+}
+
+impl Forwarding {
+    /// Off.
+    pub(crate) const fn new() -> Forwarding {
+        let redirects_limit = RateLimit::new(config::ICMP_ERROR_BURST);
+        Forwarding { on: false, strict_source: false, redirects_limit }
+    }
 }
 
 /// Why a packet does not go on, as its sender is told.
@@ -144,6 +154,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         // RFC 1812 §5.3.1: the last hop is one that only the destination may use up.
         if received.hop_limit <= 1 {
             return refuse(links, received, Obstacle::HopLimit);
+        }
+        if route.port == links.port() {
+            redirect::advise(links, received, &route.next_hop);
         }
         let passed = links.with_port(route.port, |iface, out| {
             iface.pass_on(out, meta, received.packet, received.dst.is_v4(), &route.next_hop)

@@ -11,6 +11,8 @@ const ECHO_REPLY: u8 = 0;
 pub(crate) const DESTINATION_UNREACHABLE: u8 = 3;
 const ECHO_REQUEST: u8 = 8;
 #[cfg(feature = "iface-forward")]
+pub(crate) const REDIRECT: u8 = 5;
+#[cfg(feature = "iface-forward")]
 pub(crate) const TIME_EXCEEDED: u8 = 11;
 
 /// Nobody here speaks the protocol.

@@ -160,7 +160,7 @@ impl<'a> Interface<'a> {
             link: LinkState::UP,
             any_ip: false,
             #[cfg(feature = "iface-forward")]
-            forwarding: super::forward::Forwarding::default(),
+            forwarding: super::forward::Forwarding::new(),
             addresses: storage.addresses,
             routes: Routes::new(storage.routes),
             neighbors: NeighborCache::new(storage.neighbors),
@@ -221,7 +221,7 @@ impl<'a> Interface<'a> {
 
     /// The own addresses, which stand before all free places.
     #[inline]
-    fn own(&self) -> impl Iterator<Item = &Address> {
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Address> {
         self.addresses.iter().map_while(Option::as_ref)
     }
 

@@ -6,7 +6,7 @@
 //! | `poll`, `router` | driving one interface, or several as one stack |
 //! | `engine` | the steps of a poll |
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
-//! | `forward`, `coalesced` | what is for others, from port to port |
+//! | `forward`, `coalesced`, `redirect` | what is for others, from port to port |
 //! | `egress`, `output` | who sends, and the one way out |
 //! | `loopback` | packets to ourselves |
 //! | `links` | the ports a packet may leave by |
@@ -44,6 +44,8 @@ mod ports;
 mod rate;
 #[cfg_attr(not(feature = "socket-raw"), path = "no_raw_socket.rs")]
 mod raw_socket;
+#[cfg(feature = "iface-forward")]
+mod redirect;
 mod route;
 #[cfg(feature = "iface-router")]
 mod router;

@@ -1,7 +1,7 @@
 //! Neighbor Discovery (RFC 4861): solicitations for our addresses are answered, advertisements are
 //! learned from.
 //!
-//! Not here yet: routers and their advertisements, redirects, duplicate address detection.
+//! Not here yet: routers and their advertisements, redirects that are received, duplicate address detection.
 
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
@@ -9,8 +9,18 @@ use super::links::Out;
 use super::neighbor::Hardware;
 use crate::stats::DropReason;
 
+#[cfg(all(feature = "iface-forward", feature = "proto-ipv6", feature = "medium-ethernet"))]
+pub(crate) use on_ethernet::redirect;
 #[cfg(all(feature = "proto-ipv6", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::{process, solicit};
+
+#[cfg(all(feature = "iface-forward", not(all(feature = "proto-ipv6", feature = "medium-ethernet"))))]
+pub(crate) fn redirect(
+    _links: &mut super::links::Links<'_, '_, '_>,
+    _received: &Received<'_>,
+    _next_hop: &crate::wire::Addr,
+) {
+}
 
 #[cfg(not(all(feature = "proto-ipv6", feature = "medium-ethernet")))]
 pub(crate) fn process(_ingress: &mut Ingress<'_, '_, '_, '_, '_>, _received: &Received<'_>) -> Taken {
@@ -32,12 +42,19 @@ mod on_ethernet {
     use super::*;
     use crate::iface::arp::learn;
     use crate::iface::icmp::{self, Message};
+    #[cfg(feature = "iface-forward")]
+    use crate::iface::links::Links;
     use crate::iface::neighbor::{EVERYBODY, Evidence};
     use crate::iface::output::{Packet, TrafficClass};
     use crate::storage::Class;
     use crate::wire::ndisc::{self, NeighborFlags};
     use crate::wire::{Addr, IpProtocol};
+    #[cfg(feature = "iface-forward")]
+    use crate::wire::{checksum, ipv6, ipv6::MIN_MTU};
 
+    /// Octets of a redirect before the packet that it quotes, which is padded to a multiple of 8.
+    #[cfg(feature = "iface-forward")]
+    const REDIRECT_HEADERS_LEN: usize = 40 + 8 + 8;
     const NEIGHBOR_SOLICITATION: u8 = 135;
     const NEIGHBOR_ADVERTISEMENT: u8 = 136;
     /// Neighbour Discovery never crosses a router (RFC 4861 §3.1).
@@ -84,6 +101,8 @@ mod on_ethernet {
         let dst = if is_probe { ALL_NODES } else { asker };
         let mut flags = NeighborFlags::OVERRIDE;
         flags.set(NeighborFlags::SOLICITED, !is_probe);
+        #[cfg(feature = "iface-forward")]
+        flags.set(NeighborFlags::ROUTER, ingress.links.iface.forwarding());
         let message = Message { kind: NEIGHBOR_ADVERTISEMENT, code: 0, word: u32::from(flags.bits()) << 24 };
         let links = &mut *ingress.links;
         let body = body_of(target, Some((2, links.iface.hardware)));
@@ -144,6 +163,36 @@ mod on_ethernet {
             rest.copy_from_slice(&[kind, 1, a, b, c, d, e, f]);
         }
         body
+    }
+
+    /// Tells the sender of a packet that `next_hop`, on its link, is the better first hop (RFC 4861 §8.2).
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn redirect(links: &mut Links<'_, '_, '_>, received: &Received<'_>, next_hop: &Addr) {
+        let (Some(target), Some(dest)) = (next_hop.as_v6(), received.dst.as_v6()) else { return };
+        // RFC 4861 §4.5: a router is named by its link-local address, and so are we.
+        let is_named = next_hop == &received.dst || next_hop.is_link_local();
+        let src = links.iface.own().map(|own| own.addr).find(|own| !own.is_v4() && own.is_link_local());
+        let Some(src) = src.filter(|_| is_named) else { return };
+        let lladdr = links.iface.neighbors.known(next_hop);
+        let room = MIN_MTU - ipv6::HEADER_LEN - REDIRECT_HEADERS_LEN;
+        let redirected = received.packet.get(..room).unwrap_or(received.packet);
+        let message =
+            ndisc::Message::Redirect { target, dest, lladdr: lladdr.as_ref(), redirected: Some(redirected) };
+        let packet = Packet {
+            src,
+            dst: received.src,
+            protocol: IpProtocol::ICMPV6,
+            hop_limit: HOP_LIMIT,
+            traffic_class: TrafficClass::default(),
+            len: message.buffer_len(),
+            segment_len: 0,
+        };
+        let Links { iface, out, .. } = links;
+        iface.stats.on_icmp_sent();
+        iface.send_or_queue(out, &packet, &received.src, Class::Data, &mut |place, _sum| {
+            message.emit(place);
+            checksum::sum(place)
+        });
     }
 
     fn send(

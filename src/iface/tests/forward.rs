@@ -563,3 +563,52 @@ fn a_packet_may_leave_by_the_port_that_it_came_by() {
     let packet = udp4(([203, 0, 113, 5], 1), ([198, 51, 100, 9], 7), b"x");
     assert_eq!(net.exchange(&packet)[0], [with_hop_limit(packet, 63)]);
 }
+
+/// Covers: RFC 1812 §5.2.7.2, RFC 4861 §8.2
+#[test]
+fn a_neighbor_with_a_better_first_hop_on_its_link_is_told_of_it() {
+    let mut net = Routed::new();
+    let far = |last| [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
+    for (network, prefix_len, gateway) in
+        [("198.51.100.0", 24, "10.0.0.9"), ("2001:db8::", 64, "fe80::9"), ("2001:db9::", 64, "fd00::9")]
+    {
+        let route = Route::new(cidr(network, prefix_len), Some(gateway.parse().unwrap())).unwrap();
+        net.ifaces[0].routes_mut().add(route).unwrap();
+    }
+    let packet = udp4((PEER_IP, 1), ([198, 51, 100, 9], 7), b"x");
+    let sent = net.exchange(&packet).concat();
+    let redirect = sent.iter().find(|packet| packet[0] >> 4 == 4).expect("a redirect");
+    assert_checksums(redirect);
+    assert_eq!((&redirect[12..16], &redirect[16..20]), (&OUR_IP[..], &PEER_IP[..]));
+    assert_eq!((&redirect[20..22], &redirect[24..28]), (&[5, 1][..], &[10, 0, 0, 9][..]));
+    assert_eq!(redirect[28..], packet);
+
+    let is_redirect = |packet: &&Vec<u8>| packet[0] >> 4 == 6 && packet[6] == 58 && packet[40] == 137;
+    let link_local = |last| [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
+    for (dst, target) in [(far(7), link_local(9)), (ula(8), ula(8))] {
+        let packet = udp6(ula(2), dst, b"x");
+        let sent = net.exchange(&packet).concat();
+        let redirect = sent.iter().find(is_redirect).expect("a redirect");
+        assert_checksums(redirect);
+        assert_eq!((&redirect[8..24], &redirect[24..40]), (&link_local(1)[..], &ula(2)[..]));
+        assert_eq!((redirect[7], &redirect[48..64], &redirect[64..80]), (255, &target[..], &dst[..]));
+    }
+    let mut unnamed = far(7);
+    unnamed[3] = 0xb9;
+    let sent = net.exchange(&udp6(ula(2), unnamed, b"x")).concat();
+    assert!(!sent.iter().any(|packet| is_redirect(&packet)), "the gateway's link-local address is not known");
+}
+
+#[test]
+fn redirects_are_limited_in_rate_and_only_for_neighbors() {
+    let mut net = Routed::new();
+    let route = Route::new(cidr("198.51.100.0", 24), Some("10.0.0.2".parse().unwrap())).unwrap();
+    net.ifaces[0].routes_mut().add(route).unwrap();
+    let from = |src| udp4((src, 1), ([198, 51, 100, 9], 7), b"x");
+    assert_eq!(net.exchange(&from([203, 0, 113, 5])).concat().len(), 1, "a stranger's packet just goes on");
+    assert_eq!(net.exchange(&from(PEER_IP)).concat().len(), 1, "it is the next hop itself");
+    net.receive(0, arp(1, [2, 0, 0, 0, 0, 5], [10, 0, 0, 5], [0; 6], OUR_IP));
+    net.sent();
+    let redirects = (0..200).map(|_| net.exchange(&from([10, 0, 0, 5])).concat().len() - 1).sum::<usize>();
+    assert_eq!(redirects, usize::from(crate::config::ICMP_ERROR_BURST));
+}

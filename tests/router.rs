@@ -1,0 +1,269 @@
+//! The example `router` between two kernels, each a host in a network namespace of its own.
+//!
+//! The router's namespace has the TAPs, and for each a bridge that joins it to a host by a veth pair. Every frame
+//! that the router sends is dissected by tshark in the end.
+#![cfg(all(target_os = "linux", feature = "phy-tuntap"))]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::skip;
+use goldcrest::phy::unshare_network;
+
+/// Stopped when the test is over, however it ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a program and gives what it printed; it must succeed unless `may_fail`.
+fn run_as(words: &[&str], may_fail: bool) -> String {
+    let output =
+        Command::new(words[0]).args(&words[1..]).output().unwrap_or_else(|e| panic!("{words:?}: {e}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(may_fail || output.status.success(), "{words:?}: {}\n{text}\n{errors}", output.status);
+    text
+}
+
+fn run(line: &str) -> String {
+    run_as(&line.split_whitespace().collect::<Vec<_>>(), false)
+}
+
+/// A host: a process that only holds a namespace.
+struct Host(Running);
+
+impl Host {
+    fn new() -> Host {
+        let mut child = Command::new("unshare");
+        child.args(["-n", "sh", "-c", "echo there; exec sleep 600"]).stdout(Stdio::piped());
+        let mut child = child.spawn().expect("unshare runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).unwrap();
+        assert_eq!(line, "there\n", "the namespace is there");
+        Host(Running(child))
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.0.id()
+    }
+
+    fn words<'w>(&self, line: &'w str, pid: &'w str) -> Vec<&'w str> {
+        ["nsenter", "-t", pid, "-n", "--"].into_iter().chain(line.split_whitespace()).collect()
+    }
+
+    /// Runs a program there.
+    fn run(&self, line: &str) -> String {
+        run_as(&self.words(line, &self.pid().to_string()), false)
+    }
+
+    /// The same for one that may fail.
+    fn attempt(&self, line: &str) -> String {
+        run_as(&self.words(line, &self.pid().to_string()), true)
+    }
+
+    fn start(&self, line: &str) -> Running {
+        let pid = self.pid().to_string();
+        let words = self.words(line, &pid);
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().expect("it runs"))
+    }
+}
+
+/// The router and its two hosts: 10.0.1.2 and fd00:1::2, 10.0.2.2 and fd00:2::2.
+struct Bench {
+    hosts: [Host; 2],
+    router: Running,
+    folder: PathBuf,
+}
+
+impl Bench {
+    /// With this MTU on the second link; `None` if something is missing here.
+    fn new(name: &str, mtu: u32) -> Option<Bench> {
+        for program in ["ip", "ping", "nsenter", "unshare", "tshark", "traceroute", "mtr", "iperf3", "nmap"] {
+            if !is_installed(program) {
+                skip(&format!("not installed: {program}"));
+                return None;
+            }
+        }
+        let program = common::example("router");
+        if let Err(error) = unshare_network() {
+            skip(&error.to_string());
+            return None;
+        }
+        if std::fs::metadata("/dev/net/tun").is_err() {
+            skip("no /dev/net/tun");
+            return None;
+        }
+        let folder = std::env::temp_dir().join(format!("goldcrest-router-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut router = Command::new(program);
+        router.args(["--port", "tap1=10.0.1.1/24,fd00:1::1/64", "--port", "tap2=10.0.2.1/24,fd00:2::1/64"]);
+        router.args(["--mtu", &format!("tap2={mtu}"), "--capture"]).arg(&folder).stdout(Stdio::piped());
+        let mut router = Running(router.spawn().expect("the example runs"));
+        let mut lines = BufReader::new(router.0.stdout.take().expect("it is piped"));
+        for _ in 0..2 {
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            assert!(line.starts_with("tap"), "{line}");
+        }
+        router.0.stdout = Some(lines.into_inner());
+        let hosts = [Host::new(), Host::new()];
+        for (number, mtu) in [(1, 1_500), (2, mtu)] {
+            connect(&hosts[number - 1], number, mtu);
+        }
+        let bench = Bench { hosts, router, folder };
+        bench.await_path();
+        Some(bench)
+    }
+
+    /// The kernel takes a moment until a bridge forwards.
+    fn await_path(&self) {
+        let end = Instant::now() + Duration::from_secs(10);
+        for to in ["10.0.2.2", "fd00:2::2"] {
+            while !self.hosts[0].attempt(&format!("ping -c 1 -W 1 {to}")).contains(" 0% packet loss") {
+                assert!(Instant::now() < end, "no way to {to}");
+            }
+        }
+    }
+
+    /// Stops the router, gives what it printed, and dissects all that it sent.
+    fn finish(mut self) -> String {
+        run(&format!("kill -TERM {}", self.router.0.id()));
+        let mut report = String::new();
+        let output = self.router.0.stdout.take().expect("it is piped");
+        BufReader::new(output).lines().map_while(Result::ok).for_each(|line| report += &(line + "\n"));
+        assert!(self.router.0.wait().unwrap().success());
+        for name in ["tap1", "tap2"] {
+            dissect(&self.folder.join(format!("{name}.pcap")));
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+        report
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+    found.is_ok_and(|output| output.status.success())
+}
+
+/// Joins a host to the router's TAP of this number.
+fn connect(host: &Host, number: usize, mtu: u32) {
+    let (n, pid) = (number, host.pid());
+    for line in [
+        format!("ip link add br{n} type bridge"),
+        format!("ip link add v{n} type veth peer name eth0 netns {pid}"),
+        format!("ip link set v{n} mtu {mtu} master br{n} up"),
+        format!("ip link set tap{n} master br{n}"),
+        format!("ip link set br{n} mtu {mtu} up"),
+    ] {
+        run(&line);
+    }
+    for device in ["br", "v", "tap"] {
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{device}{n}/disable_ipv6"), "1").unwrap();
+    }
+    for line in [
+        "ip link set lo up".into(),
+        format!("ip link set eth0 mtu {mtu} up"),
+        format!("ip address add 10.0.{n}.2/24 dev eth0"),
+        format!("ip address add fd00:{n}::2/64 dev eth0 nodad"),
+        format!("ip route add default via 10.0.{n}.1"),
+        format!("ip -6 route add default via fd00:{n}::1"),
+    ] {
+        host.run(&line);
+    }
+}
+
+/// Every frame is well-formed, and every checksum right; the quote in an ICMP error is somebody else's.
+fn dissect(file: &Path) {
+    let file = file.to_string_lossy();
+    let checks = ["ip.check_checksum", "tcp.check_checksum", "udp.check_checksum"];
+    let mut words = vec!["tshark", "-n", "-r", &file, "-Y"];
+    words.push(
+        "_ws.malformed || ((ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0) && \
+         !icmp && !icmpv6) || icmp.checksum.status == 0 || icmpv6.checksum.status == 0",
+    );
+    let options: Vec<String> = checks.iter().map(|check| format!("{check}:TRUE")).collect();
+    options.iter().for_each(|option| words.extend(["-o", option]));
+    assert_eq!(run_as(&words, false), "", "{file}");
+    let count =
+        run_as(&["tshark", "-n", "-r", &file, "-T", "fields", "-e", "frame.len"], false).lines().count();
+    assert!(count > 10, "only {count} frames in {file}");
+}
+
+#[test]
+fn ping_traceroute_and_mtr_see_one_router_between_the_hosts() {
+    let Some(bench) = Bench::new("trace", 1_500) else { return };
+    let host = &bench.hosts[0];
+    for (to, hop) in [("10.0.2.2", "10.0.1.1"), ("fd00:2::2", "fd00:1::1")] {
+        let text = host.run(&format!("ping -c 20 -i 0.01 -s 1400 {to}"));
+        assert!(text.contains(" 0% packet loss"), "{text}");
+        let text = host.run(&format!("ping -f -c 2000 {to}"));
+        assert!(text.contains(" 0% packet loss"), "{text}");
+        let text = host.run(&format!("ping -c 1 {hop}"));
+        assert!(text.contains(" 0% packet loss"), "{text}");
+        let family = if to.contains(':') { "-6" } else { "-4" };
+        let text = host.run(&format!("traceroute {family} -n -q 1 -w 2 {to}"));
+        let hops: Vec<_> = text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
+        assert_eq!(hops, [hop, to], "{text}");
+        let text = host.run(&format!("mtr {family} -n -r -c 3 -i 0.2 {to}"));
+        assert!(text.contains(hop) && text.contains(to) && !text.contains("???"), "{text}");
+    }
+    let text = host.attempt("ping -c 1 -W 1 192.0.2.1");
+    assert!(text.contains("From 10.0.1.1") && text.contains("Net Unreachable"), "{text}");
+    let text = host.attempt("ping -c 1 -W 5 10.0.2.99");
+    assert!(text.contains("Host Unreachable"), "{text}");
+    let text = host.attempt("ping -c 1 -W 5 fd00:2::99");
+    assert!(text.contains("Address unreachable"), "{text}");
+    let report = bench.finish();
+    assert!(report.contains("packets forwarded") && report.contains("dropped: HopLimit"), "{report}");
+}
+
+#[test]
+fn tcp_flows_through_both_ways_and_learns_the_mtu() {
+    let Some(bench) = Bench::new("mtu", 1_300) else { return };
+    let [a, b] = &bench.hosts;
+    let _server = b.start("iperf3 -s");
+    let end = Instant::now() + Duration::from_secs(10);
+    while !b.run("cat /proc/net/tcp6").contains(":1451 ") {
+        assert!(Instant::now() < end, "iperf3 does not listen");
+    }
+    for to in ["10.0.2.2", "fd00:2::2"] {
+        for reverse in ["", "-R"] {
+            let text = a.run(&format!("iperf3 -c {to} -n 20M {reverse}"));
+            assert!(text.contains("iperf Done"), "{text}");
+        }
+    }
+    // PMTU discovery works for what TCP's MSS says nothing of, too.
+    a.attempt("ping -c 1 -W 1 -M do -s 1400 10.0.2.2");
+    a.attempt("ping -c 1 -W 1 -M do -s 1400 fd00:2::2");
+    let text = a.run("ip route get 10.0.2.2");
+    assert!(text.contains("mtu 1300"), "{text}");
+    let text = a.run("ip -6 route get fd00:2::2");
+    assert!(text.contains("mtu 1300"), "{text}");
+    let report = bench.finish();
+    assert!(report.contains("dropped: TooBig"), "{report}");
+}
+
+#[test]
+fn scans_through_and_of_the_router_do_not_disturb_it() {
+    let Some(bench) = Bench::new("scan", 1_500) else { return };
+    let a = &bench.hosts[0];
+    for scan in ["-sS -F", "-sU -p 1-40 --max-retries 0", "-sS -f -p 1-30", "-O -p 1-30"] {
+        for to in ["10.0.2.2", "10.0.1.1"] {
+            a.attempt(&format!("nmap -n -Pn -T5 --host-timeout 15s {scan} {to}"));
+        }
+    }
+    a.attempt("nmap -6 -n -Pn -T5 --host-timeout 15s -sS -F fd00:2::2");
+    bench.await_path();
+    bench.finish();
+}
