@@ -57,6 +57,10 @@ pub const DEFAULT_ADDRESSES: usize = 8;
 pub const DEFAULT_NEIGHBORS: usize = 256;
 /// Packets that may wait for neighbours or the device when an interface owns its memory.
 pub const DEFAULT_WAITING_PACKETS: usize = 64;
+/// Multicast groups that an interface has room for when it owns its memory, before it grows.
+pub const DEFAULT_GROUPS: usize = 8;
+/// Multicast groups that an interface can be in.
+pub const MAX_GROUPS: usize = 32;
 /// Octets of the largest such packet.
 pub const WAITING_PACKET_LEN: usize = 1_536;
 /// Packets that may wait for one neighbour.

@@ -19,6 +19,8 @@ pub(crate) struct Segment {
     pub(crate) shift: Option<u8>,
 }
 
+const IGMP: u8 = 2;
+
 pub(crate) const FIN: u8 = 1;
 pub(crate) const SYN: u8 = 2;
 pub(crate) const RST: u8 = 4;
@@ -96,26 +98,36 @@ fn read_ip(packet: &[u8]) -> Read {
 }
 
 fn read_v4(packet: &[u8]) -> Read {
-    if packet[0] != 0x45 || usize::from(be16(packet, 2)) != packet.len() {
+    // Options stand in IGMP alone: the router alert.
+    let header_len = if packet[9] == IGMP { 24 } else { 20 };
+    let header = packet.get(..header_len).ok_or("IPv4 header length")?;
+    if usize::from(packet[0]) != 0x40 + header_len / 4 || usize::from(be16(packet, 2)) != packet.len() {
         return Err("IPv4 header length or total length");
     }
-    if fold(sum(&packet[..20])) != 0xffff {
+    if fold(sum(header)) != 0xffff {
         return Err("IPv4 header checksum");
     }
     let pseudo = sum(&packet[12..20]) + u64::from(packet[9]);
-    read_transport(packet[9], pseudo, &packet[20..], false)
+    read_transport(packet[9], pseudo, &packet[header_len..], false)
 }
 
 fn read_v6(packet: &[u8]) -> Read {
     if usize::from(be16(packet, 4)) != packet.len() - 40 {
         return Err("IPv6 payload length");
     }
-    let pseudo = sum(&packet[8..40]) + u64::from(packet[6]);
-    read_transport(packet[6], pseudo, &packet[40..], true)
+    let (mut protocol, mut payload) = (packet[6], &packet[40..]);
+    // The one extension header that the stack sends: hop-by-hop, with MLD's router alert.
+    if protocol == 0 {
+        let extension = payload.get(..8).ok_or("IPv6 extension header")?;
+        let len = 8 * (usize::from(extension[1]) + 1);
+        protocol = extension[0];
+        payload = payload.get(len..).ok_or("IPv6 extension header length")?;
+    }
+    read_transport(protocol, sum(&packet[8..40]) + u64::from(protocol), payload, true)
 }
 
 fn read_transport(protocol: u8, pseudo: u64, payload: &[u8], is_v6: bool) -> Read {
-    let pseudo = if protocol == 1 { 0 } else { pseudo + payload.len() as u64 };
+    let pseudo = if matches!(protocol, 1 | IGMP) { 0 } else { pseudo + payload.len() as u64 };
     if fold(pseudo + sum(payload)) != 0xffff {
         return Err("transport checksum");
     }

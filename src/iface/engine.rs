@@ -8,6 +8,7 @@
 use core::ops::AddAssign;
 
 use super::egress;
+use super::groups;
 use super::ingress::Ingress;
 use super::interface::Interface;
 use super::links::Links;
@@ -69,6 +70,7 @@ pub(crate) fn settle(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>)
         next = sockets.touched.next(&sockets.slots, ix);
         settle_one(links, sockets, ix);
     }
+    groups::settle(links, sockets);
 }
 
 /// Settles a socket, if the application has touched it. What it has to say goes to its events.
@@ -83,6 +85,7 @@ pub(crate) fn settle_one(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<
         Socket::Udp(_) => {
             // The error is kept in the socket, and its event was noted.
             let _ = sockets.settle_udp(ix);
+            sockets.note_members(ix);
         }
         #[cfg(feature = "socket-icmp")]
         Socket::Icmp(_) => sockets.settle_icmp(ix),
@@ -123,6 +126,7 @@ pub(crate) fn ingress(
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
     expire(links, sockets);
+    groups::send(links, &sockets.keys);
     egress::send(links, sockets, budget)
 }
 
@@ -170,6 +174,9 @@ pub(crate) fn context_of<'k>(
 /// When something has to happen next, but for what the devices want.
 pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) -> Option<Instant> {
     let (now, ticks) = (links.now, links.out.now);
+    if sockets.have_groups_changed() {
+        return Some(now);
+    }
     let mut at = touched_poll_at(sockets, now, links.iface.ip_mtu());
     at = Ticks::earlier(at, sockets.timer_bound());
     for port in 0..links.count() {
@@ -177,6 +184,9 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
         at = Ticks::earlier(at, iface.neighbors.poll_at());
         if iface.has_looped() {
             return Some(now);
+        }
+        if iface.link.up {
+            at = Ticks::earlier(at, iface.groups.poll_at(ticks));
         }
         if iface.is_blocked() {
             at = Ticks::earlier(at, Some(ticks.after(config::PORT_RETRY)));

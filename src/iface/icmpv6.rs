@@ -20,6 +20,8 @@ const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
 const ROUTER_SOLICITATION: u8 = 133;
 const REDIRECT: u8 = 137;
+#[cfg(feature = "iface-multicast")]
+use crate::wire::mld::msg_type::{DONE as MLD_DONE, QUERY as MLD_QUERY, REPORT2 as MLD_REPORT2};
 
 /// Nobody here has the port.
 pub(crate) const PORT_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 4, word: 0 };
@@ -46,6 +48,8 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
         }
         ECHO_REQUEST => Err(DropReason::Unacceptable),
         ROUTER_SOLICITATION..=REDIRECT => ndisc::process(ingress, received),
+        #[cfg(feature = "iface-multicast")]
+        MLD_QUERY..=MLD_DONE | MLD_REPORT2 => super::groups::mld(ingress, received),
         _ => icmp_error::process(ingress, received, &header, data),
     }
 }

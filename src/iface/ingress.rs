@@ -192,6 +192,8 @@ impl Ingress<'_, '_, '_, '_, '_> {
             IpProtocol::UDP => self.udp(received),
             IpProtocol::ICMP if received.dst.is_v4() => icmpv4::process(self, received),
             IpProtocol::ICMPV6 if !received.dst.is_v4() => icmpv6::process(self, received),
+            #[cfg(feature = "iface-multicast")]
+            IpProtocol::IGMP if received.dst.is_v4() => super::groups::igmp(self, received),
             _ if is_tapped => Ok(()),
             _ => self.unknown_protocol(received),
         };

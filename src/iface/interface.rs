@@ -41,6 +41,10 @@ pub struct InterfaceStorage<'a> {
     /// Room for packets that wait for a neighbour or for the device. Without any, they are dropped, and
     /// their senders repeat them.
     pub packets: PacketPool<'a>,
+    /// Room for multicast groups, at most `config::MAX_GROUPS`: those that are joined, and one for the last 24
+    /// bits of each own IPv6 address. What finds no room is not told to routers, and not joined.
+    #[cfg(feature = "iface-multicast")]
+    pub groups: ManagedSlice<'a, super::groups::Group>,
 }
 
 #[cfg(feature = "alloc")]
@@ -54,6 +58,8 @@ impl Default for InterfaceStorage<'static> {
                 core::iter::repeat_with(|| Neighbor::EMPTY).take(config::DEFAULT_NEIGHBORS).collect(),
             ),
             packets: PacketPool::with_cells(config::DEFAULT_WAITING_PACKETS, config::WAITING_PACKET_LEN),
+            #[cfg(feature = "iface-multicast")]
+            groups: ManagedSlice::Owned(vec![super::groups::Group::EMPTY; config::DEFAULT_GROUPS]),
         }
     }
 }
@@ -120,6 +126,10 @@ pub struct Interface<'a> {
     pub(crate) errors_limit: RateLimit,
     pub(crate) packets: PacketPool<'a>,
     pub(crate) any_ip: bool,
+    #[cfg(feature = "iface-multicast")]
+    pub(crate) groups: super::groups::Groups<'a>,
+    #[cfg(not(feature = "iface-multicast"))]
+    pub(crate) groups: super::groups::Groups,
     #[cfg(feature = "iface-forward")]
     pub(crate) forwarding: super::forward::Forwarding,
 }
@@ -159,6 +169,10 @@ impl<'a> Interface<'a> {
             hardware,
             link: LinkState::UP,
             any_ip: false,
+            #[cfg(feature = "iface-multicast")]
+            groups: super::groups::Groups::new(storage.groups),
+            #[cfg(not(feature = "iface-multicast"))]
+            groups: super::groups::Groups,
             #[cfg(feature = "iface-forward")]
             forwarding: super::forward::Forwarding::new(),
             addresses: storage.addresses,
@@ -205,6 +219,7 @@ impl<'a> Interface<'a> {
         let place = place.or_else(|| self.addresses.iter().position(Option::is_none));
         let entry = place.and_then(|index| self.addresses.get_mut(index)).ok_or(AddressError::Full)?;
         *entry = Some(Address { addr, prefix_len: cidr.prefix_len() });
+        self.groups.on_change();
         Ok(())
     }
 
@@ -216,6 +231,7 @@ impl<'a> Interface<'a> {
         let last = self.own().count() - 1;
         self.addresses.swap(index, last);
         self.addresses[last] = None;
+        self.groups.on_change();
         true
     }
 
@@ -317,7 +333,10 @@ impl<'a> Interface<'a> {
     /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
     pub(crate) fn is_in_group(&self, group: &Addr) -> bool {
         if let Some(octets) = group.as_v4() {
-            return octets == [224, 0, 0, 1];
+            return octets == [224, 0, 0, 1] || self.groups.contains(group);
+        }
+        if self.groups.contains(group) {
+            return true;
         }
         let Some(group) = group.as_v6() else { return false };
         let all_nodes = |scope| *group == [0xff, scope, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -365,6 +384,9 @@ impl<'a> Interface<'a> {
 
     /// The link has come or gone. What is known of neighbours goes with it.
     pub(crate) fn on_link(&mut self, link: LinkState, sockets: &mut super::SocketSet<'_>) {
+        if link.up && !self.link.up {
+            self.groups.on_link();
+        }
         self.link = link;
         let packets = &mut self.packets;
         self.neighbors.clear(|index, waiting| {

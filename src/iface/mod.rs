@@ -7,6 +7,7 @@
 //! | `engine` | the steps of a poll |
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
 //! | `forward`, `coalesced`, `redirect` | what is for others, from port to port |
+//! | `groups` | multicast groups, IGMP, MLD |
 //! | `egress`, `output` | who sends, and the one way out |
 //! | `loopback` | packets to ourselves |
 //! | `links` | the ports a packet may leave by |
@@ -19,6 +20,8 @@ mod egress;
 mod engine;
 #[cfg_attr(not(feature = "iface-forward"), path = "no_forward.rs")]
 mod forward;
+#[cfg_attr(not(feature = "iface-multicast"), path = "no_groups.rs")]
+mod groups;
 mod handler;
 mod icmp;
 #[cfg_attr(not(feature = "icmp-errors"), path = "no_icmp_error.rs")]
@@ -71,6 +74,7 @@ mod tcp_set;
     feature = "udp-metadata",
     feature = "socket-icmp",
     feature = "socket-raw",
+    feature = "iface-multicast",
     feature = "tcp-connect",
     feature = "tcp-listen-once",
     feature = "tcp-keep-alive",
@@ -92,9 +96,13 @@ mod udp;
 #[cfg(feature = "socket-udp")]
 #[cfg_attr(not(feature = "udp-connect"), path = "no_udp_flow.rs")]
 mod udp_flow;
+#[cfg_attr(not(all(feature = "iface-multicast", feature = "socket-udp")), path = "no_udp_groups.rs")]
+mod udp_groups;
 
 pub use crate::storage::SocketHandle;
 pub use engine::{Budget, Progress};
+#[cfg(feature = "iface-multicast")]
+pub use groups::{Group, GroupError};
 pub use handler::{Handler, Hook, HookSet, NoHandler, SynVerdict, Verdict};
 pub use interface::{Address, AddressError, Config, Interface, InterfaceStorage};
 pub use neighbor::Neighbor;

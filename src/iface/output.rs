@@ -222,7 +222,7 @@ impl Interface<'_> {
 
     /// Sends an IP packet of `len` octets that `fill` writes with its header. One whose neighbour is not known
     /// yet waits for it.
-    #[cfg(feature = "socket-raw")]
+    #[cfg(any(feature = "socket-raw", feature = "iface-multicast"))]
     pub(crate) fn send_ready(
         &mut self,
         out: &mut Out<'_>,
@@ -500,7 +500,7 @@ fn write_checksum(payload: &mut [u8], packet: &Packet, at: usize, sum: Sum, offl
 }
 
 /// 01:00:5e and 23 bits (RFC 1112 §6.4), or 33:33 and 32 bits (RFC 2464 §7).
-fn multicast_hardware(group: &Addr) -> Hardware {
+pub(crate) fn multicast_hardware(group: &Addr) -> Hardware {
     if let Some([_, b, c, d]) = group.as_v4() {
         return [0x01, 0x00, 0x5e, b & 0x7f, c, d];
     }

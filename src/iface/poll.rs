@@ -61,6 +61,7 @@ impl Interface<'_> {
             self.on_link(link, sockets);
         }
         self.poll_settle(now, sockets);
+        self.update_filter(&mut |groups| device.set_multicast_filter(groups));
         let mut progress = Progress::default();
         loop {
             progress.more = progress.has_used(budget);

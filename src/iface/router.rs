@@ -85,6 +85,10 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         }
         let count = self.ports.len();
         self.with_links(now, handler, &mut |links| engine::settle(links, sockets));
+        #[cfg(feature = "iface-multicast")]
+        for port in self.ports.iter_mut() {
+            port.iface.update_filter(&mut |groups| port.device.set_filter(groups));
+        }
         for offset in 0..count {
             let index = (self.turn + offset) % count;
             progress += self.receive(now, index, sockets, handler, budget);

@@ -94,6 +94,7 @@ pub struct SocketSet<'a> {
     pub(crate) touched: List,
     ready: ReadyList,
     pub(crate) taps: super::raw_socket::Taps,
+    pub(crate) wants: super::udp_groups::Wants,
     #[cfg(feature = "socket-udp")]
     pub(crate) flows: super::udp_flow::Flows,
     #[cfg(feature = "socket-tcp")]
@@ -118,6 +119,7 @@ impl<'a> SocketSet<'a> {
             touched: List::new(lists::TOUCHED),
             ready: ReadyList::new(),
             taps: Default::default(),
+            wants: Default::default(),
             #[cfg(feature = "socket-udp")]
             flows: Default::default(),
             #[cfg(feature = "socket-tcp")]
@@ -277,6 +279,7 @@ impl<'a> SocketSet<'a> {
         self.timers.remove(&mut self.slots, ix);
         self.ready.unmark(&mut self.slots, ix);
         self.detach(ix);
+        self.drop_members(ix);
         if !matches!(list_of(&self.slots, ix), lists::NEIGHBOR | lists::PORT) {
             self.touched.remove(&mut self.slots, ix);
             return self.slots.vacate(ix).map(|entry| entry.0.socket);

@@ -147,6 +147,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let mut next = NIL;
         while let Some(ix) = self.sockets.next_udp(next, &received.dst, port) {
             (next, last) = (ix, ix);
+            if !is_for_one && !self.hears(ix, &received.dst) {
+                continue;
+            }
             // One that takes it is enough.
             taken = match self.give_datagram(ix, &peer, data) {
                 Err(reason) if taken.is_err() => Err(reason),
@@ -157,6 +160,11 @@ impl Ingress<'_, '_, '_, '_, '_> {
             }
         }
         if last == NIL { self.port_unreachable(received) } else { taken }
+    }
+
+    /// Whether what came to a group or to all is for this socket.
+    fn hears(&self, ix: u32, dst: &Addr) -> bool {
+        self.sockets.udp(ix).is_some_and(|socket| socket.hears(dst, self.links.port()))
     }
 
     fn give_datagram(&mut self, ix: u32, peer: &udp::Peer, data: &[u8]) -> Taken {

@@ -360,6 +360,10 @@ pub trait DynDevice: DynTransmit {
 
     /// Capabilities, link and next poll of the device.
     fn status(&mut self, now: Instant) -> PortStatus;
+
+    /// As [`Device::set_multicast_filter`].
+    #[cfg(feature = "iface-multicast")]
+    fn set_filter(&mut self, groups: &[HardwareAddress]);
 }
 
 impl<D: Device> DynDevice for D {
@@ -372,6 +376,11 @@ impl<D: Device> DynDevice for D {
 
     fn status(&mut self, now: Instant) -> PortStatus {
         PortStatus { capabilities: self.capabilities(), link: self.link(), poll_at: self.poll_at(now) }
+    }
+
+    #[cfg(feature = "iface-multicast")]
+    fn set_filter(&mut self, groups: &[HardwareAddress]) {
+        self.set_multicast_filter(groups);
     }
 }
 

@@ -103,7 +103,9 @@ impl Socket<'_> {
     pub(crate) fn has_work(&self, cx: &Context<'_>) -> bool {
         match self {
             #[cfg(feature = "socket-udp")]
-            Socket::Udp(socket) => socket.wants_port() || socket.has_output(),
+            Socket::Udp(socket) => {
+                socket.wants_port() || socket.has_output() || socket.have_members_changed()
+            }
             #[cfg(feature = "socket-icmp")]
             Socket::Icmp(socket) => socket.has_output(),
             #[cfg(feature = "socket-raw")]

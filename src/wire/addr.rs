@@ -186,6 +186,15 @@ impl Addr {
         self.is_v4() == network.is_v4() && self.common_prefix(network) >= prefix_len
     }
 
+    /// The group of an own IPv6 address (RFC 4291 §2.7.1).
+    #[cfg(feature = "iface-multicast")]
+    pub(crate) fn solicited_group(&self) -> Option<Addr> {
+        #[cfg(feature = "proto-ipv6")]
+        return self.as_v6().map(|octets| Addr::v6(Addr::solicited_node(octets)));
+        #[cfg(not(feature = "proto-ipv6"))]
+        None
+    }
+
     /// The group that a neighbour solicitation for this IPv6 address goes to (RFC 4291 §2.7.1).
     pub(crate) fn solicited_node(octets: &[u8; 16]) -> [u8; 16] {
         let [.., a, b, c] = *octets;

@@ -264,8 +264,8 @@ fn a_frame_above_the_mtu_never_reaches_the_device() {
 fn a_link_local_address_needs_a_zone_where_there_are_several_ports() {
     let now = Instant::from_secs(1);
     let (mut a, mut b) = (Wire::new(Medium::Ip), Wire::new(Medium::Ip));
-    let mut first = Interface::new(Config::new(HardwareAddress::Ip), &mut a, now);
-    let mut second = Interface::new(Config::new(HardwareAddress::Ip), &mut b, now);
+    let mut first = interface(Config::new(HardwareAddress::Ip), &a, 0);
+    let mut second = interface(Config::new(HardwareAddress::Ip), &b, 0);
     first.add_address(IpCidr::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 1), 64)).unwrap();
     second.add_address(IpCidr::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 2), 64)).unwrap();
     let mut sockets = SocketSet::with_capacity(4, Keys::new([1; 32]));
@@ -315,6 +315,7 @@ fn without_storage_for_waiting_packets_they_are_dropped_and_counted() {
         routes: ManagedSlice::Borrowed(&mut []),
         neighbors: (&mut neighbors[..]).into(),
         packets: PacketPool::new(&mut [][..], &mut [][..], 0),
+        groups: ManagedSlice::Borrowed(&mut []),
     };
     let config = Config::new(HardwareAddress::Ethernet(OUR_MAC));
     let mut iface = Interface::with_storage(config, wire.capabilities(), storage);

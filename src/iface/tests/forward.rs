@@ -45,7 +45,7 @@ impl Routed {
         let mut ifaces = Vec::new();
         for (port, wire) in wires.iter_mut().enumerate() {
             let config = Config::new(HardwareAddress::Ethernet(MACS[port]));
-            let mut iface = Interface::new(config, wire, now);
+            let mut iface = interface(config, wire, 0);
             for (text, prefix_len) in addresses[port].iter().zip([24, 64, 64]) {
                 iface.add_address(cidr(text, prefix_len)).unwrap();
             }

@@ -8,6 +8,7 @@ mod decisions;
 mod drained;
 mod forward;
 mod fuzzed;
+mod groups;
 mod hooks;
 mod host;
 mod icmp;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::vec::Vec;
 
-use crate::iface::{Config, Interface, SocketSet};
+use crate::iface::{Config, Group, Interface, InterfaceStorage, SocketSet};
 use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxMeta, RxToken, TxToken};
 use crate::rand::Keys;
 use crate::time::{Duration, Instant};
@@ -28,6 +28,7 @@ pub(super) struct Wire {
     /// What is said of each frame that comes in.
     pub(super) meta: RxMeta,
     pub(super) link: LinkState,
+    pub(super) filter: Vec<HardwareAddress>,
 }
 
 impl Wire {
@@ -40,6 +41,7 @@ impl Wire {
             ip_mtu: 1_500,
             meta: RxMeta::default(),
             link: LinkState::UP,
+            filter: Vec::new(),
         }
     }
 }
@@ -88,6 +90,17 @@ impl Device for Wire {
     fn link(&self) -> LinkState {
         self.link
     }
+
+    fn set_multicast_filter(&mut self, groups: &[HardwareAddress]) {
+        self.filter = groups.to_vec();
+    }
+}
+
+/// An interface with room for so many groups: with none, nothing is said of the own addresses' groups.
+pub(super) fn interface(config: Config, wire: &Wire, groups: usize) -> Interface<'static> {
+    let groups = vec![Group::EMPTY; groups].into();
+    let storage = InterfaceStorage { groups, ..InterfaceStorage::default() };
+    Interface::with_storage(config, wire.capabilities(), storage)
 }
 
 /// A stack on one wire.
@@ -99,14 +112,19 @@ pub(super) struct Net {
 }
 
 impl Net {
+    /// Without room for groups, so that nothing is said of the own addresses' groups.
     pub(super) fn new(medium: Medium) -> Net {
-        let mut wire = Wire::new(medium);
+        Net::with_groups(medium, 0)
+    }
+
+    pub(super) fn with_groups(medium: Medium, count: usize) -> Net {
+        let wire = Wire::new(medium);
         let hardware = match medium {
             Medium::Ethernet => HardwareAddress::Ethernet(OUR_MAC),
             Medium::Ip => HardwareAddress::Ip,
         };
         let now = Instant::from_secs(1);
-        let mut iface = Interface::new(Config::new(hardware), &mut wire, now);
+        let mut iface = interface(Config::new(hardware), &wire, count);
         iface.add_address(IpCidr::new(IpAddress::from(crate::wire::Ipv4Address::from(OUR_IP)), 24)).unwrap();
         iface.add_address(IpCidr::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1), 64)).unwrap();
         iface.add_address(IpCidr::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 1), 64)).unwrap();

@@ -1,6 +1,7 @@
 //! What applications do with a UDP socket.
 
 use super::flow::Flow;
+use super::members::Members;
 use super::meta::Settings;
 use super::{PacketBuffer, Peer, QueuedPeer};
 use crate::storage::EnqueueError;
@@ -124,6 +125,7 @@ pub struct Socket<'a> {
     pub(super) error: Option<BindError>,
     pub(super) flow: Flow,
     pub(super) settings: Settings,
+    pub(super) members: Members<'a>,
 }
 
 impl<'a> Socket<'a> {
@@ -141,6 +143,7 @@ impl<'a> Socket<'a> {
             error: None,
             flow: Flow::NONE,
             settings: Settings::DEFAULT,
+            members: Members::none(),
         }
     }
 
@@ -162,9 +165,10 @@ impl<'a> Socket<'a> {
         Ok(())
     }
 
-    /// Unbinds, disconnects and drops whatever is queued.
+    /// Unbinds, disconnects, leaves all groups and drops whatever is queued.
     pub fn close(&mut self) {
         self.flow.clear();
+        self.members.clear();
         self.local = None;
         self.local_port = 0;
         self.wants_port = false;

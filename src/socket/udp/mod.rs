@@ -6,12 +6,16 @@ mod api;
 mod engine;
 #[cfg_attr(not(feature = "udp-connect"), path = "no_flow.rs")]
 mod flow;
+#[cfg_attr(not(feature = "iface-multicast"), path = "no_members.rs")]
+mod members;
 #[cfg_attr(not(feature = "udp-metadata"), path = "no_meta.rs")]
 mod meta;
 
 pub use api::{BindError, Metadata, Received, RecvError, SendError, Socket};
 #[cfg(feature = "udp-connect")]
 pub use flow::ConnectError;
+#[cfg(feature = "iface-multicast")]
+pub use members::{Membership, MembershipError};
 pub(crate) use meta::Meta;
 
 /// What is kept beside each datagram in a queue.
