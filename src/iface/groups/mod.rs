@@ -125,6 +125,8 @@ pub(crate) struct Groups<'a> {
     v4: Querier,
     v6: Querier,
     change: Change,
+    /// When the next report is due, as of the last [`Groups::note_times`].
+    next_at: Option<Ticks>,
     /// The device is to be told which link-layer groups are wanted.
     is_filter_old: bool,
     /// Varies the delays.
@@ -134,7 +136,7 @@ pub(crate) struct Groups<'a> {
 impl<'a> Groups<'a> {
     pub(crate) fn new(table: ManagedSlice<'a, Group>) -> Groups<'a> {
         let (v4, v6) = (Querier::new(), Querier::new());
-        Groups { table, v4, v6, change: Change::Wants, is_filter_old: true, draws: 0 }
+        Groups { table, v4, v6, change: Change::Wants, next_at: None, is_filter_old: true, draws: 0 }
     }
 
     /// Who wants which group may have changed.
@@ -230,18 +232,22 @@ impl<'a> Groups<'a> {
                 *entry = Group::EMPTY;
             }
         }
+        self.note_times();
     }
 
     /// When something has to be sent.
+    #[inline]
     pub(crate) fn poll_at(&self, now: Ticks) -> Option<Ticks> {
-        if self.change != Change::None {
-            return Some(now);
-        }
+        if self.change == Change::None { self.next_at } else { Some(now) }
+    }
+
+    /// Times may have been set or met: polls look at the earliest only.
+    fn note_times(&mut self) {
         let mut at = Ticks::earlier(self.v4.general_at, self.v6.general_at);
         for entry in self.table.iter() {
             at = Ticks::earlier(at, Ticks::earlier(entry.change_at, entry.answer_at));
         }
-        at
+        self.next_at = at;
     }
 
     /// The link-layer groups that are wanted, if the device has not been told yet: so many of `filter`.

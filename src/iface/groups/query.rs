@@ -144,6 +144,7 @@ fn act(ingress: &mut Ingress<'_, '_, '_, '_, '_>, heard: Heard, is_v4: bool) {
         Heard::Report(group) => groups.on_report(&group, is_v4),
         Heard::Nothing => {}
     }
+    groups.note_times();
 }
 
 impl Groups<'_> {

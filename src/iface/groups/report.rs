@@ -64,6 +64,7 @@ impl Interface<'_> {
         for index in 0..self.groups.table.len() {
             self.send_report(out, keys, index);
         }
+        self.groups.note_times();
     }
 
     /// Sends what is due about one group; without room in the device it stays due.
