@@ -68,7 +68,7 @@ const IMAGES: &[Image] = &[
         binary: "echo-server",
         features: "tcp,ipv4",
         // What it weighs now, and half a hundredth for another compiler: it may shrink, but not grow.
-        limit: 22_900,
+        limit: 22_950,
         goal: 18_000,
         socket: Some("tcp::Socket"),
         lists_panics: true,

@@ -250,6 +250,13 @@ impl<'a> Groups<'a> {
         self.next_at = at;
     }
 
+    /// What is due and was not sent found no room in the device: it is tried again soon, but not at once.
+    fn put_off(&mut self, now: Ticks) {
+        if self.next_at.is_some_and(|at| at.is_due(now)) {
+            self.next_at = Some(now.after(config::PORT_RETRY));
+        }
+    }
+
     /// The link-layer groups that are wanted, if the device has not been told yet: so many of `filter`.
     #[inline(never)]
     fn filter(&mut self, filter: &mut [HardwareAddress; FILTER_LEN]) -> usize {

@@ -65,6 +65,7 @@ impl Interface<'_> {
             self.send_report(out, keys, index);
         }
         self.groups.note_times();
+        self.groups.put_off(out.now);
     }
 
     /// Sends what is due about one group; without room in the device it stays due.

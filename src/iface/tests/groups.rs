@@ -334,7 +334,11 @@ fn a_report_that_finds_no_room_in_the_device_goes_out_later() {
     net.iface.join_multicast_group(addr(GROUP)).unwrap();
     net.poll();
     assert!(net.sent().is_empty());
+    // Found by simulation seed 155: a stack that wants to be polled at once for what it can't do never rests.
+    let at = net.iface.poll_at(net.now, &mut net.sockets);
+    assert!(at.is_none_or(|at| at > net.now), "{at:?}");
     net.wire.room = 9;
+    net.now = at.unwrap_or(net.now);
     assert_eq!(run_for(&mut net, 5).len(), 2);
 }
 
