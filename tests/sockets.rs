@@ -1,0 +1,274 @@
+//! UDP, ICMP and raw sockets and multicast groups against the kernel, over a TAP in a network of their own;
+//! tshark looks at every frame.
+#![cfg(all(
+    target_os = "linux",
+    feature = "phy-tuntap",
+    feature = "phy-pcap",
+    feature = "socket-icmp",
+    feature = "socket-raw",
+    feature = "iface-multicast"
+))]
+
+#[allow(dead_code, reason = "no example is run here")]
+mod common;
+#[path = "common/tshark.rs"]
+mod tshark;
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::process::Command;
+use std::time::Duration as StdDuration;
+
+use common::skip;
+use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
+use goldcrest::phy::{Device, Medium, PcapWriter, TunTapInterface, unshare_network, wait};
+use goldcrest::rand::Keys;
+use goldcrest::socket::udp::{self, Membership, PacketBuffer, PacketMetadata};
+use goldcrest::socket::{Unreachable, raw};
+use goldcrest::time::{Duration, Instant};
+use goldcrest::wire::{IpCidr, IpEndpoint, IpProtocol, IpVersion};
+use socket2::{Domain, Protocol, Socket, Type};
+use tshark::{FAULTS, found};
+
+const KERNEL: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 168, 69, 1)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0x69, 0, 0, 0, 0, 0, 1))];
+const OURS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 168, 69, 2)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0x69, 0, 0, 0, 0, 0, 2))];
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0x69, 2);
+const GROUPS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(239, 69, 1, 2)), IpAddr::V6(Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0x69, 2))];
+
+/// A stack whose frames are all kept.
+struct Stack {
+    iface: Interface<'static>,
+    sockets: SocketSet<'static>,
+    tap: PcapWriter<TunTapInterface, Vec<u8>>,
+}
+
+impl Stack {
+    fn new() -> Stack {
+        let tap = TunTapInterface::new("tap0", Medium::Ethernet).expect("root may make an interface");
+        tap.kernel().disable_dad().unwrap();
+        tap.kernel().set_up().unwrap();
+        for (address, prefix_len) in KERNEL.into_iter().zip([24, 64]) {
+            tap.kernel().add_address(address, prefix_len).unwrap();
+        }
+        let mut tap = PcapWriter::new(tap, Vec::new()).unwrap();
+        let config = Config::new(tap.hardware_address());
+        let mut iface = Interface::new(config, &mut tap, Instant::now());
+        for (address, prefix_len) in OURS.into_iter().chain([LINK_LOCAL.into()]).zip([24, 64, 64]) {
+            iface.add_address(IpCidr::new(address.into(), prefix_len)).unwrap();
+        }
+        Stack { iface, sockets: SocketSet::with_capacity(8, Keys::new([7; 32])), tap }
+    }
+
+    /// Runs until `done` gives something; panics after ten seconds.
+    fn until<T>(&mut self, mut done: impl FnMut(&mut Stack) -> Option<T>) -> T {
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let now = Instant::now();
+            self.iface.poll(now, &mut self.tap, &mut self.sockets);
+            if let Some(result) = done(self) {
+                return result;
+            }
+            assert!(now < end, "nothing comes");
+            let delay = self.iface.poll_delay(now, &mut self.sockets);
+            let delay = delay.unwrap_or(Duration::from_millis(20)).min(Duration::from_millis(20));
+            wait(self.tap.as_raw_fd(), Some(delay)).unwrap();
+        }
+    }
+
+    fn run_for(&mut self, span: Duration) {
+        let end = Instant::now() + span;
+        self.until(|_| (Instant::now() >= end).then_some(()));
+    }
+
+    fn udp(&mut self, port: u16) -> SocketHandle {
+        let queue = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+        let socket = udp::Socket::new(queue(), queue()).with_memberships(vec![Membership::EMPTY; 2]);
+        let handle = self.sockets.add(socket);
+        self.sockets.bind(handle, port).unwrap();
+        handle
+    }
+
+    /// The next datagram that a socket gets.
+    fn receive(&mut self, handle: SocketHandle) -> (Vec<u8>, udp::Metadata) {
+        self.until(|stack| {
+            let socket = stack.sockets.get_mut::<udp::Socket>(handle);
+            socket.recv().ok().map(|(data, meta)| (data.to_vec(), meta))
+        })
+    }
+
+    /// Sends what is queued.
+    fn flush(&mut self) {
+        self.run_for(Duration::from_millis(30));
+    }
+
+    /// Holds what passed the TAP against tshark: nothing of ours is at fault; each filter finds something.
+    fn dissect(self, name: &str, filters: &[&str]) {
+        let (tap, file) = self.tap.into_inner();
+        drop(tap);
+        if !Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success()) {
+            return skip("tshark is missing: install the package tshark");
+        }
+        let path = std::env::temp_dir().join(format!("goldcrest-{name}-{}.pcap", std::process::id()));
+        fs::write(&path, file).unwrap();
+        for fault in FAULTS.into_iter().chain(["udp.checksum.status == 0", "icmpv6.checksum.status == 0"]) {
+            assert_eq!(found(&path, fault), 0, "{fault} in {}", path.display());
+        }
+        for filter in filters {
+            assert!(found(&path, filter) > 0, "no {filter} in {}", path.display());
+        }
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+/// Runs `test` in a thread with its own network, or says why not.
+fn in_own_network(test: fn()) {
+    let thread = std::thread::spawn(move || match unshare_network() {
+        Ok(_) => test(),
+        Err(error) => skip(&error.to_string()),
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn kernel_socket(address: IpAddr, port: u16) -> UdpSocket {
+    let socket = UdpSocket::bind(SocketAddr::new(address, port)).unwrap();
+    socket.set_read_timeout(Some(StdDuration::from_secs(5))).unwrap();
+    socket
+}
+
+fn tap_index() -> u32 {
+    goldcrest::phy::KernelInterface::by_name("tap0").unwrap().index()
+}
+
+#[test]
+fn the_kernel_sends_to_our_groups_and_hears_what_we_send_to_its() {
+    in_own_network(|| {
+        let mut stack = Stack::new();
+        let ours = stack.udp(5_000);
+        for group in GROUPS {
+            stack.sockets.get_mut::<udp::Socket>(ours).join_multicast_group(group, 0).unwrap();
+        }
+        stack.flush();
+        for (group, kernel) in GROUPS.into_iter().zip(KERNEL) {
+            let sender = kernel_socket(kernel, 0);
+            let raw = socket2::SockRef::from(&sender);
+            match kernel {
+                IpAddr::V4(address) => raw.set_multicast_if_v4(&address).unwrap(),
+                IpAddr::V6(_) => raw.set_multicast_if_v6(tap_index()).unwrap(),
+            }
+            sender.send_to(b"to the group", (group, 5_000)).unwrap();
+            let (data, meta) = stack.receive(ours);
+            assert_eq!((&data[..], meta.local_address), (&b"to the group"[..], Some(group.into())));
+            assert_eq!(meta.received.hop_limit, 1);
+
+            let any = if group.is_ipv4() { "0.0.0.0" } else { "::" };
+            let member = kernel_socket(any.parse().unwrap(), 6_000);
+            match (group, kernel) {
+                (IpAddr::V4(group), IpAddr::V4(address)) => {
+                    member.join_multicast_v4(&group, &address).unwrap()
+                }
+                (IpAddr::V6(group), _) => member.join_multicast_v6(&group, tap_index()).unwrap(),
+                _ => unreachable!(),
+            }
+            let socket = stack.sockets.get_mut::<udp::Socket>(ours);
+            socket.send_slice(b"to the kernel", IpEndpoint::new(group.into(), 6_000)).unwrap();
+            stack.flush();
+            let mut buffer = [0; 64];
+            let (len, from) = member.recv_from(&mut buffer).unwrap();
+            assert_eq!((&buffer[..len], from.port()), (&b"to the kernel"[..], 5_000));
+        }
+        // The end of a membership is told as well, and told again.
+        stack.sockets.get_mut::<udp::Socket>(ours).close();
+        stack.run_for(Duration::from_millis(1_100));
+        let reports = [
+            "igmp.type == 0x22 && igmp.record_type == 4 && igmp.maddr == 239.69.1.2 && ip.ttl == 1",
+            "igmp.type == 0x22 && igmp.record_type == 3 && igmp.maddr == 239.69.1.2 && eth.dst == 01:00:5e:00:00:16",
+            "icmpv6.type == 143 && icmpv6.mldr.mar.record_type == 4 && icmpv6.mldr.mar.multicast_address == ff05::69:2",
+            "icmpv6.type == 143 && icmpv6.mldr.mar.record_type == 3 && ipv6.src == fe80::69:2 && ipv6.hlim == 1",
+            "icmpv6.type == 143 && icmpv6.mldr.mar.multicast_address == ff02::1:ff00:2",
+        ];
+        stack.dissect("groups", &reports);
+    });
+}
+
+#[test]
+fn the_kernels_errors_reach_the_socket_that_provoked_them() {
+    in_own_network(|| {
+        let mut stack = Stack::new();
+        for (port, kernel) in (5_000..).zip(KERNEL) {
+            let remote = IpEndpoint::new(kernel.into(), 9_999);
+            let handle = stack.udp(port);
+            let bystander = stack.udp(port + 100);
+            let socket = stack.sockets.get_mut::<udp::Socket>(handle);
+            socket.connect(remote).unwrap();
+            socket.send_to_remote(b"anybody there?").unwrap();
+            let error = stack.until(|stack| stack.sockets.get_mut::<udp::Socket>(handle).take_icmp_error());
+            assert_eq!((error.reason, error.remote), (Unreachable::Port, remote));
+            assert_eq!(error.reporter, kernel.into());
+            assert_eq!(stack.sockets.get_mut::<udp::Socket>(bystander).take_icmp_error(), None);
+        }
+        stack
+            .dissect("errors", &["icmp.type == 3 && icmp.code == 3", "icmpv6.type == 1 && icmpv6.code == 4"]);
+    });
+}
+
+#[test]
+fn a_connected_socket_talks_to_the_kernel_with_its_traffic_class() {
+    in_own_network(|| {
+        let mut stack = Stack::new();
+        for (port, kernel) in (5_000..).zip(KERNEL) {
+            let peer = kernel_socket(kernel, 7_000);
+            let handle = stack.udp(port);
+            let socket = stack.sockets.get_mut::<udp::Socket>(handle);
+            socket.connect(IpEndpoint::new(kernel.into(), 7_000)).unwrap();
+            socket.set_traffic_class(0xb8);
+            socket.send_to_remote(b"question").unwrap();
+            stack.flush();
+            let mut buffer = [0; 64];
+            let (len, from) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!(&buffer[..len], b"question");
+            // Another socket of the kernel's is not who we are connected to.
+            kernel_socket(kernel, 7_001).send_to(b"stranger", from).unwrap();
+            peer.send_to(b"answer", from).unwrap();
+            let (data, meta) = stack.receive(handle);
+            assert_eq!((&data[..], meta.endpoint.port, meta.received.hop_limit), (&b"answer"[..], 7_000, 64));
+        }
+        stack.dissect("connected", &["ip.dsfield == 0xb8 && udp", "ipv6.tclass == 0xb8 && udp"]);
+    });
+}
+
+#[test]
+fn raw_packets_go_to_the_kernel_and_come_from_it() {
+    const EXPERIMENT: u8 = 253;
+    in_own_network(|| {
+        let mut stack = Stack::new();
+        let queue = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+        let ours =
+            stack.sockets.add(raw::Socket::new(IpVersion::Ipv4, IpProtocol(EXPERIMENT), queue(), queue()));
+        let kernel =
+            Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(EXPERIMENT)))).unwrap();
+        kernel.set_read_timeout(Some(StdDuration::from_secs(5))).unwrap();
+        kernel.send_to(b"from the kernel", &SocketAddr::new(OURS[0], 0).into()).unwrap();
+        let packet = stack.until(|stack| {
+            let socket = stack.sockets.get_mut::<raw::Socket>(ours);
+            socket.recv().ok().map(|(packet, _)| packet.to_vec())
+        });
+        assert_eq!((packet[9], &packet[20..]), (EXPERIMENT, &b"from the kernel"[..]));
+        // Back by its own header, the addresses exchanged.
+        let mut answer = packet.clone();
+        answer[12..16].fill(0);
+        answer[16..20].copy_from_slice(&packet[12..16]);
+        let socket = stack.sockets.get_mut::<raw::Socket>(ours);
+        socket.send_slice(&answer, raw::Metadata::default()).unwrap();
+        stack.flush();
+        let mut buffer = [std::mem::MaybeUninit::new(0); 128];
+        let len = kernel.recv(&mut buffer).unwrap();
+        assert_eq!(len, packet.len());
+        stack.dissect("raw", &["ip.proto == 253 && ip.src == 192.168.69.2"]);
+    });
+}
