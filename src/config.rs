@@ -63,6 +63,20 @@ pub const DEFAULT_GROUPS: usize = 8;
 pub const MAX_GROUPS: usize = 32;
 /// Octets of the largest such packet.
 pub const WAITING_PACKET_LEN: usize = 1_536;
+/// Datagrams that may come or leave in fragments at once when an interface owns its memory.
+pub const DEFAULT_FRAGMENTED_DATAGRAMS: usize = 64;
+/// Octets of memory that those may take together.
+pub const DEFAULT_FRAGMENT_MEMORY: usize = 4 << 20;
+/// How long the fragments of an IPv4 datagram may take to arrive, in ms, unless set otherwise (RFC 1122
+/// §3.3.2: 60 s to 120 s).
+pub const IPV4_REASSEMBLY_TIMEOUT: u32 = 60_000;
+/// The least and the most that can be set, in ms: RFC 791 §3.2 has 15 s.
+pub const IPV4_REASSEMBLY_TIMEOUTS: (u32, u32) = (15_000, 120_000);
+/// Ticks that the fragments of an IPv6 datagram may take to arrive (RFC 8200 §4.5: 60 s).
+pub(crate) const IPV6_REASSEMBLY_TIMEOUT: u32 = 60 * TICKS_PER_SEC;
+/// Ticks that a datagram may take to leave in fragments, once it has begun to: longer than a neighbour that
+/// does not answer is asked for.
+pub(crate) const FRAGMENTING_TIMEOUT: u32 = 5 * TICKS_PER_SEC;
 /// Packets that may wait for one neighbour.
 pub(crate) const NEIGHBOR_QUEUE_LEN: usize = 3;
 

@@ -21,7 +21,7 @@ pub enum DropReason {
     NotOurAddress,
     /// The source can't be one (multicast, broadcast, unspecified, or ours).
     BadSource,
-    /// A fragment: reassembly is not built in or has no room.
+    /// A fragment, or the fragments of a datagram: reassembly is not built in or has no room.
     Fragment,
     /// The hop limit ran out.
     HopLimit,
@@ -64,10 +64,23 @@ pub enum DropReason {
     NotForwarded,
     /// An answer to its source would leave by another port, which the reverse path check forbids.
     SpoofedSource,
+    /// A fragment that overlaps another one of its datagram; that and all others of it are dropped, too.
+    #[cfg(feature = "iface-fragments")]
+    FragmentOverlap,
+    /// A fragment that is there already.
+    #[cfg(feature = "iface-fragments")]
+    FragmentDuplicate,
+    /// A first fragment without all headers, or one that hides a part of them.
+    #[cfg(feature = "iface-fragments")]
+    FragmentTiny,
+    /// A datagram of which fragments did not come in time.
+    #[cfg(feature = "iface-fragments")]
+    ReassemblyTimeout,
 }
 
 /// How many reasons there are.
-pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize + 1;
+pub const DROP_REASONS: usize =
+    DropReason::SpoofedSource as usize + 1 + if cfg!(feature = "iface-fragments") { 4 } else { 0 };
 
 impl DropReason {
     /// All of them, in their order.
@@ -100,6 +113,14 @@ impl DropReason {
         DropReason::LinkDown,
         DropReason::NotForwarded,
         DropReason::SpoofedSource,
+        #[cfg(feature = "iface-fragments")]
+        DropReason::FragmentOverlap,
+        #[cfg(feature = "iface-fragments")]
+        DropReason::FragmentDuplicate,
+        #[cfg(feature = "iface-fragments")]
+        DropReason::FragmentTiny,
+        #[cfg(feature = "iface-fragments")]
+        DropReason::ReassemblyTimeout,
     ];
 }
 
@@ -125,6 +146,27 @@ pub struct Stats {
     pub ip_out_requests: u32,
     /// RFC 4293 `ipIfStatsOutForwDatagrams`: packets of others that were sent on by this port.
     pub ip_out_forw_datagrams: u32,
+    /// RFC 4293 `ipReasmReqds`: fragments received for us.
+    #[cfg(feature = "iface-fragments")]
+    pub ip_reasm_reqds: u32,
+    /// RFC 4293 `ipReasmOKs`: datagrams put together.
+    #[cfg(feature = "iface-fragments")]
+    pub ip_reasm_oks: u32,
+    /// RFC 4293 `ipReasmFails`: datagrams that were given up, for want of fragments or for wrong ones.
+    #[cfg(feature = "iface-fragments")]
+    pub ip_reasm_fails: u32,
+    /// RFC 4293 `ipOutFragReqds`: datagrams that were to be cut.
+    #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
+    pub ip_out_frag_reqds: u32,
+    /// RFC 4293 `ipFragOKs`: those that were.
+    #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
+    pub ip_out_frag_oks: u32,
+    /// RFC 4293 `ipFragFails`: those that were not, or not to their end.
+    #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
+    pub ip_out_frag_fails: u32,
+    /// RFC 4293 `ipFragCreates`: fragments sent.
+    #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
+    pub ip_out_frag_creates: u32,
     /// RFC 4293 `icmpInMsgs`.
     pub icmp_in_msgs: u32,
     /// RFC 4293 `icmpOutMsgs`.
@@ -164,6 +206,20 @@ impl Stats {
             ip_in_delivers: 0,
             ip_out_requests: 0,
             ip_out_forw_datagrams: 0,
+            #[cfg(feature = "iface-fragments")]
+            ip_reasm_reqds: 0,
+            #[cfg(feature = "iface-fragments")]
+            ip_reasm_oks: 0,
+            #[cfg(feature = "iface-fragments")]
+            ip_reasm_fails: 0,
+            #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
+            ip_out_frag_reqds: 0,
+            #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
+            ip_out_frag_oks: 0,
+            #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
+            ip_out_frag_fails: 0,
+            #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
+            ip_out_frag_creates: 0,
             icmp_in_msgs: 0,
             icmp_out_msgs: 0,
             udp_in_datagrams: 0,

@@ -9,8 +9,8 @@
 //! - drops are counted; tables keep their size; at the end everything that was let go is gone.
 
 use goldcrest::iface::{
-    Budget, Config, Group, Handler, Hook, Interface, InterfaceStorage, Neighbor, Route, SocketHandle,
-    SocketSet, SocketSlot, SynVerdict, Verdict,
+    Budget, Config, Fragments, Group, Handler, Hook, Interface, InterfaceStorage, Neighbor, Route,
+    SocketHandle, SocketSet, SocketSlot, SynVerdict, Verdict,
 };
 use goldcrest::phy::{Device, HardwareAddress, LinkState, RxMeta};
 use goldcrest::rand::Keys;
@@ -151,6 +151,7 @@ impl<'a> World<'a> {
             neighbors: std::iter::repeat_with(|| Neighbor::EMPTY).take(NEIGHBORS).collect::<Vec<_>>().into(),
             packets: PacketPool::with_cells(POOL, 160),
             groups: vec![Group::EMPTY; 3].into(),
+            fragments: Fragments::growing(4, 20_000),
         };
         let config = Config::new(HardwareAddress::Ethernet(OUR_HARDWARE));
         let mut iface = Interface::with_storage(config, wire.capabilities(), storage);

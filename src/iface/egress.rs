@@ -1,6 +1,7 @@
 //! The way out: sockets with something to do, frames that wait, neighbours to ask.
 
 use super::engine::{Budget, Progress};
+use super::fragments;
 use super::links::Links;
 use super::neighbor::Action;
 use super::socket_set::SocketSet;
@@ -28,11 +29,16 @@ pub(crate) enum Step {
 pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
     let mut progress = Progress::default();
     for port in 0..links.count() {
-        links.with_port(port, |iface, out| {
-            if iface.flush_queue(out.slot) {
+        let has_fragments = links.with_port(port, |iface, out| {
+            let is_idle = iface.fragments.is_idle();
+            if iface.flush_queue(out.slot) && (is_idle || iface.send_rest(out)) {
                 sockets.wake_all(&mut iface.blocked);
             }
+            !is_idle
         });
+        if has_fragments == Some(true) {
+            fragments::expire(links, port);
+        }
     }
     while !sockets.touched.is_empty() {
         if progress.has_used(budget) {

@@ -8,6 +8,7 @@
 use core::ops::AddAssign;
 
 use super::egress;
+use super::fragments;
 use super::groups;
 use super::ingress::Ingress;
 use super::interface::Interface;
@@ -65,6 +66,7 @@ impl AddAssign for Progress {
 
 /// Settles all sockets that the application has touched.
 pub(crate) fn settle(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
+    fragments::seed(links, &sockets.keys);
     let mut next = sockets.touched.first();
     while let Some(ix) = next {
         next = sockets.touched.next(&sockets.slots, ix);
@@ -188,6 +190,7 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
         if iface.link.up {
             at = Ticks::earlier(at, iface.groups.poll_at(ticks));
         }
+        at = Ticks::earlier(at, iface.fragments.poll_at(ticks));
         if iface.is_blocked() {
             at = Ticks::earlier(at, Some(ticks.after(config::PORT_RETRY)));
         }

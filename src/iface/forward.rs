@@ -3,9 +3,11 @@
 //! A packet that is for nobody here leaves by the port with the best route, if both ports forward: straight
 //! from the frame that it came in into the other port's token, one hop older. What can't go on is reported
 //! to its sender where the RFCs allow it. Options and extension headers pass unread. Packets larger than
-//! the next link carries are not cut, except those that the device has put together (`coalesced`).
+//! the next link carries are cut where their sender allows it (`fragments`), and those that the device has put
+//! together always (`coalesced`).
 
 use super::coalesced::Coalesced;
+use super::fragments::{CutError, cut_v4};
 use super::handler::{Hook, Verdict};
 use super::icmp::{self, Message};
 use super::ingress::{Ingress, Received, Taken};
@@ -17,7 +19,7 @@ use super::rate::RateLimit;
 use super::{icmpv4, icmpv6, redirect};
 use crate::config;
 use crate::phy::{RxMeta, TxMeta};
-use crate::stats::DropReason;
+use crate::stats::{self, DropReason};
 use crate::storage::{Class, PacketPool};
 use crate::wire::{Addr, IpProtocol, checksum, ipv4, ipv6, ipv6ext};
 
@@ -299,10 +301,13 @@ impl Interface<'_> {
         if meta.segment_len > 0 {
             return self.cut(out, meta, packet, is_v4, next_hop);
         }
-        if packet.len() > self.ip_mtu() {
-            return Err(Obstacle::TooBig(self.ip_mtu()));
-        }
         let is_partial = meta.checksum_partial;
+        if packet.len() > self.ip_mtu() {
+            return match is_v4 && !is_partial && self.pass_in_fragments(out, packet, next_hop) {
+                true => Ok(()),
+                false => Err(Obstacle::TooBig(self.ip_mtu())),
+            };
+        }
         self.pass(out, is_v4, packet.len(), next_hop, &mut |ip| {
             ip.copy_from_slice(packet);
             take_hop(ip);
@@ -311,6 +316,26 @@ impl Interface<'_> {
             }
         });
         Ok(())
+    }
+
+    /// Sends an IPv4 packet that is larger than the link carries in fragments, and says whether it may be cut.
+    /// If room ends, what is left is dropped, and counted as each packet without room is.
+    #[inline(never)]
+    fn pass_in_fragments(&mut self, out: &mut Out<'_>, packet: &[u8], next_hop: &Addr) -> bool {
+        let mtu = self.ip_mtu();
+        let hop_limit = packet.get(8).map_or(0, |hops| hops.saturating_sub(1)); // it was found to be above 1
+        let cut =
+            cut_v4(packet, mtu, hop_limit, &mut |len, write| self.pass(out, true, len, next_hop, write));
+        let stats = &mut self.stats;
+        stats::count(&mut stats.ip_out_frag_reqds, 1);
+        let (made, counter) = match cut {
+            Ok(made) => (made, &mut stats.ip_out_frag_oks),
+            Err(CutError::NoRoom { sent }) => (sent, &mut stats.ip_out_frag_fails),
+            Err(CutError::Refused) => (0, &mut stats.ip_out_frag_fails),
+        };
+        stats::count(counter, 1);
+        stats::count(&mut stats.ip_out_frag_creates, made as u32);
+        cut != Err(CutError::Refused)
     }
 
     /// Sends a packet that the device put together from several as those that it was.

@@ -1,11 +1,15 @@
 //! What ICMP has in common in both families: a type, a code, a word and data.
 
 use super::ingress::{Ingress, Received, Taken};
+#[cfg(feature = "iface-fragments")]
+use super::interface::Interface;
 use super::links::Links;
-use super::output::{Packet, TrafficClass, header_and_data};
+use super::output::{Packet, Sent, TrafficClass, header_and_data};
 use crate::config;
 use crate::stats::DropReason;
 use crate::storage::Class;
+#[cfg(feature = "iface-fragments")]
+use crate::time::Ticks;
 use crate::wire::checksum::Sum;
 use crate::wire::{Addr, IpProtocol};
 
@@ -24,8 +28,13 @@ pub(crate) struct Message {
 impl Message {
     /// Fills in the message and `data`.
     pub(crate) fn followed_by(&self, data: &[u8]) -> impl FnMut(&mut [u8], bool) -> Sum {
+        header_and_data(self.header(), data)
+    }
+
+    /// The octets of the header.
+    fn header(&self) -> [u8; HEADER_LEN] {
         let [a, b, c, d] = self.word.to_be_bytes();
-        header_and_data([self.kind, self.code, 0, 0, a, b, c, d], data)
+        [self.kind, self.code, 0, 0, a, b, c, d]
     }
 }
 
@@ -67,6 +76,12 @@ pub(crate) fn send_error(
     send(ingress.links, received.dst, received.src, zone, error, quote);
 }
 
+/// Whether the rate limit lets one more error go.
+#[cfg(feature = "iface-fragments")]
+pub(crate) fn may_send_error(iface: &mut Interface<'_>, now: Ticks) -> bool {
+    iface.errors_limit.take(now) || iface.drop_output(DropReason::RateLimited)
+}
+
 /// The zone of an address that a packet came from by the current port.
 pub(crate) fn zone_of(ingress: &Ingress<'_, '_, '_, '_, '_>, addr: &Addr) -> u8 {
     if !addr.is_v4() && addr.is_link_local() { (ingress.links.port() as u8).saturating_add(1) } else { 0 }
@@ -95,6 +110,13 @@ pub(crate) fn send(
     };
     let sent = links.with_port(route.port, |iface, out| {
         iface.stats.on_icmp_sent();
+        if iface.must_cut(&packet) {
+            return match iface.send_cut(out, &packet, &route.next_hop, message.header(), data) {
+                Sent::Yes => true,
+                Sent::NoRoom => iface.drop_output(DropReason::DeviceBusy),
+                Sent::Never | Sent::Unresolved(_) => false,
+            };
+        }
         iface.send_or_queue(out, &packet, &route.next_hop, Class::Data, &mut message.followed_by(data))
     });
     sent == Some(true)

@@ -141,9 +141,13 @@ fn send(
         len: message.len(),
         segment_len: 0,
     };
-    let mut fill = header_and_data([kind, code, 0, 0, a, b, c, d], data);
+    let header = [kind, code, 0, 0, a, b, c, d];
+    let mut fill = header_and_data(header, data);
     let sent = links.with_port(way.route.port, |iface, out| {
-        let sent = way.send(iface, out, &packet, &mut fill);
+        let sent = match iface.must_cut(&packet) {
+            true => iface.send_cut(out, &packet, &way.route.next_hop, header, data),
+            false => way.send(iface, out, &packet, &mut fill),
+        };
         if sent == Sent::Yes {
             iface.stats.on_icmp_sent();
         }

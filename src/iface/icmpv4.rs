@@ -20,6 +20,10 @@ pub(crate) const PROTOCOL_UNREACHABLE: Message = Message { kind: DESTINATION_UNR
 /// Nobody here has the port.
 pub(crate) const PORT_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 3, word: 0 };
 
+/// Fragments of the datagram are missing.
+#[cfg(feature = "iface-fragments")]
+pub(crate) const REASSEMBLY_TIMEOUT: Message = Message { kind: 11, code: 1, word: 0 };
+
 /// Octets of an error with the packet that it quotes (RFC 1812 §4.3.2.3).
 pub(crate) const MAX_ERROR_LEN: usize = 576 - 20;
 

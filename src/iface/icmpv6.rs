@@ -8,7 +8,7 @@ use crate::config;
 use crate::stats::DropReason;
 use crate::wire::IpProtocol;
 use crate::wire::checksum;
-use crate::wire::ipv6ext::{self, Stop};
+use crate::wire::ipv6ext::{self, Fragment, Stop};
 
 pub(crate) const DESTINATION_UNREACHABLE: u8 = 1;
 #[cfg(feature = "iface-forward")]
@@ -25,6 +25,10 @@ use crate::wire::mld::msg_type::{DONE as MLD_DONE, QUERY as MLD_QUERY, REPORT2 a
 
 /// Nobody here has the port.
 pub(crate) const PORT_UNREACHABLE: Message = Message { kind: DESTINATION_UNREACHABLE, code: 4, word: 0 };
+
+/// Fragments of the datagram are missing.
+#[cfg(feature = "iface-fragments")]
+pub(crate) const REASSEMBLY_TIMEOUT: Message = Message { kind: 3, code: 1, word: 0 };
 
 /// Octets of an error with the packet that it quotes (RFC 4443 §2.4 c).
 pub(crate) const MAX_ERROR_LEN: usize = 1_280 - 40;
@@ -54,21 +58,35 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
     }
 }
 
-/// Goes over the extension headers, up to the protocol that the packet carries.
+/// Goes over the extension headers, up to the protocol that the packet carries or to a fragment of it.
 pub(crate) fn walk_extensions(
     ingress: &mut Ingress<'_, '_, '_, '_, '_>,
     received: &mut Received<'_>,
-) -> Taken {
+) -> Result<Option<Fragment>, DropReason> {
     match ipv6ext::walk(received.protocol, received.payload) {
-        Ok(walk) if walk.fragment.is_some() => Err(DropReason::Fragment),
         Ok(walk) => {
             received.protocol = walk.protocol;
             received.payload = walk.payload;
             received.next_header_at = walk.next_header_at;
-            Ok(())
+            Ok(walk.fragment)
         }
-        Err(stop) => refuse_extensions(ingress, received, stop),
+        Err(stop) => Err(refuse_extensions(ingress, received, stop)),
     }
+}
+
+/// The same for a packet that was put together, and is no fragment of another one.
+#[cfg(feature = "iface-fragments")]
+pub(crate) fn walk_whole(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &mut Received<'_>) -> Taken {
+    received.protocol = IpProtocol(received.packet.get(6).copied().unwrap_or_default()); // it has a header
+    if walk_extensions(ingress, received)?.is_some() {
+        return Err(DropReason::ExtensionHeaders);
+    }
+    let is_discovery = |kind: &u8| (ROUTER_SOLICITATION..=REDIRECT).contains(kind);
+    // RFC 6980 §5: Neighbor Discovery is never fragmented.
+    if received.protocol == IpProtocol::ICMPV6 && received.payload.first().is_some_and(is_discovery) {
+        return Err(DropReason::BadNeighborMessage);
+    }
+    Ok(())
 }
 
 #[inline(never)]
@@ -76,28 +94,36 @@ fn refuse_extensions(
     ingress: &mut Ingress<'_, '_, '_, '_, '_>,
     received: &Received<'_>,
     stop: Stop,
-) -> Taken {
+) -> DropReason {
     match stop {
-        Stop::Discard => Err(DropReason::Malformed),
-        Stop::TooMany => Err(DropReason::ExtensionHeaders),
+        Stop::Discard => DropReason::Malformed,
+        Stop::TooMany => DropReason::ExtensionHeaders,
         Stop::ParamProblem { code, pointer, even_if_multicast } => {
             // To a group only where RFC 4443 §2.4 e.3 allows it; then the answer comes from an own address.
             if received.unicast {
-                parameter_problem(ingress, received, code, pointer);
+                problem_from(ingress, received, code, pointer);
             } else if even_if_multicast && let Some(own) = ingress.links.iface.source_for(&received.src) {
-                parameter_problem(ingress, &Received { dst: own, ..*received }, code, pointer);
+                problem_from(ingress, &Received { dst: own, ..*received }, code, pointer);
             }
-            Err(DropReason::Malformed)
+            DropReason::Malformed
         }
     }
 }
 
-fn parameter_problem(
+/// Says what is wrong with a packet, if it was for us alone.
+#[cfg(feature = "iface-fragments")]
+pub(crate) fn parameter_problem(
     ingress: &mut Ingress<'_, '_, '_, '_, '_>,
     received: &Received<'_>,
     code: u8,
     pointer: u16,
 ) {
+    if received.unicast {
+        problem_from(ingress, received, code, pointer);
+    }
+}
+
+fn problem_from(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>, code: u8, pointer: u16) {
     let error = Message { kind: PARAMETER_PROBLEM, code, word: u32::from(pointer) };
     if is_worth_an_error(received) {
         icmp::send_error(ingress, received, &error, MAX_ERROR_LEN);
@@ -108,7 +134,7 @@ fn parameter_problem(
 pub(crate) fn unknown_next_header(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>) {
     const NO_NEXT_HEADER: IpProtocol = IpProtocol(59);
     if received.unicast && received.protocol != NO_NEXT_HEADER {
-        parameter_problem(ingress, received, 1, received.next_header_at);
+        problem_from(ingress, received, 1, received.next_header_at);
     }
 }
 

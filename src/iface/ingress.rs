@@ -2,7 +2,7 @@
 //!
 //! 1. Link header: is it addressed to us? What does it carry?
 //! 2. IP header: well-formed, a source that can be one. What is not for us is forwarded, or dropped;
-//!    what is for us is no fragment.
+//!    fragments of what is for us wait for each other.
 //! 3. Protocol: ICMP here; UDP and TCP by demultiplexing to a socket.
 //!
 //! What has to be answered at once is sent while the frame is borrowed. A frame that goes no further
@@ -121,7 +121,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return self.forward(&received);
         }
         if header.is_fragment() {
-            return Err(DropReason::Fragment);
+            return self.fragment_v4(&received);
         }
         self.deliver(&received)
     }
@@ -147,8 +147,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if !self.is_for_us(&mut received)? {
             return self.forward(&received);
         }
-        icmpv6::walk_extensions(self, &mut received)?;
-        self.deliver(&received)
+        match icmpv6::walk_extensions(self, &mut received)? {
+            None => self.deliver(&received),
+            Some(fragment) => self.fragment_v6(&received, &fragment),
+        }
     }
 
     /// Whether the packet, which has to come from a host, goes to us (RFC 1122 §3.2.1.3).

@@ -4,6 +4,7 @@ use core::fmt;
 
 use managed::ManagedSlice;
 
+use super::fragments::{Fragments, Idents};
 use super::neighbor::{Neighbor, NeighborCache};
 use super::rate::RateLimit;
 use super::route::{Match, Route, RouteTableFull, Routes};
@@ -45,6 +46,8 @@ pub struct InterfaceStorage<'a> {
     /// bits of each own IPv6 address. What finds no room is not told to routers, and not joined.
     #[cfg(feature = "iface-multicast")]
     pub groups: ManagedSlice<'a, super::groups::Group>,
+    /// Room for datagrams that come or leave in fragments. Without any, they are dropped.
+    pub fragments: Fragments<'a>,
 }
 
 #[cfg(feature = "alloc")]
@@ -60,6 +63,7 @@ impl Default for InterfaceStorage<'static> {
             packets: PacketPool::with_cells(config::DEFAULT_WAITING_PACKETS, config::WAITING_PACKET_LEN),
             #[cfg(feature = "iface-multicast")]
             groups: ManagedSlice::Owned(vec![super::groups::Group::EMPTY; config::DEFAULT_GROUPS]),
+            fragments: Fragments::default(),
         }
     }
 }
@@ -114,13 +118,13 @@ pub struct Interface<'a> {
     // In this order since short instructions reach what is near the beginning.
     pub(crate) addresses: ManagedSlice<'a, Option<Address>>,
     pub(crate) hardware: [u8; 6],
-    pub(crate) ident: u16,
+    pub(crate) idents: Idents,
     ip_mtu: usize,
     pub(crate) link: LinkState,
     pub(crate) capabilities: DeviceCapabilities,
     pub(crate) neighbors: NeighborCache<'a>,
-    pub(crate) stats: Stats,
     routes: Routes<'a>,
+    pub(crate) stats: Stats,
     /// Sockets whose packet found no room in the device.
     pub(crate) blocked: List,
     pub(crate) errors_limit: RateLimit,
@@ -132,6 +136,7 @@ pub struct Interface<'a> {
     pub(crate) groups: super::groups::Groups,
     #[cfg(feature = "iface-forward")]
     pub(crate) forwarding: super::forward::Forwarding,
+    pub(crate) fragments: Fragments<'a>,
 }
 
 #[cfg(feature = "alloc")]
@@ -181,7 +186,8 @@ impl<'a> Interface<'a> {
             packets: storage.packets,
             blocked: List::new(crate::storage::lists::PORT),
             errors_limit: RateLimit::new(config::ICMP_ERROR_BURST),
-            ident: 0,
+            idents: Idents::new(),
+            fragments: storage.fragments,
             stats: Stats::new(),
         }
     }

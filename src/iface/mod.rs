@@ -8,6 +8,7 @@
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
 //! | `forward`, `coalesced`, `redirect` | what is for others, from port to port |
 //! | `groups` | multicast groups, IGMP, MLD |
+//! | `fragments` | datagrams that come or leave in pieces |
 //! | `egress`, `output` | who sends, and the one way out |
 //! | `loopback` | packets to ourselves |
 //! | `links` | the ports a packet may leave by |
@@ -20,6 +21,8 @@ mod egress;
 mod engine;
 #[cfg_attr(not(feature = "iface-forward"), path = "no_forward.rs")]
 mod forward;
+#[cfg_attr(not(feature = "iface-fragments"), path = "no_fragments.rs")]
+mod fragments;
 #[cfg_attr(not(feature = "iface-multicast"), path = "no_groups.rs")]
 mod groups;
 mod handler;
@@ -85,6 +88,7 @@ mod tcp_set;
     feature = "iface-forward",
     feature = "iface-loopback",
     feature = "iface-queue",
+    feature = "iface-fragments",
     feature = "iface-hooks",
     feature = "iface-ephemeral"
 ))]
@@ -101,6 +105,7 @@ mod udp_groups;
 
 pub use crate::storage::SocketHandle;
 pub use engine::{Budget, Progress};
+pub use fragments::{FragmentPlace, Fragments};
 #[cfg(feature = "iface-multicast")]
 pub use groups::{Group, GroupError};
 pub use handler::{Handler, Hook, HookSet, NoHandler, SynVerdict, Verdict};

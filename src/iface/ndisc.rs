@@ -47,6 +47,7 @@ mod on_ethernet {
     use crate::iface::neighbor::{EVERYBODY, Evidence};
     use crate::iface::output::{Packet, TrafficClass};
     use crate::storage::Class;
+    use crate::wire::ipv6ext;
     use crate::wire::ndisc::{self, NeighborFlags};
     use crate::wire::{Addr, IpProtocol};
     #[cfg(feature = "iface-forward")]
@@ -66,6 +67,10 @@ mod on_ethernet {
             return Err(DropReason::BadNeighborMessage);
         };
         if received.hop_limit != HOP_LIMIT || iface.has_address(&received.src) || !iface.is_ethernet() {
+            return Err(DropReason::BadNeighborMessage);
+        }
+        // RFC 6980 §5: nor is it believed in a fragment, be that the whole.
+        if ipv6ext::has_fragment_header(received.packet) {
             return Err(DropReason::BadNeighborMessage);
         }
         match ndisc::Message::parse(src, dst, received.payload) {

@@ -44,12 +44,12 @@ impl TrafficClass {
     }
 
     #[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class"))]
-    fn octet(self) -> u8 {
+    pub(crate) fn octet(self) -> u8 {
         self.0
     }
 
     #[cfg(not(any(feature = "udp-metadata", feature = "tcp-traffic-class")))]
-    fn octet(self) -> u8 {
+    pub(crate) fn octet(self) -> u8 {
         0
     }
 }
@@ -372,7 +372,7 @@ impl Interface<'_> {
         if !sent {
             return Sent::NoRoom;
         }
-        self.ident = self.ident.wrapping_add(1);
+        self.use_ident();
         self.stats.on_frame_sent(link_len + ip_len);
         Sent::Yes
     }
@@ -389,7 +389,7 @@ impl Interface<'_> {
         if self.is_ethernet() {
             ip = write_ethernet(ip, &self.hardware, hardware, packet.dst.is_v4())?;
         }
-        write_ip(ip, packet, self.ident, !self.offloads(TxChecksum::IPV4))
+        write_ip(ip, packet, self.idents.next(), !self.offloads(TxChecksum::IPV4))
     }
 
     /// How many frames may wait for room in the device: answers to who asks for us as many as there are
@@ -438,7 +438,7 @@ impl Interface<'_> {
 }
 
 /// Where a protocol's checksum stands, and which offload could compute it.
-fn checksum_of(protocol: IpProtocol) -> (usize, TxChecksum) {
+pub(crate) fn checksum_of(protocol: IpProtocol) -> (usize, TxChecksum) {
     match protocol {
         IpProtocol::TCP => (16, TxChecksum::TCP),
         IpProtocol::UDP => (6, TxChecksum::UDP),
@@ -460,7 +460,7 @@ pub(crate) fn write_ethernet<'f>(
 }
 
 #[inline]
-fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Option<&'f mut [u8]> {
+pub(crate) fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Option<&'f mut [u8]> {
     let (protocol, hop_limit) = (packet.protocol, packet.hop_limit);
     if let (Some(src), Some(dst)) = (packet.src.as_v4(), packet.dst.as_v4()) {
         let (header, payload) = ip.split_first_chunk_mut()?;

@@ -147,7 +147,8 @@ fn send_completed(
     next_hop: &Addr,
     packet: &[u8],
 ) -> Sent {
-    let ident = iface.ident;
+    let ident = iface.idents.next();
+    iface.use_ident();
     iface.send_ready(out, src.is_v4(), packet.len(), next_hop, &mut |place| {
         place.copy_from_slice(packet);
         match (src.as_v4(), src.as_v6()) {

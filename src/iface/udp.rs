@@ -290,9 +290,13 @@ fn send(
     };
     let ([a, b], [c, d]) = (src_port.to_be_bytes(), peer.remote_port.to_be_bytes());
     let [e, f] = (len as u16).to_be_bytes();
-    let mut fill = header_and_data([a, b, c, d, e, f, 0, 0], data);
+    let header = [a, b, c, d, e, f, 0, 0];
+    let mut fill = header_and_data(header, data);
     let sent = links.with_port(way.route.port, |iface, out| {
-        let sent = way.send(iface, out, &packet, &mut fill);
+        let sent = match iface.must_cut(&packet) {
+            true => iface.send_cut(out, &packet, &way.route.next_hop, header, data),
+            false => way.send(iface, out, &packet, &mut fill),
+        };
         if !matches!(sent, Sent::NoRoom | Sent::Never) {
             stats::count(&mut iface.stats.udp_out_datagrams, 1);
         }

@@ -7,6 +7,8 @@
 mod assembler;
 #[cfg(any(test, not(feature = "iface-scale")))]
 mod bit_lists;
+#[cfg(feature = "iface-fragments")]
+mod block_buffer;
 #[cfg(any(test, feature = "iface-scale"))]
 mod hash;
 pub(crate) mod lists;
@@ -34,6 +36,8 @@ pub(crate) use assembler::Assembler;
 pub(crate) use assembler::TooManyHoles;
 #[cfg(not(feature = "iface-scale"))]
 pub(crate) use bit_lists::{Line, List, ReadyList};
+#[cfg(feature = "iface-fragments")]
+pub(crate) use block_buffer::{Added, BlockBuffer, HEADROOM, MAX_CAPACITY};
 #[cfg(feature = "iface-scale")]
 pub(crate) use hash::Table;
 pub(crate) use lists::list_of;

@@ -129,6 +129,49 @@ pub fn walk(first: IpProtocol, payload: &[u8]) -> Result<Walk<'_>, Stop> {
     Err(Stop::TooMany)
 }
 
+/// Whether a first fragment has all headers through that of an upper layer (RFC 7112 §5): `first` and
+/// `payload` as for [`walk`], from behind the fragment header on.
+pub fn has_whole_chain(first: IpProtocol, payload: &[u8]) -> bool {
+    let (mut protocol, mut rest) = (first, payload);
+    for _ in 0..MAX_HEADERS {
+        let upper_len = match protocol {
+            IpProtocol::HOP_BY_HOP | IpProtocol::IPV6_OPTIONS | IpProtocol::IPV6_ROUTE => {
+                let next = header_at(rest).and_then(|(header, len)| Some((header[0], rest.get(len..)?)));
+                let Some((next, after)) = next else { return false };
+                (protocol, rest) = (IpProtocol(next), after);
+                continue;
+            }
+            IpProtocol::TCP => 20,
+            IpProtocol::UDP | IpProtocol::UDP_LITE | IpProtocol::ICMPV6 => 8,
+            _ => 0,
+        };
+        return rest.len() >= upper_len;
+    }
+    true // too many: refused when the whole is walked through
+}
+
+/// Whether a packet, header included, has a fragment header, even if that says that the packet is whole.
+pub fn has_fragment_header(packet: &[u8]) -> bool {
+    let mut protocol = packet.get(6).copied().map(IpProtocol);
+    let mut rest = packet.get(super::ipv6::HEADER_LEN..).unwrap_or_default(); // too short: no headers
+    for _ in 0..=MAX_HEADERS {
+        match protocol {
+            Some(IpProtocol::IPV6_FRAGMENT) => return true,
+            Some(IpProtocol::HOP_BY_HOP | IpProtocol::IPV6_OPTIONS | IpProtocol::IPV6_ROUTE) => {}
+            _ => return false,
+        }
+        let Some((header, len)) = header_at(rest) else { return false };
+        protocol = Some(IpProtocol(header[0]));
+        rest = rest.get(len..).unwrap_or_default(); // cut short: no more headers
+    }
+    false
+}
+
+/// The fixed part of an extension header with a length, and that length.
+fn header_at(rest: &[u8]) -> Option<(&[u8; 8], usize)> {
+    rest.first_chunk::<8>().map(|fixed| (fixed, (usize::from(fixed[1]) + 1) * 8))
+}
+
 /// Reads a fragment header `at` octets into the packet, which `len` octets follow; `None` if the
 /// packet is whole.
 fn read_fragment(header: &[u8; 8], len: usize, at: usize) -> Result<Option<Fragment>, Stop> {
@@ -235,6 +278,32 @@ mod tests {
         let last = [17, 0, 0, 8, 0, 0, 0, 1, 5];
         let walk = walk(FRAG, &last).unwrap();
         assert_eq!(walk.fragment, Some(Fragment { ident: 1, offset: 8, more: false }));
+    }
+
+    /// Covers: RFC 7112 §5
+    #[test]
+    fn a_first_fragment_without_an_upper_header_is_told() {
+        assert!(has_whole_chain(IpProtocol::UDP, &[0; 8]));
+        assert!(!has_whole_chain(IpProtocol::UDP, &[0; 7]));
+        assert!(!has_whole_chain(IpProtocol::TCP, &[0; 16]));
+        assert!(has_whole_chain(IpProtocol::IPV6_NO_NEXT, &[]));
+        let options = [[17, 0, 1, 4, 0, 0, 0, 0], [0; 8]].concat();
+        assert!(has_whole_chain(OPTS, &options));
+        assert!(!has_whole_chain(OPTS, &options[..8]));
+        assert!(!has_whole_chain(OPTS, &[17, 3, 1, 4, 0, 0, 0, 0]));
+        assert!(has_whole_chain(OPTS, &[60, 0, 1, 4, 0, 0, 0, 0].repeat(20)));
+    }
+
+    /// Covers: RFC 6980 §5
+    #[test]
+    fn a_fragment_header_is_found_behind_others() {
+        let packet = |first: u8, rest: &[u8]| [&[0x60, 0, 0, 0, 0, 0, first][..], &[0; 33], rest].concat();
+        assert!(has_fragment_header(&packet(44, &[58, 0, 0, 0, 0, 0, 0, 0])));
+        assert!(has_fragment_header(&packet(60, &[44, 0, 1, 4, 0, 0, 0, 0, 58])));
+        assert!(!has_fragment_header(&packet(60, &[58, 0, 1, 4, 0, 0, 0, 0, 44])));
+        assert!(!has_fragment_header(&packet(58, &[44, 44])));
+        assert!(!has_fragment_header(&packet(60, &[44, 0])));
+        assert!(!has_fragment_header(&[0x60; 6]));
     }
 
     /// Covers: RFC 8200 §4, §4.2, §4.4, §4.5

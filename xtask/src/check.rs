@@ -21,7 +21,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
     (
         "IPv4, each mechanism",
-        "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks,iface-nud",
+        "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks,iface-nud,\
+         iface-fragments",
     ),
     (
         "IPv4, alloc, big tables",
@@ -37,11 +38,14 @@ const FEATURES: &[(&str, &str)] = &[
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
          udp-metadata,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
-         iface-ephemeral,\
+         iface-ephemeral,iface-fragments,\
          stats-mib,phy-loopback,phy-tracer",
     ),
     ("bare IPv4 router, no queue", "medium-ip,proto-ipv4,iface-forward"),
-    ("IPv6 router", "medium-ethernet,proto-ipv6,iface-forward,iface-loopback,iface-queue,stats-mib"),
+    (
+        "IPv6 router",
+        "medium-ethernet,proto-ipv6,iface-forward,iface-fragments,iface-loopback,iface-queue,stats-mib",
+    ),
     (
         "router, no alloc",
         "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,phy-queue",
@@ -108,7 +112,7 @@ pub(crate) fn steps() -> Vec<Step> {
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
          proto-ipv6,udp-metadata,socket-icmp,socket-raw,iface-multicast,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
-         iface-forward,iface-loopback,\
+         iface-forward,iface-fragments,iface-loopback,\
          iface-queue,iface-hooks,iface-ephemeral,stats-mib",
     ));
     steps.push(Step::cargo(

@@ -7,7 +7,8 @@
 mod stream;
 
 use goldcrest::iface::{
-    Address, Config, Interface, InterfaceStorage, Neighbor, PollResult, SocketHandle, SocketSet, SocketSlot,
+    Address, Config, Fragments, Interface, InterfaceStorage, Neighbor, PollResult, SocketHandle, SocketSet,
+    SocketSlot,
 };
 use goldcrest::phy::Device;
 use goldcrest::rand::Keys;
@@ -95,6 +96,7 @@ impl<'a> Server<'a> {
             routes: ManagedSlice::Borrowed(&mut []),
             neighbors: ManagedSlice::Borrowed(&mut storage.neighbors),
             packets: PacketPool::new(&mut storage.waiting[..], &mut storage.waiting_cells[..], 1),
+            fragments: Fragments::new(&mut [][..]),
         };
         let config = Config::new(device.hardware_address());
         let mut iface = Interface::with_storage(config, device.capabilities(), memory);

@@ -159,7 +159,7 @@ impl Interface<'_> {
     /// Sends a message, without its checksum, with a hop limit of 1 and a router alert; says whether it went
     /// out, or never will.
     fn send_message(&mut self, out: &mut Out<'_>, dst: &Addr, message: &[u8]) -> bool {
-        let (ident, is_v4) = (self.ident, dst.is_v4());
+        let (ident, is_v4) = (self.idents.next(), dst.is_v4());
         let src = self.report_source(is_v4);
         let header_len = if is_v4 { V4_HEADER_LEN } else { V6_HEADER_LEN };
         let sent = self.send_ready(out, is_v4, header_len + message.len(), dst, &mut |ip| {
@@ -168,7 +168,7 @@ impl Interface<'_> {
             write_header(header, src.as_ref(), dst, payload, ident);
             write_checksum(payload, src.as_ref(), dst);
         });
-        self.ident = self.ident.wrapping_add(1);
+        self.use_ident();
         sent != Sent::NoRoom
     }
 

@@ -12,7 +12,7 @@ use crate::rand::Keys;
 use crate::stats::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::checksum::{pseudo_header, sum};
-use crate::wire::{Addr, IpAddress, IpCidr};
+use crate::wire::{Addr, IpAddress, IpCidr, ipv4};
 
 const MACS: [[u8; 6]; 2] = [OUR_MAC, [2, 0, 0, 0, 1, 1]];
 const FAR_MAC: [u8; 6] = [2, 0, 0, 0, 1, 2];
@@ -611,4 +611,22 @@ fn redirects_are_limited_in_rate_and_only_for_neighbors() {
     net.sent();
     let redirects = (0..200).map(|_| net.exchange(&from([10, 0, 0, 5])).concat().len() - 1).sum::<usize>();
     assert_eq!(redirects, usize::from(crate::config::ICMP_ERROR_BURST));
+}
+
+/// Covers: RFC 1812 §4.2.2.7, §5.2.6
+#[test]
+fn a_packet_that_may_be_cut_goes_on_in_fragments() {
+    let mut net = Routed::with_mtu(1_280);
+    let packet = to_far(&[0x55; 1_400]);
+    let [back, on] = net.exchange(&packet);
+    assert!(back.is_empty());
+    let parts: Vec<_> = on.iter().map(|packet| ipv4::Header::split(packet).unwrap()).collect();
+    assert_eq!(parts.iter().map(|parts| parts.payload.len()).collect::<Vec<_>>(), [1_256, 152]);
+    assert_eq!(parts.iter().map(|parts| parts.header.fragment_offset()).collect::<Vec<_>>(), [0, 1_256]);
+    assert!(parts[0].header.more_fragments() && !parts[1].header.more_fragments());
+    assert!(parts.iter().all(|parts| parts.header.hop_limit() == 63));
+    assert_eq!([parts[0].payload, parts[1].payload].concat(), packet[20..]);
+    let stats = net.ifaces[1].stats();
+    assert_eq!((stats.ip_out_frag_oks, stats.ip_out_frag_creates), (1, 2));
+    assert_eq!(net.drops(DropReason::TooBig), 0);
 }

@@ -137,3 +137,29 @@ fn a_packet_to_ourselves_passes_the_way_out_and_the_way_in() {
     assert_eq!(judge.places(), [Hook::LocalOut, Hook::PostRoute, Hook::PreRoute, Hook::LocalIn]);
     assert!(net.sockets.get::<udp::Socket>(handle).can_recv());
 }
+
+#[test]
+#[cfg(feature = "iface-fragments")]
+fn a_datagram_is_seen_whole_before_it_is_cut() {
+    for drops_at in [None, Some(Hook::LocalOut), Some(Hook::PostRoute)] {
+        let mut net = Net::ip();
+        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 9_000]);
+        let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
+        net.sockets.bind(handle, 7).unwrap();
+        let socket = net.sockets.get_mut::<udp::Socket>(handle);
+        socket.send_slice(&[0x55; 3_000], (IpAddress::v4(10, 0, 0, 2), 9)).unwrap();
+        let mut judge = Judge::new(drops_at);
+        let sent = poll(&mut net, &mut judge);
+        let whole = &judge.seen[0].1;
+        assert_checksums(whole);
+        assert_eq!((whole.len(), &whole[28..]), (3_028, &[0x55; 3_000][..]));
+        if drops_at.is_some() {
+            assert!(sent.is_empty() && judge.places().last() == drops_at.as_ref());
+            assert_eq!(net.iface.stats().drops(DropReason::Filtered), 1);
+        } else {
+            assert_eq!(judge.places(), [Hook::LocalOut, Hook::PostRoute]);
+            assert_eq!(sent.iter().map(|packet| packet.len() - 20).sum::<usize>(), 3_008);
+        }
+        assert_eq!(net.iface.fragments().in_use(), 0);
+    }
+}

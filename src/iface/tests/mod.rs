@@ -7,6 +7,8 @@ mod decisions;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim"))]
 mod drained;
 mod forward;
+#[cfg(feature = "phy-sim")]
+mod fragments;
 mod fuzzed;
 mod groups;
 mod hooks;

@@ -1,0 +1,94 @@
+use super::*;
+use crate::iface::{Config, FragmentPlace, Fragments, Interface, InterfaceStorage};
+use crate::phy::{Device, HardwareAddress};
+use crate::stats::DropReason;
+use crate::time::Duration;
+use crate::wire::{IpAddress, IpCidr};
+
+/// A stack on bare IP with this room for fragments.
+fn with_fragments(fragments: Fragments<'static>) -> Net {
+    let mut net = Net::ip();
+    let storage = InterfaceStorage { fragments, ..InterfaceStorage::default() };
+    net.iface = Interface::with_storage(Config::new(HardwareAddress::Ip), net.wire.capabilities(), storage);
+    net.iface.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 1), 8)).unwrap();
+    net.iface.add_address(IpCidr::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1), 64)).unwrap();
+    net
+}
+
+fn lent(count: usize, len: usize) -> Fragments<'static> {
+    let place = || FragmentPlace::new(vec![0; len].leak());
+    Fragments::new(std::iter::repeat_with(place).take(count).collect::<Vec<_>>())
+}
+
+#[test]
+fn datagrams_are_put_together_in_lent_memory() {
+    for family in BOTH {
+        let mut net = with_fragments(lent(2, 128 + 33 * 32));
+        let handle = bound(&mut net, 7);
+        for ident in 0..5 {
+            exchange_all(&mut net, family.cut(ident, &family.udp(7, &octets(1_016)), &[512]));
+        }
+        assert_eq!(received(&mut net, handle).len(), 5);
+        exchange_all(&mut net, family.cut(9, &family.udp(7, &octets(1_017)), &[512]));
+        assert!(received(&mut net, handle).is_empty(), "one octet too long");
+        assert_eq!(net.iface.stats().drops(DropReason::Fragment), 1);
+    }
+}
+
+#[test]
+fn without_places_fragments_are_dropped() {
+    let mut net = with_fragments(lent(0, 0));
+    exchange_all(&mut net, Family::V4.cut(1, &Family::V4.udp(7, &octets(100)), &[40]));
+    assert_eq!(net.iface.stats().drops(DropReason::Fragment), 2);
+}
+
+/// A source that never finishes anything takes a quarter of the places, not its neighbour's.
+#[test]
+fn one_source_cannot_push_out_the_others() {
+    for family in BOTH {
+        let mut net = with_fragments(lent(8, 4_000));
+        let handle = bound(&mut net, 7);
+        let pieces = family.cut(1, &family.udp(7, &octets(100)), &[40]);
+        exchange_all(&mut net, [pieces[0].clone()]);
+        for ident in 0..2_000 {
+            exchange_all(&mut net, [family.piece_from(66, 17, ident, 8, true, &[0; 8])]);
+            assert!(net.iface.fragments().in_use() <= 1 + 2);
+        }
+        exchange_all(&mut net, [pieces[1].clone()]);
+        assert_eq!(received(&mut net, handle), [octets(100)]);
+        assert_eq!(net.iface.stats().drops(DropReason::Fragment), 1_998);
+    }
+}
+
+/// Datagrams whose fragments come together get through, and memory stays what it was.
+#[test]
+fn a_flood_from_everywhere_takes_bounded_memory_and_stops_nobody() {
+    let limit = 200_000;
+    let mut net = with_fragments(Fragments::growing(16, limit));
+    let handle = bound(&mut net, 7);
+    let mut got = 0;
+    for step in 0..20_000_u32 {
+        let [_, b, c, d] = step.to_be_bytes();
+        let at = if step % 3 == 0 { 60_000 } else { 0 };
+        let mut junk = Family::V4.piece(step as u16, at, true, &[0; 1_400]);
+        junk[12..16].copy_from_slice(&[10, 1 + b, c, d]);
+        let mut junk = ipv4::Packet::new_unchecked(junk);
+        junk.fill_checksum();
+        net.wire.to_stack.push_back(junk.into_inner());
+        if step % 50 == 0 {
+            let family = BOTH[step as usize / 50 % 2];
+            let datagram = family.udp(7, &octets(5_000));
+            exchange_all(&mut net, family.cut(step as u16, &datagram, &[1_400, 2_800, 4_200]));
+            got += received(&mut net, handle).len();
+        }
+        assert!(net.iface.fragments().owned_memory() <= limit);
+        assert!(net.iface.fragments().in_use() <= 16);
+    }
+    assert_eq!(got, 400, "every one of them");
+    net.poll();
+    net.advance(Duration::from_secs(61));
+    net.poll();
+    assert_eq!((net.iface.fragments().in_use(), net.iface.fragments().owned_memory()), (0, 0));
+    // Of the errors about what has not come, no more than the rate allows.
+    assert!(net.sent().len() <= 16);
+}
