@@ -23,6 +23,8 @@ pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
 /// Whether frames, packets and segments are counted for SNMP.
 pub(crate) const HAS_MIB: bool = cfg!(feature = "stats-mib");
+/// Whether UDP sockets can speak UDP-Lite.
+pub(crate) const HAS_UDPLITE: bool = cfg!(feature = "socket-udplite");
 /// Whether the application can have hooks.
 pub(crate) const HAS_HOOKS: bool = cfg!(feature = "iface-hooks");
 /// Whether listeners set what their answers look like.

@@ -76,11 +76,16 @@ pub enum DropReason {
     /// A datagram of which fragments did not come in time.
     #[cfg(feature = "iface-fragments")]
     ReassemblyTimeout,
+    /// A UDP-Lite checksum covers less than the socket wants covered.
+    #[cfg(feature = "socket-udplite")]
+    Uncovered,
 }
 
 /// How many reasons there are.
-pub const DROP_REASONS: usize =
-    DropReason::SpoofedSource as usize + 1 + if cfg!(feature = "iface-fragments") { 4 } else { 0 };
+pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize
+    + 1
+    + if cfg!(feature = "iface-fragments") { 4 } else { 0 }
+    + cfg!(feature = "socket-udplite") as usize;
 
 impl DropReason {
     /// All of them, in their order.
@@ -121,6 +126,8 @@ impl DropReason {
         DropReason::FragmentTiny,
         #[cfg(feature = "iface-fragments")]
         DropReason::ReassemblyTimeout,
+        #[cfg(feature = "socket-udplite")]
+        DropReason::Uncovered,
     ];
 }
 

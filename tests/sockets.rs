@@ -242,6 +242,40 @@ fn a_connected_socket_talks_to_the_kernel_with_its_traffic_class() {
     });
 }
 
+#[cfg(feature = "socket-udplite")]
+#[test]
+fn udp_lite_goes_both_ways_with_partial_coverage() {
+    in_own_network(|| {
+        // Newer kernels have it no longer: what there is not is not tested.
+        let Ok(kernel) = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::from(136))) else {
+            return eprintln!("skipped: this kernel has no UDP-Lite");
+        };
+        let mut stack = Stack::new();
+        kernel.bind(&SocketAddr::new(KERNEL[0], 5_000).into()).unwrap();
+        kernel.set_read_timeout(Some(StdDuration::from_secs(5))).unwrap();
+        let queue = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+        let ours = stack.sockets.add(udp::Socket::new_lite(queue(), queue()));
+        stack.sockets.bind(ours, 6_000).unwrap();
+        let socket = stack.sockets.get_mut::<udp::Socket>(ours);
+        for (coverage, text) in [(0, b"covered whole"), (12, b"covered partl")] {
+            socket.set_send_coverage(coverage).unwrap();
+            socket.send_slice(text, IpEndpoint::new(KERNEL[0].into(), 5_000)).unwrap();
+        }
+        stack.flush();
+        for text in [b"covered whole", b"covered partl"] {
+            let mut buffer = [0; 64];
+            let len = std::io::Read::read(&mut (&kernel), &mut buffer).unwrap();
+            assert_eq!(&buffer[..len], text);
+        }
+        kernel.send_to(b"from the kernel", &SocketAddr::new(OURS[0], 6_000).into()).unwrap();
+        assert_eq!(stack.receive(ours).0, b"from the kernel");
+        stack.dissect(
+            "udplite",
+            &["ip.proto == 136 && ip.src == 192.168.69.2 && udp.checksum_coverage == 12"],
+        );
+    });
+}
+
 #[test]
 fn raw_packets_go_to_the_kernel_and_come_from_it() {
     const EXPERIMENT: u8 = 253;

@@ -104,7 +104,7 @@ pub(crate) fn process(
     }
     let shown = ingress.quoted(received, &quote);
     match quote.protocol {
-        IpProtocol::UDP => {
+        IpProtocol::UDP | IpProtocol::UDP_LITE => {
             let told = ingress.udp_error(received, &quote, reason);
             shown.or(told)
         }
@@ -152,7 +152,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
             zone: super::icmp::zone_of(self, &quote.dst),
             meta: udp::Meta::received(0, 0, &[], 0),
         };
-        let ix = self.sockets.udp_sender(&peer, &quote.src, local_port).ok_or(DropReason::IcmpMismatch)?;
+        let ix = self
+            .sockets
+            .udp_sender(quote.protocol, &peer, &quote.src, local_port)
+            .ok_or(DropReason::IcmpMismatch)?;
         let mut remote = IpEndpoint::new(quote.dst.into(), remote_port);
         remote.zone = peer.zone.checked_sub(1);
         let error = IcmpError { reason, remote, reporter: received.src.into() };

@@ -192,6 +192,8 @@ impl Ingress<'_, '_, '_, '_, '_> {
             IpProtocol::TCP => self.tcp(received),
             #[cfg(feature = "socket-udp")]
             IpProtocol::UDP => self.udp(received),
+            #[cfg(feature = "socket-udplite")]
+            IpProtocol::UDP_LITE => self.udplite(received),
             IpProtocol::ICMP if received.dst.is_v4() => icmpv4::process(self, received),
             IpProtocol::ICMPV6 if !received.dst.is_v4() => icmpv6::process(self, received),
             #[cfg(feature = "iface-multicast")]

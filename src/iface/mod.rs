@@ -75,6 +75,7 @@ mod tcp_set;
     feature = "medium-ip",
     feature = "udp-connect",
     feature = "udp-metadata",
+    feature = "socket-udplite",
     feature = "socket-icmp",
     feature = "socket-raw",
     feature = "iface-multicast",
@@ -102,6 +103,9 @@ mod udp;
 mod udp_flow;
 #[cfg_attr(not(all(feature = "iface-multicast", feature = "socket-udp")), path = "no_udp_groups.rs")]
 mod udp_groups;
+#[cfg(feature = "socket-udp")]
+#[cfg_attr(not(feature = "socket-udplite"), path = "no_udplite.rs")]
+mod udplite;
 
 pub use crate::storage::SocketHandle;
 pub use engine::{Budget, Progress};

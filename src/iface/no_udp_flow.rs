@@ -9,15 +9,21 @@ pub(crate) struct Flows;
 
 impl SocketSet<'_> {
     #[inline]
-    pub(crate) fn udp_hash(&self, _socket: &udp::Socket<'_>, port: u16) -> u32 {
-        self.table.hash_port(IpProtocol::UDP.0, port)
+    pub(crate) fn udp_hash(&self, socket: &udp::Socket<'_>, port: u16) -> u32 {
+        self.table.hash_port(socket.protocol().0, port)
     }
 
     #[inline]
     pub(crate) fn note_flow(&mut self, _ix: u32) {}
 
     #[inline]
-    pub(crate) fn udp_flow(&self, _peer: &Peer, _dst: &Addr, _port: u16) -> Option<u32> {
+    pub(crate) fn udp_flow(
+        &self,
+        _protocol: IpProtocol,
+        _peer: &Peer,
+        _dst: &Addr,
+        _port: u16,
+    ) -> Option<u32> {
         None
     }
 }

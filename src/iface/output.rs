@@ -442,6 +442,8 @@ pub(crate) fn checksum_of(protocol: IpProtocol) -> (usize, TxChecksum) {
     match protocol {
         IpProtocol::TCP => (16, TxChecksum::TCP),
         IpProtocol::UDP => (6, TxChecksum::UDP),
+        // No device knows what is covered.
+        IpProtocol::UDP_LITE if config::HAS_UDPLITE => (6, TxChecksum::empty()),
         _ => (2, TxChecksum::empty()),
     }
 }
@@ -492,6 +494,7 @@ fn write_checksum(payload: &mut [u8], packet: &Packet, at: usize, sum: Sum, offl
     let value = match (offloaded, packet.protocol) {
         (true, _) => total.partial(),
         (false, IpProtocol::UDP) => total.finish_udp(),
+        (false, IpProtocol::UDP_LITE) if config::HAS_UDPLITE => total.finish_udp(),
         (false, _) => total.finish(),
     };
     if let Some(octets) = payload.get_mut(at..at + 2) {

@@ -7,6 +7,7 @@ use super::interface::Interface;
 use super::links::{Links, Out, Route};
 use super::output::{Fill, Packet, Sent, TrafficClass, header_and_data};
 use super::socket_set::{HandleError, SocketSet};
+use super::udplite;
 use crate::config;
 use crate::socket::udp::{self, BindError};
 use crate::socket::{Events, Socket};
@@ -60,7 +61,7 @@ impl<'a> SocketSet<'a> {
         let wanted = socket.bound_to().1;
         let port = if socket.wants_port() {
             let flow = socket.remote().map_or([0; 4], |remote| remote.addr.words());
-            self.ephemeral_port(IpProtocol::UDP, &flow, &|set, port| !set.udp_conflict(ix, port))
+            self.ephemeral_port(socket.protocol(), &flow, &|set, port| !set.udp_conflict(ix, port))
         } else {
             Some(wanted).filter(|&port| !self.udp_conflict(ix, port))
         };
@@ -95,13 +96,14 @@ impl<'a> SocketSet<'a> {
     }
 
     /// The next socket after `after` in its chain that a datagram is for, whoever sent it; `NIL` begins.
-    pub(crate) fn next_udp(&self, after: u32, dst: &Addr, port: u16) -> Option<u32> {
-        let hash = self.table.hash_port(IpProtocol::UDP.0, port);
+    pub(crate) fn next_udp(&self, protocol: IpProtocol, after: u32, dst: &Addr, port: u16) -> Option<u32> {
+        let hash = self.table.hash_port(protocol.0, port);
         let mut chain = self.table.chain(&self.slots, hash);
         if after != NIL {
             chain.find(|&(ix, _)| ix == after)?;
         }
-        let wants = |socket: &udp::Socket<'_>| socket.accepts(dst, port) && socket.remote().is_none();
+        let wants =
+            |socket: &udp::Socket<'_>| socket.accepts(protocol, dst, port) && socket.remote().is_none();
         chain.find(|(_, entry)| as_udp(&entry.0.socket).is_some_and(wants)).map(|(ix, _)| ix)
     }
 }
@@ -113,6 +115,16 @@ pub(super) fn as_udp<'s, 'a>(socket: &'s Socket<'a>) -> Option<&'s udp::Socket<'
     }
 }
 
+/// A received datagram, with its ports and what is known of its checksum.
+pub(super) struct Datagram<'f> {
+    pub(super) protocol: IpProtocol,
+    pub(super) src_port: u16,
+    pub(super) dst_port: u16,
+    /// How many octets the checksum covers, if not all.
+    pub(super) coverage: Option<u16>,
+    pub(super) data: &'f [u8],
+}
+
 impl Ingress<'_, '_, '_, '_, '_> {
     pub(crate) fn udp(&mut self, received: &Received<'_>) -> Taken {
         let (header, data) = Header::split(received.payload)?;
@@ -120,11 +132,24 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return Err(DropReason::Checksum);
         }
         stats::count(&mut self.links.iface.stats.udp_in_datagrams, 1);
-        let port = header.dst_port();
+        let datagram = Datagram {
+            protocol: IpProtocol::UDP,
+            src_port: header.src_port(),
+            dst_port: header.dst_port(),
+            coverage: None,
+            data,
+        };
+        self.datagram(received, &datagram)
+    }
+
+    /// Gives a datagram, whose checksum was right, to whom it is for.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(super) fn datagram(&mut self, received: &Received<'_>, datagram: &Datagram<'_>) -> Taken {
+        let &Datagram { protocol, src_port, dst_port: port, coverage, data } = datagram;
         let peer = udp::Peer {
             remote: received.src,
             local: Some(received.dst),
-            remote_port: header.src_port(),
+            remote_port: src_port,
             zone: zone_of(self, &received.src),
             meta: udp::Meta::received(
                 self.links.port(),
@@ -137,21 +162,21 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let is_for_one = received.unicast && !received.dst.is_multicast();
         let mut taken = Err(DropReason::NoSocket);
         let mut last = NIL;
-        if let Some(ix) = self.sockets.udp_flow(&peer, &received.dst, port) {
-            taken = self.give_datagram(ix, &peer, data);
+        if let Some(ix) = self.sockets.udp_flow(protocol, &peer, &received.dst, port) {
+            taken = self.give_datagram(ix, &peer, coverage, data);
             if is_for_one {
                 return taken;
             }
             last = ix;
         }
         let mut next = NIL;
-        while let Some(ix) = self.sockets.next_udp(next, &received.dst, port) {
+        while let Some(ix) = self.sockets.next_udp(protocol, next, &received.dst, port) {
             (next, last) = (ix, ix);
             if !is_for_one && !self.hears(ix, &received.dst) {
                 continue;
             }
             // One that takes it is enough.
-            taken = match self.give_datagram(ix, &peer, data) {
+            taken = match self.give_datagram(ix, &peer, coverage, data) {
                 Err(reason) if taken.is_err() => Err(reason),
                 _ => Ok(()),
             };
@@ -167,9 +192,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
         self.sockets.udp(ix).is_some_and(|socket| socket.hears(dst, self.links.port()))
     }
 
-    fn give_datagram(&mut self, ix: u32, peer: &udp::Peer, data: &[u8]) -> Taken {
+    fn give_datagram(&mut self, ix: u32, peer: &udp::Peer, coverage: Option<u16>, data: &[u8]) -> Taken {
         let Some(handle) = self.sockets.slots.handle_at(ix) else { return Err(DropReason::NoSocket) };
         let Some(socket) = self.sockets.udp_mut(ix) else { return Err(DropReason::NoSocket) };
+        socket.check_coverage(coverage)?;
         if socket.takes_in_place() && self.links.out.hooks.payload(handle, data) > 0 {
             return Ok(());
         }
@@ -257,9 +283,13 @@ pub(crate) fn dispatch(
         if !config::HAS_FAST_PATHS || !way.as_ref().is_some_and(|way| way.leads_to(peer)) {
             way = Way::find(links, peer);
         }
-        if let Some(way) = &way
-            && !send(links, way, peer, src_port, hop_limit, data)
-        {
+        let is_lite = config::HAS_UDPLITE && socket.protocol() == IpProtocol::UDP_LITE;
+        let has_room = match &way {
+            None => true,
+            Some(way) if is_lite => udplite::send(links, way, socket, peer, data),
+            Some(way) => send(links, way, peer, src_port, hop_limit, data),
+        };
+        if let Some(way) = way.as_ref().filter(|_| !has_room) {
             return Step::NoRoom { port: way.route.port };
         }
         let events = socket.on_sent();

@@ -15,13 +15,13 @@ impl SocketSet<'_> {
     /// the key.
     pub(crate) fn udp_hash(&self, socket: &udp::Socket<'_>, port: u16) -> u32 {
         match socket.remote() {
-            Some(remote) => self.flow_hash(&remote.addr, remote.port, port),
-            None => self.table.hash_port(IpProtocol::UDP.0, port),
+            Some(remote) => self.flow_hash(socket.protocol(), &remote.addr, remote.port, port),
+            None => self.table.hash_port(socket.protocol().0, port),
         }
     }
 
-    fn flow_hash(&self, remote: &Addr, remote_port: u16, port: u16) -> u32 {
-        self.table.hash_tuple((&Addr::UNSPECIFIED, port), (remote, remote_port), IpProtocol::UDP.0)
+    fn flow_hash(&self, protocol: IpProtocol, remote: &Addr, remote_port: u16, port: u16) -> u32 {
+        self.table.hash_tuple((&Addr::UNSPECIFIED, port), (remote, remote_port), protocol.0)
     }
 
     /// Notes that there are connected sockets.
@@ -31,23 +31,23 @@ impl SocketSet<'_> {
 
     /// The connected socket that a datagram from `peer` to `dst` is for.
     #[inline]
-    pub(crate) fn udp_flow(&self, peer: &Peer, dst: &Addr, port: u16) -> Option<u32> {
-        if self.flows.0 { self.find_flow(peer, dst, port) } else { None }
+    pub(crate) fn udp_flow(&self, protocol: IpProtocol, peer: &Peer, dst: &Addr, port: u16) -> Option<u32> {
+        if self.flows.0 { self.find_flow(protocol, peer, dst, port) } else { None }
     }
 
     #[inline(never)]
-    fn find_flow(&self, peer: &Peer, dst: &Addr, port: u16) -> Option<u32> {
-        let hash = self.flow_hash(&peer.remote, peer.remote_port, port);
+    fn find_flow(&self, protocol: IpProtocol, peer: &Peer, dst: &Addr, port: u16) -> Option<u32> {
+        let hash = self.flow_hash(protocol, &peer.remote, peer.remote_port, port);
         let is_hit = |socket: &udp::Socket<'_>| {
-            socket.remote().is_some() && socket.takes_from(peer) && socket.accepts(dst, port)
+            socket.remote().is_some() && socket.takes_from(peer) && socket.accepts(protocol, dst, port)
         };
         let mut chain = self.table.chain(&self.slots, hash);
         chain.find(|(_, entry)| super::udp::as_udp(&entry.0.socket).is_some_and(is_hit)).map(|(ix, _)| ix)
     }
 
     /// Who may have sent from `src` and `port` to `peer`.
-    pub(crate) fn udp_sender(&self, peer: &Peer, src: &Addr, port: u16) -> Option<u32> {
-        self.udp_flow(peer, src, port).or_else(|| self.next_udp(NIL, src, port))
+    pub(crate) fn udp_sender(&self, protocol: IpProtocol, peer: &Peer, src: &Addr, port: u16) -> Option<u32> {
+        self.udp_flow(protocol, peer, src, port).or_else(|| self.next_udp(protocol, NIL, src, port))
     }
 
     /// Tells a UDP socket that something it has sent did not arrive.

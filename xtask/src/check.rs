@@ -14,6 +14,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, UDP", "medium-ethernet,proto-ipv4,socket-udp"),
     ("IPv4, connected UDP", "medium-ethernet,proto-ipv4,udp-connect"),
     ("IPv6, UDP with metadata", "medium-ip,proto-ipv6,udp-metadata"),
+    ("IPv4, UDP-Lite", "medium-ip,proto-ipv4,socket-udplite"),
     ("IPv4, groups", "medium-ethernet,proto-ipv4,socket-udp,iface-multicast"),
     ("IPv6, groups without sockets", "medium-ethernet,proto-ipv6,iface-multicast"),
     ("IPv6, ICMP sockets", "medium-ethernet,proto-ipv6,socket-icmp"),
@@ -37,7 +38,7 @@ const FEATURES: &[(&str, &str)] = &[
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
-         udp-metadata,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
+         udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
          iface-ephemeral,iface-fragments,\
          stats-mib,phy-loopback,phy-tracer",
     ),
@@ -110,7 +111,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(Step::cargo(
         "unit tests without iface-scale",
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,medium-ip,proto-ipv4,\
-         proto-ipv6,udp-metadata,socket-icmp,socket-raw,iface-multicast,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,\
+         proto-ipv6,udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
          iface-forward,iface-fragments,iface-loopback,\
          iface-queue,iface-hooks,iface-ephemeral,stats-mib",

@@ -30,3 +30,4 @@ mod tcp_icmp;
 mod tcp_table;
 mod udp;
 mod udp_flow;
+mod udplite;

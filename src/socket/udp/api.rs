@@ -1,6 +1,7 @@
 //! What applications do with a UDP socket.
 
 use super::flow::Flow;
+use super::lite::Lite;
 use super::members::Members;
 use super::meta::Settings;
 use super::{PacketBuffer, Peer, QueuedPeer};
@@ -126,6 +127,7 @@ pub struct Socket<'a> {
     pub(super) flow: Flow,
     pub(super) settings: Settings,
     pub(super) members: Members<'a>,
+    pub(super) lite: Lite,
 }
 
 impl<'a> Socket<'a> {
@@ -144,6 +146,7 @@ impl<'a> Socket<'a> {
             flow: Flow::NONE,
             settings: Settings::DEFAULT,
             members: Members::none(),
+            lite: Lite::OFF,
         }
     }
 

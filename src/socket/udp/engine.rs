@@ -3,7 +3,7 @@
 use super::{BindError, Peer, QueuedPeer, Socket};
 use crate::socket::Events;
 use crate::stats::DropReason;
-use crate::wire::Addr;
+use crate::wire::{Addr, IpProtocol};
 
 impl Socket<'_> {
     /// The address and port that it is filed under.
@@ -36,8 +36,11 @@ impl Socket<'_> {
     }
 
     /// Whether a datagram to `local` is for this socket, if it takes what comes from the sender.
-    pub(crate) fn accepts(&self, local: &Addr, port: u16) -> bool {
-        self.local_port == port && self.local.is_none_or(|bound| bound == *local)
+    #[inline]
+    pub(crate) fn accepts(&self, protocol: IpProtocol, local: &Addr, port: u16) -> bool {
+        self.protocol() == protocol
+            && self.local_port == port
+            && self.local.is_none_or(|bound| bound == *local)
     }
 
     /// Whether it and `other` would take the same datagrams, and not both have agreed to that.
@@ -49,7 +52,7 @@ impl Socket<'_> {
             _ => false,
         };
         let agreed = self.shares_port() && other.shares_port();
-        other.local_port == port && overlap && same_remote && !agreed
+        other.protocol() == self.protocol() && other.local_port == port && overlap && same_remote && !agreed
     }
 
     pub(crate) fn takes_in_place(&self) -> bool {

@@ -1,4 +1,4 @@
-//! UDP sockets (RFC 768): whole datagrams, each with its peer.
+//! UDP sockets (RFC 768), and UDP-Lite's (RFC 3828): whole datagrams, each with its peer.
 //!
 //! `flow` has what concerns connected sockets, `meta` what goes with each datagram.
 
@@ -6,6 +6,8 @@ mod api;
 mod engine;
 #[cfg_attr(not(feature = "udp-connect"), path = "no_flow.rs")]
 mod flow;
+#[cfg_attr(not(feature = "socket-udplite"), path = "no_lite.rs")]
+mod lite;
 #[cfg_attr(not(feature = "iface-multicast"), path = "no_members.rs")]
 mod members;
 #[cfg_attr(not(feature = "udp-metadata"), path = "no_meta.rs")]
@@ -14,6 +16,8 @@ mod meta;
 pub use api::{BindError, Metadata, Received, RecvError, SendError, Socket};
 #[cfg(feature = "udp-connect")]
 pub use flow::ConnectError;
+#[cfg(feature = "socket-udplite")]
+pub use lite::CoverageError;
 #[cfg(feature = "iface-multicast")]
 pub use members::{Membership, MembershipError};
 pub(crate) use meta::Meta;
