@@ -317,6 +317,9 @@ impl<'a> Interface<'a> {
 
     /// Whether packets can come from `addr`: from another host, or from one that has no address yet.
     pub(crate) fn can_come_from(&self, addr: &Addr) -> bool {
+        if !config::HAS_FAST_PATHS {
+            return !self.has_address(addr) && (addr.is_unspecified() || self.is_host(addr));
+        }
         let v4 = addr.as_v4().map(u32::from_be_bytes);
         let is_host = addr.is_unicast() && !addr.is_loopback() && v4 != Some(u32::MAX);
         // One look at each own address: this is asked for every packet.
