@@ -39,7 +39,7 @@ impl Datagrams {
             return false;
         }
         let socket = sockets.get_mut::<Socket>(handle);
-        let mut octets = [0; 2_048];
+        let mut octets = [0; QUEUE_LEN];
         while socket.can_send() {
             let Ok((len, meta)) = socket.recv_slice(&mut octets) else { break };
             if handle == self.discard || meta.endpoint.port < FIRST_CLIENT {
