@@ -18,6 +18,8 @@ pub(crate) const HAS_FAST_PATHS: bool = cfg!(target_pointer_width = "64");
 pub(crate) const HAS_SCALE: bool = cfg!(feature = "iface-scale");
 /// Whether packets to our own addresses come back to us.
 pub(crate) const HAS_LOOPBACK: bool = cfg!(feature = "iface-loopback");
+/// Whether interfaces can have VLAN tags.
+pub(crate) const HAS_VLAN: bool = cfg!(feature = "iface-vlan");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 

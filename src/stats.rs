@@ -57,6 +57,9 @@ pub enum DropReason {
     IcmpMismatch,
     /// The handler said so.
     Filtered,
+    /// A tag of a VLAN that the interface is not in.
+    #[cfg(feature = "iface-vlan")]
+    UnknownVlan,
     /// The link is down.
     LinkDown,
     /// For somebody else, and not to be forwarded: a group, a broadcast, an address that means nothing
@@ -115,6 +118,8 @@ impl DropReason {
         DropReason::BadNeighborMessage,
         DropReason::IcmpMismatch,
         DropReason::Filtered,
+        #[cfg(feature = "iface-vlan")]
+        DropReason::UnknownVlan,
         DropReason::LinkDown,
         DropReason::NotForwarded,
         DropReason::SpoofedSource,

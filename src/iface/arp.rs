@@ -54,6 +54,7 @@ pub(crate) fn learn(
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
 mod on_ethernet {
     use super::*;
+    use crate::iface::output::write_link_header;
     use crate::storage::Class;
     use crate::wire::arp::{self, Operation};
     use crate::wire::{EtherType, ethernet};
@@ -113,10 +114,10 @@ mod on_ethernet {
     ) -> bool {
         // An answer may take the reserve: who asks is about to send, and must not be made to wait.
         let class = if operation == Operation::REPLY { Class::Control } else { Class::Data };
-        iface.send_link_frame(slot, FRAME_LEN, class, &mut |frame| {
-            let Some((header, packet)) = frame.split_first_chunk_mut() else { return };
-            ethernet::emit(header, destination, source.0, EtherType::ARP);
-            if let Some(packet) = packet.first_chunk_mut() {
+        let tags = iface.tags;
+        iface.send_link_frame(slot, FRAME_LEN + tags.len(), class, &mut |frame| {
+            let rest = write_link_header(frame, source.0, destination, tags, EtherType::ARP);
+            if let Some(packet) = rest.and_then(|rest| rest.first_chunk_mut()) {
                 arp::emit(packet, operation, source, target);
             }
         })

@@ -374,11 +374,11 @@ impl Interface<'_> {
     ) -> bool {
         let mut hardware = [0; 6];
         let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
-        let (source, is_ethernet) = (self.hardware, self.is_ethernet());
+        let (source, tags, is_ethernet) = (self.hardware, self.tags, self.is_ethernet());
         let mut write = |frame: &mut [u8]| {
             let mut ip = frame;
             if is_ethernet {
-                let Some(rest) = write_ethernet(ip, &source, &hardware, is_v4) else { return };
+                let Some(rest) = write_ethernet(ip, &source, &hardware, tags, is_v4) else { return };
                 ip = rest;
             }
             fill(ip);

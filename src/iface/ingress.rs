@@ -79,7 +79,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return Err(DropReason::NotOurHardwareAddress);
         }
         let is_tapped = self.tap_frame(header.ethertype(), frame);
-        match header.ethertype() {
+        let (ethertype, payload) = match self.links.iface.tags.strip(header.ethertype(), payload) {
+            Ok(inner) => inner,
+            Err(_) if is_tapped => return Ok(()),
+            Err(reason) => return Err(reason),
+        };
+        match ethertype {
             EtherType::IPV4 if config::HAS_IPV4 => self.ipv4(payload, unicast),
             EtherType::IPV6 if config::HAS_IPV6 => self.ipv6(payload, unicast),
             EtherType::ARP if config::HAS_IPV4 => arp::process(self.links, self.sockets, payload),

@@ -8,6 +8,7 @@ use super::fragments::{Fragments, Idents};
 use super::neighbor::{Neighbor, NeighborCache};
 use super::rate::RateLimit;
 use super::route::{Match, Route, RouteTableFull, Routes};
+use super::vlan::VlanTags;
 use crate::config;
 use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, TxChecksum};
 use crate::stats::Stats;
@@ -74,12 +75,31 @@ impl Default for InterfaceStorage<'static> {
 pub struct Config {
     /// Our address on the link; [`HardwareAddress::Ip`] where there is none.
     pub hardware_addr: HardwareAddress,
+    /// The tags of the link's frames, on Ethernet. Other interfaces may have others on the same device.
+    #[cfg(feature = "iface-vlan")]
+    pub vlan: VlanTags,
 }
 
 impl Config {
     /// With this hardware address.
     pub fn new(hardware_addr: HardwareAddress) -> Config {
-        Config { hardware_addr }
+        Config {
+            hardware_addr,
+            #[cfg(feature = "iface-vlan")]
+            vlan: VlanTags::NONE,
+        }
+    }
+}
+
+impl Config {
+    #[cfg(feature = "iface-vlan")]
+    fn tags(&self) -> VlanTags {
+        self.vlan
+    }
+
+    #[cfg(not(feature = "iface-vlan"))]
+    fn tags(&self) -> VlanTags {
+        VlanTags
     }
 }
 
@@ -134,6 +154,7 @@ pub struct Interface<'a> {
     pub(crate) groups: super::groups::Groups<'a>,
     #[cfg(not(feature = "iface-multicast"))]
     pub(crate) groups: super::groups::Groups,
+    pub(crate) tags: VlanTags,
     #[cfg(feature = "iface-forward")]
     pub(crate) forwarding: super::forward::Forwarding,
     pub(crate) fragments: Fragments<'a>,
@@ -167,7 +188,11 @@ impl<'a> Interface<'a> {
             (HardwareAddress::Ip, Medium::Ip) => [0; 6],
             _ => panic!("the hardware address does not fit the medium"),
         };
-        let ip_mtu = capabilities.max_transmission_unit.saturating_sub(capabilities.medium.header_len());
+        let tags = config.tags();
+        let takes_tags = tags.len() == 0 || capabilities.medium.header_len() > 0;
+        assert!(takes_tags, "VLAN tags need a link header, which bare IP has not");
+        let header_len = capabilities.medium.header_len() + tags.cost(&capabilities);
+        let ip_mtu = capabilities.max_transmission_unit.saturating_sub(header_len);
         Interface {
             capabilities,
             ip_mtu,
@@ -178,6 +203,7 @@ impl<'a> Interface<'a> {
             groups: super::groups::Groups::new(storage.groups),
             #[cfg(not(feature = "iface-multicast"))]
             groups: super::groups::Groups,
+            tags,
             #[cfg(feature = "iface-forward")]
             forwarding: super::forward::Forwarding::new(),
             addresses: storage.addresses,
@@ -200,6 +226,18 @@ impl<'a> Interface<'a> {
             #[cfg(feature = "medium-ip")]
             Medium::Ip => HardwareAddress::Ip,
         }
+    }
+
+    /// The priority of the frames that are sent from now on. Without a tag there is no place for one.
+    #[cfg(feature = "iface-vlan")]
+    pub fn set_vlan_priority(&mut self, priority: crate::wire::VlanPriority) {
+        self.tags = self.tags.with_priority(priority);
+    }
+
+    /// The tags of the frames.
+    #[cfg(feature = "iface-vlan")]
+    pub fn vlan(&self) -> VlanTags {
+        self.tags
     }
 
     /// The counters.
@@ -302,7 +340,7 @@ impl<'a> Interface<'a> {
     }
 
     pub(crate) fn link_header_len(&self) -> usize {
-        if self.is_ethernet() { crate::wire::ethernet::HEADER_LEN } else { 0 }
+        if self.is_ethernet() { crate::wire::ethernet::HEADER_LEN + self.tags.len() } else { 0 }
     }
 
     pub(crate) fn offloads(&self, checksum: TxChecksum) -> bool {

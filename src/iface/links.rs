@@ -81,7 +81,7 @@ impl<'l, 'p, 'a> Links<'l, 'p, 'a> {
         if self.others.is_current(port) {
             return Some(f(self.iface, &mut self.out));
         }
-        self.others.with_port(port, self.now, &mut self.out.hooks, f)
+        self.others.with_port(port, self.now, &mut self.out, f)
     }
 
     /// The interface of a port.
@@ -143,12 +143,15 @@ mod many {
     pub(crate) struct Others<'l, 'p, 'a> {
         pub(crate) before: &'l mut [Port<'p, 'a>],
         pub(crate) after: &'l mut [Port<'p, 'a>],
+        /// The port whose device takes what goes into the current slot: the current port or, if that is
+        /// on another's device, the other.
+        pub(crate) device: usize,
     }
 
     impl<'l, 'p, 'a> Others<'l, 'p, 'a> {
         /// There are none.
         pub(crate) fn none() -> Others<'l, 'p, 'a> {
-            Others { before: &mut [], after: &mut [] }
+            Others { before: &mut [], after: &mut [], device: 0 }
         }
 
         pub(super) fn current(&self) -> usize {
@@ -184,15 +187,26 @@ mod many {
             &mut self,
             port: usize,
             now: Instant,
-            hooks: &mut Hooks<'_>,
+            out: &mut Out<'_>,
             f: impl FnOnce(&mut Interface<'a>, &mut Out<'_>) -> R,
         ) -> Option<R> {
-            let port = match port.checked_sub(self.current() + 1) {
-                Some(index) => self.after.get_mut(index)?,
-                None => self.before.get_mut(port)?,
-            };
-            let slot = &mut DeviceSlot { device: &mut *port.device, now };
-            Some(f(port.iface, &mut Out { now: Ticks::from_instant(now), slot, hooks: hooks.again() }))
+            let leader = self.port_mut(port)?.leader.unwrap_or(port);
+            if leader == self.device {
+                return Some(f(self.port_mut(port)?.iface, out));
+            }
+            let device = self.port_mut(leader)?.device.take()?;
+            let slot = &mut DeviceSlot { device: &mut *device, now };
+            let mut out = Out { now: Ticks::from_instant(now), slot, hooks: out.hooks.again() };
+            let result = self.port_mut(port).map(|port| f(port.iface, &mut out));
+            self.port_mut(leader)?.device = Some(device);
+            result
+        }
+
+        fn port_mut(&mut self, port: usize) -> Option<&mut Port<'p, 'a>> {
+            match port.checked_sub(self.current() + 1) {
+                Some(index) => self.after.get_mut(index),
+                None => self.before.get_mut(port),
+            }
         }
     }
 }
@@ -234,7 +248,7 @@ mod none {
             &mut self,
             _port: usize,
             _now: Instant,
-            _hooks: &mut Hooks<'_>,
+            _out: &mut Out<'_>,
             _f: impl FnOnce(&mut Interface<'a>, &mut Out<'_>) -> R,
         ) -> Option<R> {
             None

@@ -12,6 +12,7 @@
 //! | `egress`, `output` | who sends, and the one way out |
 //! | `loopback` | packets to ourselves |
 //! | `links` | the ports a packet may leave by |
+//! | `vlan` | the tags of an interface's frames |
 //! | `socket_set` | the sockets, whom a packet is for, who has something to do |
 
 mod arp;
@@ -106,6 +107,8 @@ mod udp_groups;
 #[cfg(feature = "socket-udp")]
 #[cfg_attr(not(feature = "socket-udplite"), path = "no_udplite.rs")]
 mod udplite;
+#[cfg_attr(not(feature = "iface-vlan"), path = "no_vlan.rs")]
+mod vlan;
 
 pub use crate::storage::SocketHandle;
 pub use engine::{Budget, Progress};
@@ -122,3 +125,5 @@ pub use router::{Port, Router};
 pub use socket_set::{HandleError, SetFull, SocketEntry, SocketSet, SocketSlot};
 #[cfg(feature = "socket-tcp")]
 pub use tcp_set::LendError;
+#[cfg(feature = "iface-vlan")]
+pub use vlan::VlanTags;

@@ -6,6 +6,7 @@ use super::handler::{Hook, Hooks, Verdict};
 use super::interface::Interface;
 use super::links::Out;
 use super::neighbor::{EVERYBODY, Hardware, Resolution};
+use super::vlan::VlanTags;
 use crate::config;
 use crate::phy::{TxChecksum, TxMeta, TxSlot};
 use crate::stats::DropReason;
@@ -236,9 +237,13 @@ impl Interface<'_> {
         }
         let mut hardware = [0; 6];
         let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
-        let (source, is_ethernet) = (self.hardware, self.is_ethernet());
+        let (source, tags, is_ethernet) = (self.hardware, self.tags, self.is_ethernet());
         let mut write = |frame: &mut [u8]| {
-            let ip = if is_ethernet { write_ethernet(frame, &source, &hardware, is_v4) } else { Some(frame) };
+            let ip = if is_ethernet {
+                write_ethernet(frame, &source, &hardware, tags, is_v4)
+            } else {
+                Some(frame)
+            };
             if let Some(ip) = ip {
                 fill(ip);
             }
@@ -387,7 +392,7 @@ impl Interface<'_> {
     ) -> Option<&'f mut [u8]> {
         let mut ip = frame;
         if self.is_ethernet() {
-            ip = write_ethernet(ip, &self.hardware, hardware, packet.dst.is_v4())?;
+            ip = write_ethernet(ip, &self.hardware, hardware, self.tags, packet.dst.is_v4())?;
         }
         write_ip(ip, packet, self.idents.next(), !self.offloads(TxChecksum::IPV4))
     }
@@ -453,12 +458,25 @@ pub(crate) fn write_ethernet<'f>(
     frame: &'f mut [u8],
     source: &Hardware,
     destination: &Hardware,
+    tags: VlanTags,
     is_v4: bool,
 ) -> Option<&'f mut [u8]> {
     let ether_type = if is_v4 { EtherType::IPV4 } else { EtherType::IPV6 };
-    let (header, ip) = frame.split_first_chunk_mut()?;
-    ethernet::emit(header, destination, source, ether_type);
-    Some(ip)
+    write_link_header(frame, source, destination, tags, ether_type)
+}
+
+/// Writes the link header, tags included, of a frame on Ethernet, and returns the place for what follows.
+#[inline]
+pub(crate) fn write_link_header<'f>(
+    frame: &'f mut [u8],
+    source: &Hardware,
+    destination: &Hardware,
+    tags: VlanTags,
+    ether_type: EtherType,
+) -> Option<&'f mut [u8]> {
+    let (header, rest) = frame.split_first_chunk_mut()?;
+    ethernet::emit(header, destination, source, tags.outermost(ether_type));
+    tags.emit(rest, ether_type)
 }
 
 #[inline]

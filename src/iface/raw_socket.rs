@@ -12,7 +12,7 @@ use crate::socket::raw::{self, Binding, Metadata};
 use crate::stats::DropReason;
 use crate::storage::NIL;
 use crate::wire::checksum::sum;
-use crate::wire::{Addr, EtherType, IpVersion, ethernet};
+use crate::wire::{Addr, EtherType, IpVersion};
 
 /// The number that raw sockets are filed under in place of a protocol's: IANA keeps it for nobody.
 const RAW: u8 = 255;
@@ -110,7 +110,7 @@ fn send_frame(links: &mut Links<'_, '_, '_>, port: usize, frame: &[u8]) -> Optio
         if !iface.is_ethernet() || !iface.link.up {
             return iface.never(DropReason::LinkDown);
         }
-        if frame.len() > ethernet::HEADER_LEN + iface.ip_mtu() {
+        if frame.len() > iface.link_header_len() + iface.ip_mtu() {
             return iface.never(DropReason::TooBig);
         }
         if !out.slot.send(frame.len(), TxMeta::default(), &mut |place| place.copy_from_slice(frame)) {

@@ -1,4 +1,7 @@
-//! Several interfaces, each on its own device, as one stack.
+//! Several interfaces, on as many devices or fewer, as one stack.
+//!
+//! Interfaces with different VLAN tags can share a device: the first is put there by [`Port::new`], the others
+//! join it by [`Port::on`]. Each is a port with a number, routes and a zone of its own; only the device is shared.
 
 use managed::ManagedSlice;
 
@@ -8,6 +11,7 @@ use super::interface::Interface;
 use super::links::{DeviceSlot, Links, Others};
 use super::loopback;
 use super::socket_set::SocketSet;
+use crate::config;
 use crate::phy::DynDevice;
 #[cfg(feature = "tcp-connect")]
 use crate::socket::tcp::ConnectError;
@@ -20,13 +24,23 @@ use crate::wire::{IpEndpoint, IpListenEndpoint};
 /// An interface and the device that it is on.
 pub struct Port<'p, 'a> {
     pub(crate) iface: &'p mut Interface<'a>,
-    pub(crate) device: &'p mut (dyn DynDevice + Send + 'p),
+    /// `None` if it is on another port's device, or while that is lent to who uses it.
+    pub(crate) device: Option<&'p mut (dyn DynDevice + Send + 'p)>,
+    /// The place of the port whose device it is on, if that is another.
+    pub(crate) leader: Option<usize>,
 }
 
 impl<'p, 'a> Port<'p, 'a> {
     /// Puts an interface on a device.
     pub fn new(iface: &'p mut Interface<'a>, device: &'p mut (dyn DynDevice + Send + 'p)) -> Port<'p, 'a> {
-        Port { iface, device }
+        Port { iface, device: Some(device), leader: None }
+    }
+
+    /// Puts an interface on the device of the port whose place in the router is `place`. Its
+    /// [`Config::vlan`](super::Config) has to differ from those of all others there.
+    #[cfg(feature = "iface-vlan")]
+    pub fn on(iface: &'p mut Interface<'a>, place: usize) -> Port<'p, 'a> {
+        Port { iface, device: None, leader: Some(place) }
     }
 
     /// The interface.
@@ -48,8 +62,15 @@ pub struct Router<'r, 'p, 'a> {
 
 impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
     /// A router over these ports. A zone names a port by its place here.
+    ///
+    /// # Panics
+    /// If a port is on the device of a port that has none.
     pub fn new(ports: impl Into<ManagedSlice<'r, Port<'p, 'a>>>) -> Router<'r, 'p, 'a> {
-        Router { ports: ports.into(), turn: 0 }
+        let ports = ports.into();
+        let has_device = |place: usize| ports.get(place).is_some_and(|port| port.device.is_some());
+        let all_have = ports.iter().filter_map(|port| port.leader).all(has_device);
+        assert!(all_have, "a port is on the device of a port that has none");
+        Router { ports, turn: 0 }
     }
 
     /// The ports.
@@ -77,18 +98,13 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         budget: Budget,
     ) -> Progress {
         let mut progress = Progress::default();
-        for port in self.ports.iter_mut() {
-            let link = port.device.status(now).link;
-            if link != port.iface.link {
-                port.iface.on_link(link, sockets);
-            }
-        }
         let count = self.ports.len();
+        for index in 0..count {
+            self.watch_link(now, index, sockets);
+        }
         self.with_links(now, handler, &mut |links| engine::settle(links, sockets));
         #[cfg(feature = "iface-multicast")]
-        for port in self.ports.iter_mut() {
-            port.iface.update_filter(&mut |groups| port.device.set_filter(groups));
-        }
+        self.update_filters();
         for offset in 0..count {
             let index = (self.turn + offset) % count;
             progress += self.receive(now, index, sockets, handler, budget);
@@ -124,6 +140,31 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         any
     }
 
+    /// Tells the devices which groups to receive. One that several interfaces share takes all: what one of them
+    /// wants would keep the others' from them.
+    #[cfg(feature = "iface-multicast")]
+    fn update_filters(&mut self) {
+        for index in 0..self.ports.len() {
+            let is_shared = self.ports.iter().any(|port| port.leader == Some(index));
+            let Port { iface, device: Some(device), .. } = &mut self.ports[index] else { continue };
+            if !is_shared {
+                iface.update_filter(&mut |groups| device.set_filter(groups));
+            }
+        }
+    }
+
+    /// The link of a port's device has come or gone.
+    fn watch_link(&mut self, now: Instant, index: usize, sockets: &mut SocketSet<'_>) {
+        let leader = self.ports[index].leader.unwrap_or(index);
+        let Some(device) = self.ports.get_mut(leader).and_then(|port| port.device.as_mut()) else { return };
+        let link = device.status(now).link;
+        let iface = &mut *self.ports[index].iface;
+        if link != iface.link {
+            iface.on_link(link, sockets);
+        }
+    }
+
+    /// Receives by a port's device, for whichever interface there it is.
     fn receive(
         &mut self,
         now: Instant,
@@ -133,21 +174,28 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         budget: Budget,
     ) -> Progress {
         let mut progress = Progress::default();
-        let Some((before, rest)) = self.ports.split_at_mut_checked(index) else { return progress };
-        let Some((port, after)) = rest.split_first_mut() else { return progress };
-        while !progress.has_used(budget) {
-            let more = port.device.receive_dyn(now, &mut |meta, frame, slot| {
+        let Some(device) = self.ports.get_mut(index).and_then(|port| port.device.take()) else {
+            return progress;
+        };
+        progress.more = loop {
+            if progress.has_used(budget) {
+                break true;
+            }
+            let more = device.receive_dyn(now, &mut |meta, frame, slot| {
                 progress.frames += 1;
                 progress.octets += frame.len();
+                let place = port_for(&self.ports, index, frame);
+                let (before, rest) = self.ports.split_at_mut(place);
+                let Some((port, after)) = rest.split_first_mut() else { return };
+                let others = Others { before, after, device: index };
                 let hooks = Hooks::new(&mut *handler);
-                let mut links = Links::new(now, port.iface, slot, hooks, Others { before, after });
-                engine::ingress(&mut links, sockets, meta, frame);
+                engine::ingress(&mut Links::new(now, port.iface, slot, hooks, others), sockets, meta, frame);
             });
             if !more {
-                return progress;
+                break false;
             }
-        }
-        progress.more = true;
+        };
+        self.ports[index].device = Some(device);
         progress
     }
 
@@ -172,7 +220,7 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
 
     /// When to poll next: never later than anything has to happen, `None` for not before a frame comes.
     pub fn poll_at(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Option<Instant> {
-        let at = self.ports.iter_mut().filter_map(|port| port.device.status(now).poll_at).min();
+        let at = self.ports.iter_mut().filter_map(|port| port.device.as_mut()?.status(now).poll_at).min();
         let mut engine_at = None;
         self.with_links(now, &mut NoHandler, &mut |links| engine_at = engine::poll_at(links, sockets));
         at.into_iter().chain(engine_at).min()
@@ -196,9 +244,29 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         handler: &mut dyn Handler,
         f: &mut dyn FnMut(&mut Links<'_, 'p, 'a>),
     ) {
-        let Some((before, rest)) = self.ports.split_at_mut_checked(index) else { return };
-        let Some((port, after)) = rest.split_first_mut() else { return };
-        let mut slot = DeviceSlot { device: &mut *port.device, now };
-        f(&mut Links::new(now, port.iface, &mut slot, Hooks::new(handler), Others { before, after }));
+        let Some(leader) = self.ports.get(index).map(|port| port.leader.unwrap_or(index)) else { return };
+        let Some(device) = self.ports.get_mut(leader).and_then(|port| port.device.take()) else { return };
+        if let Some((before, rest)) = self.ports.split_at_mut_checked(index)
+            && let Some((port, after)) = rest.split_first_mut()
+        {
+            let mut slot = DeviceSlot { device: &mut *device, now };
+            let others = Others { before, after, device: leader };
+            f(&mut Links::new(now, port.iface, &mut slot, Hooks::new(handler), others));
+        }
+        self.ports[leader].device = Some(device);
     }
+}
+
+/// The port that a frame which the device of `leader` has received is for: the one whose tags it has. With
+/// nobody's tags it is the leader's, who drops it.
+fn port_for(ports: &[Port<'_, '_>], leader: usize, frame: &[u8]) -> usize {
+    let is_there = |port: &&Port<'_, '_>| port.leader == Some(leader);
+    if !config::HAS_VLAN
+        || !ports.iter().any(|port| is_there(&port))
+        || ports[leader].iface.tags.are_on(frame)
+    {
+        return leader;
+    }
+    let other = ports.iter().position(|port| is_there(&port) && port.iface.tags.are_on(frame));
+    other.unwrap_or(leader)
 }

@@ -141,6 +141,9 @@ pub struct DeviceCapabilities {
     pub max_segmentation_len: usize,
     /// How many frames the device likes to take in one burst; `None` for any number.
     pub max_burst_size: Option<usize>,
+    /// Octets by which VLAN tags may make a frame longer than `max_transmission_unit`; 0 if they count as
+    /// any others, and so take room from IP.
+    pub max_tag_len: usize,
 }
 
 impl DeviceCapabilities {
@@ -152,6 +155,7 @@ impl DeviceCapabilities {
             tx_checksum: TxChecksum::empty(),
             max_segmentation_len: 0,
             max_burst_size: None,
+            max_tag_len: 0,
         }
     }
 }

@@ -45,8 +45,9 @@ const FEATURES: &[(&str, &str)] = &[
     ("bare IPv4 router, no queue", "medium-ip,proto-ipv4,iface-forward"),
     (
         "IPv6 router",
-        "medium-ethernet,proto-ipv6,iface-forward,iface-fragments,iface-loopback,iface-queue,stats-mib",
+        "medium-ethernet,proto-ipv6,iface-forward,iface-vlan,iface-fragments,iface-loopback,iface-queue,stats-mib",
     ),
+    ("IPv4 in a VLAN", "medium-ethernet,proto-ipv4,socket-udp,iface-vlan"),
     (
         "router, no alloc",
         "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,phy-queue",

@@ -279,7 +279,7 @@ impl Interface<'_> {
         let Outgoing { packet, ident, offset, .. } = outgoing;
         let mut ip = frame;
         if self.is_ethernet() {
-            ip = write_ethernet(ip, &self.hardware, hardware, packet.dst.is_v4())?;
+            ip = write_ethernet(ip, &self.hardware, hardware, self.tags, packet.dst.is_v4())?;
         }
         let more = offset + len < packet.len;
         let (offset, hop_limit) = (*offset as u16, packet.hop_limit); // below the length, which 16 bits hold

@@ -31,3 +31,5 @@ mod tcp_table;
 mod udp;
 mod udp_flow;
 mod udplite;
+#[cfg(feature = "iface-vlan")]
+mod vlan;

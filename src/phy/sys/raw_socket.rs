@@ -240,7 +240,10 @@ impl Device for RawSocket {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        DeviceCapabilities::new(self.medium, self.mtu)
+        let mut capabilities = DeviceCapabilities::new(self.medium, self.mtu);
+        // The kernel lets a frame of 802.1Q be longer by its tag.
+        capabilities.max_tag_len = TAG_LEN;
+        capabilities
     }
 
     /// The interface's own, which the kernel answers to as well: for a stack beside the kernel's on the

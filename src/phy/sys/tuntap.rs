@@ -206,7 +206,10 @@ impl Device for TunTapInterface {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        DeviceCapabilities::new(self.medium, self.mtu)
+        let mut capabilities = DeviceCapabilities::new(self.medium, self.mtu);
+        // There is room for one tag beside the kernel's MTU, which does not count it.
+        capabilities.max_tag_len = TAG_LEN;
+        capabilities
     }
 
     /// A fixed local address: the one that the interface has is the kernel's own.
