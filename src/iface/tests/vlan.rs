@@ -239,3 +239,44 @@ fn a_port_on_a_port_without_a_device_is_refused() {
     let [first, second, _] = &mut trunk.ifaces[..] else { panic!("three") };
     Router::new(vec![Port::on(first, 1), Port::on(second, 0)]);
 }
+
+#[test]
+#[cfg(all(feature = "iface-multicast", feature = "socket-udp"))]
+fn a_shared_device_receives_the_groups_of_all_its_interfaces() {
+    use super::udp::socket;
+    use crate::socket::udp;
+    let mut trunk = Trunk::new();
+    let groups = [[239, 0, 0, 1], [239, 0, 0, 2], [239, 0, 0, 3]];
+    for (iface, group) in trunk.ifaces.iter_mut().zip(groups) {
+        iface.join_multicast_group(crate::wire::Ipv4Address::from(group)).unwrap();
+    }
+    let handle = trunk.sockets.add(socket());
+    trunk.sockets.bind(handle, 7).unwrap();
+    trunk.poll();
+    // What one interface wants would keep the others' groups from them.
+    assert!(trunk.wire.filter.is_empty(), "it was never set");
+    for (place, peer) in PEERS.into_iter().enumerate() {
+        for (group, is_joined) in (0..3).map(|other| (groups[other], other == place)) {
+            let packet = udp4((peer, 9), (group, 7), b"x");
+            trunk.exchange(tagged(&tags(place), &ethernet(0x800, &packet)));
+            let socket = trunk.sockets.get_mut::<udp::Socket>(handle);
+            assert_eq!(socket.recv().is_ok(), is_joined, "{place} {group:?}");
+        }
+    }
+}
+
+#[test]
+#[cfg(all(feature = "iface-loopback", feature = "socket-udp"))]
+fn a_datagram_to_ourselves_is_looped_at_an_interface_without_a_device_of_its_own() {
+    use super::udp::socket;
+    use crate::socket::udp;
+    let mut trunk = Trunk::new();
+    let handle = trunk.sockets.add(socket());
+    trunk.sockets.bind(handle, 7).unwrap();
+    let to = crate::wire::IpEndpoint::new(crate::wire::Ipv4Address::from(OWN[2]).into(), 7);
+    trunk.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", to).unwrap();
+    trunk.poll();
+    trunk.poll();
+    assert!(trunk.sockets.get_mut::<udp::Socket>(handle).recv().is_ok());
+    assert!(trunk.wire.from_stack.iter().all(|frame| !frame.ends_with(b"x")));
+}
