@@ -87,8 +87,10 @@ impl Recv {
     #[inline]
     pub(super) fn window(&self, rx: &SocketBuffer<'_>, mss: u32) -> u32 {
         let (free, current) = (self.free(rx), self.current());
-        // RFC 9293 §3.8.6.2.2 (MUST-39): keep the edge where it is until it can move by a segment.
-        if free.saturating_sub(current) >= Recv::step(rx, mss) { free } else { current }
+        // RFC 9293 §3.8.6.2.2 (MUST-39): keep the edge where it is until it can move by a segment. Who has sent
+        // beyond it is probing, and hears of any room: the application may wait for more than half a buffer.
+        let is_probed = self.adv.since(self.nxt) < 0;
+        if is_probed || free.saturating_sub(current) >= Recv::step(rx, mss) { free } else { current }
     }
 
     /// Whether the window has grown so much that the peer should hear of it without data from us.
@@ -177,5 +179,19 @@ mod tests {
         recv.on_sent(recv.nxt, 400);
         rx.dequeue_allocated(399);
         assert_eq!(recv.window(&rx, 400), 400);
+    }
+
+    /// Covers: RFC 9293 MUST-37
+    #[test]
+    fn who_probes_a_closed_window_hears_of_any_room() {
+        let mut memory = [0; 1_000];
+        let mut rx = SocketBuffer::new(&mut memory[..]);
+        let mut recv = Recv::new();
+        recv.on_syn(SeqNum(0), 1_000);
+        recv.take(&mut rx, 0, &[0; 1_000], None);
+        rx.dequeue_allocated(300);
+        assert_eq!(recv.window(&rx, 400), 0);
+        assert_eq!(recv.take(&mut rx, 0, &[0], None).len, 1);
+        assert_eq!(recv.window(&rx, 400), 299);
     }
 }
