@@ -82,10 +82,11 @@ fn ping(
     loop {
         ours.poll(*now)?;
         if let Some((frame, _)) = cable.receive(*now) {
-            // It is of the same length, and differs in type, checksum and hop limit alone.
-            let is_answer =
-                frame.consume(|frame| frame.len() == packet.len() && frame.ends_with(&[0x69; 56]));
-            return if is_answer { Ok((*now - began_at).into()) } else { Err("no echo reply".into()) };
+            // It is of the same length, and differs in type, checksum and hop limit alone. What the stack tells
+            // routers of its groups may come before.
+            if frame.consume(|frame| frame.len() == packet.len() && frame.ends_with(&[0x69; 56])) {
+                return Ok((*now - began_at).into());
+            }
         }
         let next = ours.poll_at(*now).into_iter().chain(cable.poll_at(*now)).min();
         *now = next.ok_or("the echo request was lost")?.max(*now);

@@ -2,7 +2,7 @@
 
 use goldcrest::wire::{
     ArpPacket, ArpRepr, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, Ipv4Packet, Ipv4Repr, Ipv6Packet,
-    Ipv6Repr, Medium, PrettyPrinter, TcpPacket, TcpRepr, UdpPacket, ipv6ext,
+    Ipv6Repr, Medium, MldRepr, PrettyPrinter, TcpPacket, TcpRepr, UdpPacket, ipv6ext,
 };
 
 use super::checksum::plain;
@@ -41,7 +41,8 @@ fn ipv4(link: u8, packet: &[u8], peers: &mut Peers) {
     let header = Ipv4Repr::parse(&view).unwrap_or_else(|error| panic!("{error} in {packet:02x?}"));
     assert_eq!(packet[0], 0x45);
     assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), packet.len());
-    assert_eq!(packet[6] & 0xbf, 0, "fragment or reserved bits");
+    let flags_and_offset = u16::from_be_bytes([packet[6], packet[7]]);
+    assert_eq!(flags_and_offset & 0x8000, 0, "reserved bit");
     assert!(packet[8] > 0, "hop limit");
     assert_eq!(plain(&packet[..20]), 0, "IPv4 header checksum");
     let (src, dst): ([u8; 4], [u8; 4]) =
@@ -54,6 +55,11 @@ fn ipv4(link: u8, packet: &[u8], peers: &mut Peers) {
     assert_eq!(link & 1 == 1, is_group, "link-layer group bit for {dst:?}");
     let data = &packet[20..];
     peers.last = packet.to_vec();
+    // More follows, or something came before: its checksum is the whole datagram's.
+    if flags_and_offset & 0x3fff != 0 {
+        assert!(flags_and_offset & 0x2000 == 0 || data.len() % 8 == 0, "a fragment of {} octets", data.len());
+        return;
+    }
     if packet[9] == 1 {
         assert!(!is_group, "ICMP to a group");
         let message = Icmpv4Packet::new_checked(data).unwrap();
@@ -73,15 +79,28 @@ fn ipv6(link: u8, packet: &[u8], peers: &mut Peers) {
     assert_eq!(usize::from(u16::from_be_bytes([packet[4], packet[5]])) + 40, packet.len());
     assert!(packet[7] > 0, "hop limit");
     let (src, dst) = (&packet[8..24], &packet[24..40]);
-    assert!(src[0] != 0xff && src != [0; 16], "source {src:02x?}");
+    assert!(src[0] != 0xff, "source {src:02x?}");
     assert!(dst != [0; 16], "to nobody");
     let is_group = dst[0] == 0xff;
     assert_eq!(link & 1 == 1, is_group, "link-layer group bit for {dst:02x?}");
-    let data = &packet[40..];
-    let walk = ipv6ext::walk(packet[6].into(), data).unwrap();
-    assert!(walk.protocol.0 == packet[6], "the stack sends no extension headers");
+    let walk = ipv6ext::walk(packet[6].into(), &packet[40..]).unwrap();
+    let (protocol, data) = (walk.protocol.0, walk.payload);
     peers.last = packet.to_vec();
-    let pseudo = [src, dst, &[0, packet[6]], &(data.len() as u16).to_be_bytes()].concat();
+    // More follows, or something came before: its checksum is the whole datagram's.
+    if walk.fragment.is_some() {
+        assert!(packet[6] == 44 && data.len() <= 1_500, "headers before a fragment's");
+        return;
+    }
+    let pseudo = [src, dst, &[0, protocol], &(data.len() as u16).to_be_bytes()].concat();
+    if packet[6] == 0 {
+        assert!(is_group && protocol == 58, "only group reports have a router alert");
+        assert_eq!((plain(&[&pseudo[..], data].concat()), packet[7]), (0, 1), "checksum, hop limit");
+        let message = MldRepr::parse(src.try_into().unwrap(), data);
+        message.unwrap_or_else(|error| panic!("{error} in {packet:02x?}"));
+        return;
+    }
+    assert_eq!(protocol, packet[6], "the stack sends no other extension headers");
+    assert!(src != [0; 16], "from nobody");
     if packet[6] == 58 {
         assert_eq!(plain(&[&pseudo[..], data].concat()), 0, "ICMPv6 checksum");
         let is_discovery = (133..=137).contains(&data[0]);

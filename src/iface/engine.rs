@@ -39,7 +39,7 @@ impl Default for Budget {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Frames received.
+    /// Frames received, and packets that we sent to ourselves.
     pub frames: usize,
     /// Octets of those.
     pub octets: usize,

@@ -110,13 +110,17 @@ pub(crate) enum CutError {
     NoRoom { sent: usize },
 }
 
+/// Sends one of the packets.
+#[cfg(feature = "iface-forward")]
+type SendPacket<'s> = dyn FnMut(usize, &mut dyn FnMut(&mut [u8])) -> bool + 's;
+
 /// No packet is cut.
 #[cfg(feature = "iface-forward")]
 pub(crate) fn cut_v4(
     _packet: &[u8],
     _mtu: usize,
     _hop_limit: u8,
-    _send: &mut dyn FnMut(usize, &mut dyn FnMut(&mut [u8])) -> bool,
+    _send: &mut SendPacket<'_>,
 ) -> Result<usize, CutError> {
     Err(CutError::Refused)
 }
