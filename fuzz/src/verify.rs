@@ -57,7 +57,11 @@ fn ipv4(link: u8, packet: &[u8], peers: &mut Peers) {
     peers.last = packet.to_vec();
     // More follows, or something came before: its checksum is the whole datagram's.
     if flags_and_offset & 0x3fff != 0 {
-        assert!(flags_and_offset & 0x2000 == 0 || data.len() % 8 == 0, "a fragment of {} octets", data.len());
+        assert!(
+            flags_and_offset & 0x2000 == 0 || data.len().is_multiple_of(8),
+            "a fragment of {} octets",
+            data.len()
+        );
         return;
     }
     if packet[9] == 1 {
