@@ -2,6 +2,7 @@
 
 use super::engine::{Budget, Progress};
 use super::fragments;
+use super::groups;
 use super::links::Links;
 use super::neighbor::Action;
 use super::socket_set::SocketSet;
@@ -28,6 +29,30 @@ pub(crate) enum Step {
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
     let mut progress = Progress::default();
+    let now = links.out.now;
+    if !config::HAS_FAST_PATHS || links.any(|iface| iface.has_chores(now)) {
+        do_chores(links, sockets);
+    }
+    while !sockets.touched.is_empty() {
+        if progress.has_used(budget) {
+            progress.more = true;
+            break;
+        }
+        let Some(ix) = sockets.touched.pop_front(&mut sockets.slots) else { break };
+        take_turn(links, sockets, ix, &mut progress);
+    }
+    if !config::HAS_FAST_PATHS || links.any(|iface| iface.neighbors.is_due(now)) {
+        for port in 0..links.count() {
+            ask_neighbors(links, sockets, port);
+        }
+    }
+    progress
+}
+
+/// What comes before the sockets: reports of groups, what waits for room in a device, fragments.
+#[cfg_attr(target_pointer_width = "64", inline(never))]
+fn do_chores(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
+    groups::send(links, &sockets.keys);
     for port in 0..links.count() {
         let has_fragments = links.with_port(port, |iface, out| {
             let is_idle = iface.fragments.is_idle();
@@ -40,18 +65,6 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
             fragments::expire(links, port);
         }
     }
-    while !sockets.touched.is_empty() {
-        if progress.has_used(budget) {
-            progress.more = true;
-            break;
-        }
-        let Some(ix) = sockets.touched.pop_front(&mut sockets.slots) else { break };
-        take_turn(links, sockets, ix, &mut progress);
-    }
-    for port in 0..links.count() {
-        ask_neighbors(links, sockets, port);
-    }
-    progress
 }
 
 /// One socket's turn: a few packets, then the next is served.

@@ -66,12 +66,19 @@ impl AddAssign for Progress {
 
 /// Settles all sockets that the application has touched.
 pub(crate) fn settle(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
-    fragments::seed(links, &sockets.keys);
     let mut next = sockets.touched.first();
     while let Some(ix) = next {
         next = sockets.touched.next(&sockets.slots, ix);
         settle_one(links, sockets, ix);
     }
+    if sockets.have_groups_changed() || links.any(Interface::is_unsettled) {
+        settle_ports(links, sockets);
+    }
+}
+
+#[inline(never)]
+fn settle_ports(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
+    fragments::seed(links, &sockets.keys);
     groups::settle(links, sockets);
 }
 
@@ -128,7 +135,6 @@ pub(crate) fn ingress(
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, budget: Budget) -> Progress {
     expire(links, sockets);
-    groups::send(links, &sockets.keys);
     egress::send(links, sockets, budget)
 }
 

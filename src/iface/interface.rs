@@ -13,7 +13,7 @@ use crate::config;
 use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, TxChecksum};
 use crate::stats::Stats;
 use crate::storage::{List, PacketPool};
-use crate::time::Instant;
+use crate::time::{Instant, Ticks};
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
 /// One of an interface's own addresses, with the prefix of its link.
@@ -440,6 +440,20 @@ impl<'a> Interface<'a> {
             packets.clear(super::output::tag_of(index));
             sockets.wake_all(waiting);
         });
+    }
+
+    /// Whether it has something to settle: a secret to draw, or groups.
+    #[inline]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.fragments.is_unseeded() || self.groups.have_changed()
+    }
+
+    /// Whether it has something to send, or to give up, before sockets have their turn.
+    #[inline]
+    pub(crate) fn has_chores(&self, now: Ticks) -> bool {
+        self.is_blocked()
+            || !self.fragments.is_idle()
+            || self.groups.poll_at(now).is_some_and(|at| at.is_due(now))
     }
 
     /// Whether something waits for room in the device.

@@ -92,6 +92,12 @@ impl<'l, 'p, 'a> Links<'l, 'p, 'a> {
         self.others.iface(port)
     }
 
+    /// Whether it holds for any port.
+    #[inline]
+    pub(crate) fn any(&self, is_so: impl Fn(&Interface<'a>) -> bool) -> bool {
+        is_so(self.iface) || self.others.any(&is_so)
+    }
+
     /// Whether a port of ours has this address.
     #[cfg(feature = "iface-forward")]
     pub(crate) fn is_own(&self, addr: &Addr) -> bool {
@@ -175,6 +181,12 @@ mod many {
             }
         }
 
+        #[inline]
+        pub(super) fn any(&self, is_so: &impl Fn(&Interface<'a>) -> bool) -> bool {
+            let is_so = |port: &Port<'p, 'a>| is_so(port.iface);
+            self.before.iter().any(is_so) || self.after.iter().any(is_so)
+        }
+
         pub(super) fn iface(&self, port: usize) -> Option<&Interface<'a>> {
             let port = match port.checked_sub(self.current() + 1) {
                 Some(index) => self.after.get(index)?,
@@ -239,6 +251,10 @@ mod none {
         }
 
         pub(crate) fn for_each(&self, _f: &mut dyn FnMut(usize, &Interface<'a>)) {}
+
+        pub(super) fn any(&self, _is_so: &impl Fn(&Interface<'a>) -> bool) -> bool {
+            false
+        }
 
         pub(super) fn iface(&self, _port: usize) -> Option<&Interface<'a>> {
             None

@@ -264,7 +264,13 @@ impl<'a> NeighborCache<'a> {
     /// The next thing that is due, if anything is.
     #[inline]
     pub(crate) fn next_action(&mut self, now: Ticks) -> Option<Action> {
-        if self.due?.is_due(now) { self.act(now) } else { None }
+        if self.is_due(now) { self.act(now) } else { None }
+    }
+
+    /// Whether [`next_action`](Self::next_action) has something to do now.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Ticks) -> bool {
+        self.due.is_some_and(|due| due.is_due(now))
     }
 
     #[inline(never)]

@@ -37,6 +37,10 @@ impl<'a> Fragments<'a> {
         true
     }
 
+    pub(crate) fn is_unseeded(&self) -> bool {
+        false
+    }
+
     pub(crate) fn poll_at(&self, _now: Ticks) -> Option<Ticks> {
         None
     }

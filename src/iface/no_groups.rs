@@ -12,6 +12,11 @@ pub(crate) struct Groups;
 impl Groups {
     pub(crate) fn on_change(&mut self) {}
 
+    #[inline]
+    pub(crate) fn have_changed(&self) -> bool {
+        false
+    }
+
     pub(crate) fn on_link(&mut self) {}
 
     #[inline]

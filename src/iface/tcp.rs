@@ -321,7 +321,10 @@ impl SocketSet<'_> {
     /// The connection may have ended: its record is kept, its key goes, and an orphan's slot with it.
     pub(crate) fn end_turn(&mut self, ix: u32, now: Ticks) {
         self.update_timer(ix, now);
-        self.settle_end(ix, now);
+        let is_tcp = self.entry(ix).is_some_and(|entry| matches!(entry.socket, Socket::Tcp(_)));
+        if !config::HAS_FAST_PATHS || is_tcp {
+            self.settle_end(ix, now);
+        }
     }
 
     #[inline(never)]

@@ -63,6 +63,11 @@ impl DatagramIdents {
         DatagramIdents { keys: None, epoch: 0, counters: [0; COUNTERS] }
     }
 
+    #[inline]
+    pub(super) fn are_unseeded(&self) -> bool {
+        self.keys.is_none()
+    }
+
     /// The number of a datagram's fragments; IPv4 takes its lower half.
     fn next(&mut self, src: &Addr, dst: &Addr, protocol: IpProtocol) -> u32 {
         let Some(keys) = &self.keys else { return 0 };
@@ -87,7 +92,7 @@ impl DatagramIdents {
 pub(crate) fn seed(links: &mut Links<'_, '_, '_>, keys: &Keys) {
     for port in 0..links.count() {
         links.with_port(port, |iface, _| {
-            if iface.fragments.idents.keys.is_none() {
+            if iface.fragments.is_unseeded() {
                 iface.draw_secret(keys, port);
             }
         });

@@ -144,6 +144,12 @@ impl<'a> Fragments<'a> {
         self.used == 0
     }
 
+    /// Whether there is no secret yet for the numbers of datagrams.
+    #[inline]
+    pub(crate) fn is_unseeded(&self) -> bool {
+        self.idents.are_unseeded()
+    }
+
     /// How many datagrams are being put together or cut.
     pub fn in_use(&self) -> usize {
         self.used

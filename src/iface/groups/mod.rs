@@ -144,6 +144,11 @@ impl<'a> Groups<'a> {
         self.change = if self.change == Change::Link { Change::Link } else { Change::Wants };
     }
 
+    #[inline]
+    pub(crate) fn have_changed(&self) -> bool {
+        self.change != Change::None
+    }
+
     /// The link has come up.
     pub(crate) fn on_link(&mut self) {
         self.change = Change::Link;
@@ -374,7 +379,7 @@ impl Interface<'_> {
 pub(crate) fn settle(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
     let all = sockets.have_groups_changed();
     for port in 0..links.count() {
-        if all || links.iface(port).is_some_and(|iface| iface.groups.change != Change::None) {
+        if all || links.iface(port).is_some_and(|iface| iface.groups.have_changed()) {
             let now = links.out.now;
             links.with_port(port, |iface, _| iface.sync_groups(sockets, port, now));
         }
