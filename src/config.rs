@@ -3,6 +3,8 @@
 //! A capacity is a slice that the caller lends; what stands here are times, rates and bounds that
 //! no caller needs to choose.
 
+#[cfg(feature = "iface-nud")]
+use crate::time::Duration;
 use crate::time::TICKS_PER_SEC;
 
 /// Whether IPv4 is built in.
@@ -54,6 +56,10 @@ pub(crate) const NEIGHBOR_DELAY: u32 = 5 * TICKS_PER_SEC;
 pub(crate) const NEIGHBOR_RETRANSMIT: u32 = TICKS_PER_SEC;
 /// Solicitations before a neighbour is given up (RFC 4861 §10).
 pub(crate) const NEIGHBOR_SOLICITATIONS: u8 = 3;
+
+/// How long others are used in place of a gateway that did not answer, unless it is heard of.
+#[cfg(feature = "iface-nud")]
+pub(crate) const GATEWAY_AVOIDANCE: Duration = Duration::from_secs(600);
 
 /// Own addresses that an interface has room for when it owns its memory.
 pub const DEFAULT_ADDRESSES: usize = 8;

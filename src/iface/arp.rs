@@ -44,6 +44,8 @@ pub(crate) fn learn(
     evidence: Evidence,
     now: Ticks,
 ) {
+    #[cfg(feature = "iface-nud")]
+    iface.routes_mut().on_sign_of_life(addr);
     let Some(index) = iface.neighbors.learn(addr, hardware, evidence, now) else { return };
     if let Some(entry) = iface.neighbors.entry_mut(index) {
         sockets.wake_all(&mut entry.waiting);

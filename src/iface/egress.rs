@@ -149,6 +149,10 @@ fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usi
                 sockets.wake(ix);
             }
         }
+        #[cfg(feature = "iface-nud")]
+        if let Some(addr) = iface.neighbors.addr_of(index) {
+            iface.routes_mut().avoid(&addr, now);
+        }
         iface.neighbors.forget(index);
         for _ in 0..lost {
             iface.stats.on_drop(DropReason::NeighborUnreachable);

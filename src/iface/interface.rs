@@ -435,6 +435,8 @@ impl<'a> Interface<'a> {
             self.groups.on_link();
         }
         self.link = link;
+        #[cfg(feature = "iface-nud")]
+        self.routes.avoid_none();
         let packets = &mut self.packets;
         self.neighbors.clear(|index, waiting| {
             packets.clear(super::output::tag_of(index));

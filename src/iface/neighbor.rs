@@ -253,6 +253,12 @@ impl<'a> NeighborCache<'a> {
         self.entries.get_mut(index)
     }
 
+    /// Whose entry it is.
+    #[cfg(feature = "iface-nud")]
+    pub(crate) fn addr_of(&self, index: usize) -> Option<Addr> {
+        self.entries.get(index).map(|entry| entry.addr)
+    }
+
     /// Frees an entry that nobody waits for any more.
     pub(crate) fn forget(&mut self, index: usize) {
         if let Some(entry) = self.entries.get_mut(index) {

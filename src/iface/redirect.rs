@@ -14,6 +14,8 @@ use crate::wire::{Addr, ipv4};
 /// RFC 1812 §5.2.7.2: about the one host, never about its network.
 const FOR_HOST: u8 = 1;
 
+/// RFC 1122 §3.2.2.2: who does not forward never gets here, so a host sends none.
+///
 /// Tells the sender of a packet that leaves by the port that it came by, if it is a neighbour there, as is
 /// the next hop.
 #[inline(never)]

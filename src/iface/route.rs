@@ -1,10 +1,11 @@
 //! Routes of one interface.
 //!
 //! A route belongs to the interface it leaves by and goes with it. Among all that match, over all
-//! interfaces, the longest prefix wins, then the smallest metric.
+//! interfaces, the longest prefix wins, then, with `iface-nud`, one whose gateway answers, then the smallest metric.
 
 use managed::ManagedSlice;
 
+use crate::config;
 use crate::time::Instant;
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr};
 
@@ -17,6 +18,9 @@ pub struct Route {
     metric: u16,
     gateway: Option<Addr>,
     expires_at: Option<Instant>,
+    /// Until when another to the same network is better, for the gateway did not answer.
+    #[cfg(feature = "iface-nud")]
+    avoided_until: Option<Instant>,
 }
 
 impl Route {
@@ -28,6 +32,8 @@ impl Route {
             metric: 0,
             gateway: gateway.map(Addr::try_from).transpose()?,
             expires_at: None,
+            #[cfg(feature = "iface-nud")]
+            avoided_until: None,
         })
     }
 
@@ -43,6 +49,16 @@ impl Route {
         self
     }
 
+    #[cfg(feature = "iface-nud")]
+    fn is_avoided(&self, now: Instant) -> bool {
+        self.avoided_until.is_some_and(|until| until > now)
+    }
+
+    #[cfg(not(feature = "iface-nud"))]
+    fn is_avoided(&self, _now: Instant) -> bool {
+        false
+    }
+
     fn goes_to(&self, other: &Route) -> bool {
         self.network == other.network && self.prefix_len == other.prefix_len && self.gateway == other.gateway
     }
@@ -51,14 +67,19 @@ impl Route {
 /// How well an interface can reach a destination, and through whom.
 #[derive(Clone, Copy)]
 pub(crate) struct Match<'m> {
-    /// The longer the prefix, then the smaller the metric, the higher.
+    /// The longer the prefix, then, if its gateway answers, then the smaller the metric, the higher.
     pub(crate) rank: u32,
     pub(crate) next_hop: &'m Addr,
 }
 
+/// In a rank: no gateway in the way is known not to answer.
+const ANSWERS: u32 = 1 << 16;
+
 impl<'m> Match<'m> {
     pub(crate) fn new(prefix_len: u8, metric: u16, next_hop: &'m Addr) -> Match<'m> {
-        Match { rank: u32::from(prefix_len) << 16 | u32::from(!metric), next_hop }
+        let prefix = u32::from(prefix_len) << if config::HAS_NUD { 17 } else { 16 };
+        let answers = if config::HAS_NUD { ANSWERS } else { 0 };
+        Match { rank: prefix | answers | u32::from(!metric), next_hop }
     }
 
     /// The better of two, the first if they are equal.
@@ -137,8 +158,38 @@ impl<'a> Routes<'a> {
                 continue;
             }
             let next_hop = route.gateway.as_ref().unwrap_or(dst);
-            best = Match::or_better(best, Match::new(route.prefix_len, route.metric, next_hop));
+            let mut found = Match::new(route.prefix_len, route.metric, next_hop);
+            if route.is_avoided(now) {
+                found.rank &= !ANSWERS;
+            }
+            best = Match::or_better(best, found);
         }
         best
+    }
+}
+
+/// Gateways that do not answer.
+#[cfg(feature = "iface-nud")]
+impl Routes<'_> {
+    fn by(&mut self, gateway: &Addr) -> impl Iterator<Item = &mut Route> {
+        self.entries.iter_mut().flatten().filter(move |route| route.gateway.as_ref() == Some(gateway))
+    }
+
+    /// RFC 1122 §3.3.1.4, RFC 4861 §6.3.6: a gateway has been silent while it was used, so others to the same
+    /// networks are used in its place, if there are any.
+    #[inline(never)]
+    pub(crate) fn avoid(&mut self, gateway: &Addr, now: Instant) {
+        self.by(gateway).for_each(|route| route.avoided_until = Some(now + config::GATEWAY_AVOIDANCE));
+    }
+
+    /// A neighbour has been heard of; if it is a gateway, it is as good as any other.
+    #[inline(never)]
+    pub(crate) fn on_sign_of_life(&mut self, gateway: &Addr) {
+        self.by(gateway).for_each(|route| route.avoided_until = None);
+    }
+
+    /// The link is new, and all gateways with it.
+    pub(crate) fn avoid_none(&mut self) {
+        self.entries.iter_mut().flatten().for_each(|route| route.avoided_until = None);
     }
 }

@@ -58,6 +58,11 @@ impl<'a> BlockBuffer<'a> {
         self.map.len() * MAPPED
     }
 
+    /// Whether its memory grows with need.
+    pub(crate) fn grows(&self) -> bool {
+        !matches!(self.octets, ManagedSlice::Borrowed(_))
+    }
+
     /// Octets of memory that it owns.
     pub(crate) fn owned_len(&self) -> usize {
         match self.octets {

@@ -595,6 +595,21 @@ mod tests {
         assert_eq!(netmask(0), Ipv4Address::UNSPECIFIED);
     }
 
+    /// Covers: RFC 5952 §4, §5, RFC 8504 §9.1a
+    #[test]
+    fn addresses_are_written_in_one_way_only() {
+        for (text, written) in [
+            ("2001:0DB8:0:0:0:0:2:1", "2001:db8::2:1"),
+            ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"),
+            ("2001:0:0:1:0:0:0:1", "2001:0:0:1::1"),
+            ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
+            ("::ffff:c000:201", "::ffff:192.0.2.1"),
+            ("0:0:0:0:0:0:0:0", "::"),
+        ] {
+            assert_eq!(text.parse::<IpAddress>().unwrap().to_string(), written);
+        }
+    }
+
     #[test]
     fn endpoints_convert_and_print() {
         let v4 = IpEndpoint::from((Ipv4Address::new(10, 0, 0, 1), 80));

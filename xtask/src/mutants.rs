@@ -85,13 +85,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         false => arguments.file.clone(),
     };
     let mut command = Command::new("cargo");
-    command.args(["mutants", "--package", "goldcrest", "--no-shuffle", "--sharding", "round-robin"]);
+    command.args(["mutants", "--package", "goldcrest", "--no-shuffle"]);
     // Display and Debug are for people; what they print is no requirement.
     command.args(["--exclude-re", "fmt::(Display|Debug) for"]);
     command.arg("--jobs").arg(arguments.jobs.to_string()).args(["--output", "target/mutants"]);
     command.args(["--profile", "mutants", "--minimum-test-timeout", "60"]);
     if let Some(shard) = &arguments.shard {
-        command.args(["--shard", shard]);
+        command.args(["--sharding", "round-robin", "--shard", shard]);
     }
     for file in &files {
         command.args(["--file", file]);

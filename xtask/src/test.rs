@@ -14,11 +14,13 @@ pub(crate) fn run() -> Result<()> {
         Step::cargo("tests in tests/ (fuzz corpus among them)", "test --workspace --test *"),
         Step::cargo("quickstart, by root and by a user", "test --release --test quickstart"),
         Step::cargo("server and client against real programs", "test --release --test http"),
+        Step::xtask("requirements of the RFCs", "rfc --check"),
         Step::xtask("simulation", "sim --seeds 500").shows_output(),
         Step::xtask("simulation of planted bugs", "sim --planted").needs(&["patch"]).shows_output(),
         Step::xtask("firmware mps2 mirror", "firmware mps2 mirror --run")
             .needs(&["qemu-system-arm", "ip"])
             .shows_output(),
+        Step::xtask("panics", "panics").needs(&["arm-none-eabi-objdump", "arm-none-eabi-addr2line"]),
         Step::xtask("size", "size").needs(&["arm-none-eabi-objdump"]).shows_output(),
         Step::xtask("instructions", "instructions --quick").needs(&["valgrind"]).shows_output(),
         Step::xtask("firmware mps2 echo", "firmware mps2 echo --run")

@@ -155,6 +155,16 @@ impl<'a> Fragments<'a> {
         self.used
     }
 
+    /// Octets of the largest datagram that can be put together, its IP header not counted; 0 if none can.
+    pub fn largest_datagram(&self) -> usize {
+        // RFC 1122 §3.3.2: the limit that the transport layer can learn. Memory grows by powers of two.
+        let most = self.memory_limit.checked_ilog2().map_or(0, |log| 1 << log);
+        let grown = if most < LEAST_GROWTH { 0 } else { most };
+        let room =
+            |place: &FragmentPlace<'a>| if place.buffer.grows() { grown } else { place.buffer.capacity() };
+        self.places.iter().map(room).max().unwrap_or(0).min(usize::from(u16::MAX))
+    }
+
     /// Octets of memory that the places own now.
     pub fn owned_memory(&self) -> usize {
         self.places.iter().map(|place| place.buffer.owned_len()).sum()

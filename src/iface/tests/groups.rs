@@ -96,7 +96,7 @@ fn records(packet: &[u8]) -> Vec<(u8, [u8; 4])> {
     message[8..].chunks(8).map(|record| (record[0], record[4..8].try_into().unwrap())).collect()
 }
 
-/// Covers: RFC 3376 §5.1, RFC 3376 §4.2.12, RFC 1112 §7.2
+/// Covers: RFC 3376 §5.1, RFC 3376 §4.2.12, RFC 1112 §7.2, RFC 1122 §3.2.3a
 #[test]
 fn a_join_is_reported_at_once_and_again_within_a_second_and_so_is_the_end() {
     let mut net = v4_net();
@@ -138,7 +138,7 @@ fn joins_are_counted_and_wrong_use_has_its_error() {
     assert_eq!(net.iface.join_multicast_group(addr([239, 9, 9, 77])), Err(GroupError::Full));
 }
 
-/// Covers: RFC 3376 §5.2, RFC 3376 §4.1.1
+/// Covers: RFC 3376 §5.2, RFC 3376 §4.1.1, RFC 1122 §3.2.3a
 #[test]
 fn a_general_query_is_answered_once_for_all_groups_within_its_time() {
     let mut net = v4_net();
@@ -270,7 +270,7 @@ fn join(net: &mut Net, port: u16, group: [u8; 4]) -> crate::iface::SocketHandle 
     handle
 }
 
-/// Covers: RFC 1112 §7.1, RFC 1122 §4.1.3.5
+/// Covers: RFC 1112 §7.1, RFC 1122 §4.1.3.5, §3.3.7a
 #[test]
 fn sockets_hear_the_groups_that_they_have_joined_and_the_interface_leaves_with_the_last() {
     let mut net = v4_net();
@@ -367,7 +367,7 @@ fn mld_message(packet: &[u8]) -> ([u8; 16], &[u8]) {
     (packet[24..40].try_into().unwrap(), &packet[48..])
 }
 
-/// Covers: RFC 3810 §6.1, RFC 3810 §5.2, RFC 4861 §7.2.1, RFC 2710 §4
+/// Covers: RFC 3810 §6.1, RFC 3810 §5.2, RFC 4861 §7.2.1, RFC 2710 §4, RFC 8504 §5.11a
 #[test]
 fn the_groups_of_own_addresses_are_reported_by_mldv2() {
     let mut net = Net::with_groups(Medium::Ip, 4);

@@ -42,7 +42,7 @@ fn a_wrong_header_checksum_is_dropped_in_silence() {
     assert_eq!(net.iface.stats().drops(DropReason::Checksum), 1);
 }
 
-/// Covers: RFC 1122 §3.2.1.3c
+/// Covers: RFC 1122 §3.2.1.3c, §3.2.2.2a
 #[test]
 fn what_goes_to_somebody_else_is_dropped_in_silence() {
     let mut net = Net::ip();

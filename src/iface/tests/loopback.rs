@@ -179,7 +179,7 @@ fn a_router_reaches_the_addresses_of_all_its_ports() {
     assert!(!wires.iter().any(|wire| wire.from_stack.iter().any(is_tcp)));
 }
 
-/// Covers: RFC 6724 §5
+/// Covers: RFC 6724 §5, RFC 8504 §6.6a
 #[test]
 fn the_source_is_of_the_scope_of_the_destination_and_nearest_to_it() {
     let mut net = Net::ip();

@@ -10,6 +10,8 @@ mod forward;
 #[cfg(feature = "phy-sim")]
 mod fragments;
 mod fuzzed;
+#[cfg(feature = "iface-nud")]
+mod gateways;
 mod groups;
 mod hooks;
 mod host;

@@ -416,7 +416,7 @@ impl Connection {
 /// The largest payload that the path takes.
 #[inline]
 pub(super) fn path_mss(cx: &Context<'_>, tuple: &Tuple) -> u16 {
-    // Of the IP and the TCP header, without options.
+    // RFC 1122 §3.3.3: what the link carries, less the IP and the TCP header, without options.
     let header_len = if tuple.local.is_v4() { 40 } else { 60 };
     cx.ip_mtu - header_len
 }

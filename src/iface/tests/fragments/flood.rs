@@ -20,10 +20,12 @@ fn lent(count: usize, len: usize) -> Fragments<'static> {
     Fragments::new(std::iter::repeat_with(place).take(count).collect::<Vec<_>>())
 }
 
+/// Covers: RFC 1122 §3.3.2a, §3.3.2b
 #[test]
 fn datagrams_are_put_together_in_lent_memory() {
     for family in BOTH {
         let mut net = with_fragments(lent(2, 128 + 33 * 32));
+        assert_eq!(net.iface.fragments().largest_datagram(), 1_024);
         let handle = bound(&mut net, 7);
         for ident in 0..5 {
             exchange_all(&mut net, family.cut(ident, &family.udp(7, &octets(1_016)), &[512]));
@@ -35,9 +37,28 @@ fn datagrams_are_put_together_in_lent_memory() {
     }
 }
 
+/// Covers: RFC 1122 §3.3.2a, §3.3.2b
+#[test]
+fn places_that_grow_take_datagrams_as_large_as_their_memory_allows() {
+    for (limit, largest) in [(100, 0), (5_000, 4_096), (1 << 20, 65_535)] {
+        let mut net = with_fragments(Fragments::growing(2, limit));
+        assert_eq!(net.iface.fragments().largest_datagram(), largest);
+        let handle = bound(&mut net, 7);
+        for (len, is_taken) in
+            [(576 - 28, largest > 0), (4_096 - 8, largest > 0), (4_097 - 8, largest > 4_096)]
+        {
+            exchange_all(&mut net, Family::V4.cut(len as u16, &Family::V4.udp(7, &octets(len)), &[512]));
+            assert_eq!(received(&mut net, handle).len(), usize::from(is_taken), "{len} of {limit}");
+            net.advance(Duration::from_secs(61));
+            net.poll();
+        }
+    }
+}
+
 #[test]
 fn without_places_fragments_are_dropped() {
     let mut net = with_fragments(lent(0, 0));
+    assert_eq!(net.iface.fragments().largest_datagram(), 0);
     exchange_all(&mut net, Family::V4.cut(1, &Family::V4.udp(7, &octets(100)), &[40]));
     assert_eq!(net.iface.stats().drops(DropReason::Fragment), 2);
 }

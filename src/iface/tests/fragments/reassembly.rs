@@ -7,7 +7,7 @@ fn drops(net: &Net, reason: DropReason) -> u32 {
     net.iface.stats().drops(reason)
 }
 
-/// Covers: RFC 791 §3.2, RFC 8200 §4.5, RFC 1122 §3.3.2
+/// Covers: RFC 791 §3.2, RFC 8200 §4.5, RFC 1122 §3.3.2a
 #[test]
 fn pieces_make_up_the_datagram_in_any_order() {
     for family in BOTH {
@@ -84,7 +84,7 @@ fn pieces_that_disagree_about_the_end_drop_the_datagram() {
     }
 }
 
-/// Covers: RFC 792 (time exceeded, code 1), RFC 1122 §3.3.2, RFC 4443 §3.3, RFC 8200 §4.5
+/// Covers: RFC 792 (time exceeded, code 1), RFC 1122 §3.3.2c, RFC 4443 §3.3, RFC 8200 §4.5
 #[test]
 fn the_sender_hears_that_fragments_are_missing_if_the_first_has_come() {
     for (family, message) in [(Family::V4, [11, 1]), (Family::V6, [3, 1])] {

@@ -186,7 +186,7 @@ fn closures_write_and_read_the_buffers() {
 }
 
 /// A link of 576 octets below a peer that takes more.
-/// Covers: RFC 9293 MUST-16
+/// Covers: RFC 9293 MUST-16, RFC 1122 §3.3.3a
 #[test]
 fn segments_fit_the_path() {
     let mut pair = Pair::new(20_000, 20_000);
