@@ -1,5 +1,7 @@
 //! What the examples share: a TAP or TUN with the kernel behind it, a stack on it, and the wait between polls.
 
+mod faults;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
@@ -9,10 +11,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use goldcrest::iface::{Config, Interface, SocketSet};
-use goldcrest::phy::{Device, Medium, PcapOptions, PcapWriter, TunTapInterface, wait_any};
+use goldcrest::phy::{Device, FaultInjector, Medium, PcapOptions, PcapWriter, TunTapInterface, wait_any};
 use goldcrest::rand::Keys;
 use goldcrest::time::Instant;
 use goldcrest::wire::IpCidr;
+
+use faults::Faults;
 
 /// What an example may fail with.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -65,9 +69,11 @@ pub(crate) struct Network {
     /// The router for what is not in our networks; once for each family
     #[arg(long, value_name = "ADDRESS")]
     gateway: Vec<IpAddr>,
-    /// Write all frames to this file, for Wireshark
+    /// Write all frames that the stack receives and sends to this file, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    #[command(flatten)]
+    faults: Faults,
 }
 
 impl Network {
@@ -91,6 +97,7 @@ impl Network {
             None => Box::new(io::sink()),
         };
         let now = Instant::now();
+        let tap = self.faults.around(tap)?;
         let mut cable = PcapWriter::with_options(tap, file, PcapOptions::default().wall_clock(now))?;
         let mut iface = Interface::new(Config::new(cable.hardware_address()), &mut cable, now);
         for cidr in &self.address {
@@ -123,7 +130,7 @@ fn on_signals() -> io::Result<UnixStream> {
 pub(crate) struct Stack {
     pub(crate) iface: Interface<'static>,
     pub(crate) sockets: SocketSet<'static>,
-    cable: PcapWriter<TunTapInterface, Box<dyn Write>>,
+    cable: PcapWriter<FaultInjector<TunTapInterface>, Box<dyn Write>>,
     stop: UnixStream,
 }
 
@@ -136,10 +143,18 @@ impl Stack {
     /// Waits for a frame, for a deadline of the stack's, or until `until`. False if the program is to end.
     pub(crate) fn wait(&mut self, until: Option<Instant>) -> Result<bool> {
         let now = Instant::now();
-        let next = self.iface.poll_at(now, &mut self.sockets).into_iter().chain(until).min();
+        let stack = self.iface.poll_at(now, &mut self.sockets);
+        let next = stack.into_iter().chain(self.cable.poll_at(now)).chain(until).min();
         let delay = next.map(|at| at.saturating_duration_since(now));
         wait_any(&[self.cable.as_raw_fd(), self.stop.as_raw_fd()], delay)?;
         let is_stopped = io::Read::read(&mut self.stop, &mut [0]).is_ok();
         Ok(!is_stopped)
+    }
+}
+
+/// What was done to frames on purpose is told when all is over.
+impl Drop for Stack {
+    fn drop(&mut self) {
+        faults::report(self.cable.get_ref());
     }
 }

@@ -19,16 +19,23 @@ macro_rules! pass_on {
             $inner.capabilities()
         }
 
+        fn poll_at(&mut $self, now: $crate::time::Instant) -> Option<$crate::time::Instant> {
+            $inner.poll_at(now)
+        }
+
+        pass_on_rest!($self => $inner);
+    };
+}
+
+/// The same without those that middleware may have to say something about.
+macro_rules! pass_on_rest {
+    ($self:ident => $inner:expr) => {
         fn hardware_address(&$self) -> $crate::phy::HardwareAddress {
             $inner.hardware_address()
         }
 
         fn link(&$self) -> $crate::phy::LinkState {
             $inner.link()
-        }
-
-        fn poll_at(&mut $self, now: $crate::time::Instant) -> Option<$crate::time::Instant> {
-            $inner.poll_at(now)
         }
 
         fn register_waker(&mut $self, waker: &core::task::Waker) {
@@ -74,7 +81,7 @@ mod testing;
 mod tracer;
 
 #[cfg(feature = "phy-sim")]
-pub use fault::{FaultConfig, FaultCounters, FaultInjector, FaultRxToken, FaultTxToken};
+pub use fault::{FaultConfig, FaultCounters, FaultInjector, FaultRxToken, FaultTxToken, RateLimit};
 #[cfg(feature = "phy-loopback")]
 pub use loopback::{Loopback, LoopbackRxToken, LoopbackTxToken};
 #[cfg(feature = "phy-pcap")]
