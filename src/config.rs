@@ -111,6 +111,31 @@ pub(crate) const SETTLED_HEADS: u32 = 4;
 /// Ticks until a device that had no room, and may not say when it has, is tried again.
 pub(crate) const PORT_RETRY: u32 = 1;
 
+/// Bridge: how long a station that is silent stays in the table, in s (IEEE 802.1D §7.9.2, table 7-5).
+#[cfg(feature = "iface-bridge")]
+pub const BRIDGE_AGEING: u64 = 300;
+/// Bridge: ports that it can have.
+#[cfg(feature = "iface-bridge")]
+pub const MAX_BRIDGE_PORTS: usize = 63;
+/// Bridge: entries that a table has room for when it owns its memory.
+#[cfg(feature = "iface-bridge")]
+pub const DEFAULT_BRIDGE_ENTRIES: usize = 4_096;
+/// Bridge: frames that may wait each way between it and the stack on it when it owns its memory.
+#[cfg(feature = "iface-bridge")]
+pub const DEFAULT_BRIDGE_QUEUE: usize = 64;
+/// Bridge: frames that pass for others, at most, until the stack on it gets one of its own.
+#[cfg(feature = "iface-bridge")]
+pub const BRIDGE_BURST: usize = 64;
+/// Bridge: frames that a port may give before another has its turn.
+#[cfg(feature = "iface-bridge")]
+pub(crate) const BRIDGE_FRAMES_PER_TURN: usize = 16;
+/// Bridge: entries of a port that a poll removes since they are too old.
+#[cfg(feature = "iface-bridge")]
+pub(crate) const BRIDGE_REMOVALS: usize = 16;
+/// Bridge: how long a frame of our own may wait for a busy port, in ms.
+#[cfg(feature = "iface-bridge")]
+pub(crate) const BRIDGE_MAX_WAIT: u64 = 100;
+
 /// TCP: the retransmission timeout before any round trip was measured, in ms (RFC 6298 §2.1).
 pub const TCP_INITIAL_RTO: u32 = 1_000;
 /// TCP: the least retransmission timeout, in ms. RFC 6298 says 1 s; everybody uses this.

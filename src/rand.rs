@@ -18,6 +18,9 @@ pub(crate) enum Domain {
     /// Delays of multicast reports (RFC 3376 §5.1, RFC 3810 §6.1).
     #[cfg(feature = "iface-multicast")]
     Group = 6,
+    /// Places in a bridge's table.
+    #[cfg(feature = "iface-bridge")]
+    Bridge = 7,
     /// Identifications of datagrams (RFC 7739).
     #[cfg(feature = "iface-fragments")]
     Ident = 4,

@@ -82,13 +82,17 @@ pub enum DropReason {
     /// A UDP-Lite checksum covers less than the socket wants covered.
     #[cfg(feature = "socket-udplite")]
     Uncovered,
+    /// On a bridge: for a station behind the port that it came by.
+    #[cfg(feature = "iface-bridge")]
+    SameSegment,
 }
 
 /// How many reasons there are.
 pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize
     + 1
     + if cfg!(feature = "iface-fragments") { 4 } else { 0 }
-    + cfg!(feature = "socket-udplite") as usize;
+    + cfg!(feature = "socket-udplite") as usize
+    + cfg!(feature = "iface-bridge") as usize;
 
 impl DropReason {
     /// All of them, in their order.
@@ -133,6 +137,8 @@ impl DropReason {
         DropReason::ReassemblyTimeout,
         #[cfg(feature = "socket-udplite")]
         DropReason::Uncovered,
+        #[cfg(feature = "iface-bridge")]
+        DropReason::SameSegment,
     ];
 }
 

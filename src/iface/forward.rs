@@ -16,7 +16,7 @@ use super::links::{Links, Out};
 use super::neighbor::Resolution;
 use super::output::{EGRESS, tag_of, write_ethernet};
 use super::rate::RateLimit;
-use super::{icmpv4, icmpv6, redirect};
+use super::{icmpv4, icmpv6, partial, redirect};
 use crate::config;
 use crate::phy::{RxMeta, TxMeta};
 use crate::stats::{self, DropReason};
@@ -312,7 +312,7 @@ impl Interface<'_> {
             ip.copy_from_slice(packet);
             take_hop(ip);
             if is_partial {
-                complete_checksum(ip);
+                partial::complete(ip);
             }
         });
         Ok(())
@@ -356,7 +356,7 @@ impl Interface<'_> {
             self.pass(out, is_v4, whole.len_of(index), next_hop, &mut |ip| {
                 whole.write(index, ip);
                 take_hop(ip);
-                complete_checksum(ip);
+                partial::complete(ip);
             });
         }
         Ok(())
@@ -412,41 +412,6 @@ fn take_hop(ip: &mut [u8]) {
     } else if let Some(hop_limit) = ip.get_mut(7) {
         *hop_limit = hop_limit.wrapping_sub(1);
     }
-}
-
-/// Computes the transport checksum of a packet that never crossed a wire, or has just been cut out.
-#[inline(never)]
-fn complete_checksum(ip: &mut [u8]) {
-    let Some((sum_of_addresses, protocol, at)) = transport_of(ip) else { return };
-    let Some(transport) = ip.get_mut(at..) else { return };
-    let place = match protocol {
-        IpProtocol::TCP => 16..18,
-        IpProtocol::UDP => 6..8,
-        _ => return,
-    };
-    let len = transport.len() as u32;
-    let Some(field) = transport.get_mut(place.clone()) else { return };
-    field.fill(0);
-    let sum = sum_of_addresses
-        .add(checksum::Sum::of_u32(u32::from(protocol.0)))
-        .add(checksum::Sum::of_u32(len))
-        .add(checksum::sum(transport));
-    let value = if protocol == IpProtocol::UDP { sum.finish_udp() } else { sum.finish() };
-    if let Some(field) = transport.get_mut(place) {
-        field.copy_from_slice(&value);
-    }
-}
-
-/// The addresses' part of a packet's pseudo-header, its protocol, and where that begins.
-fn transport_of(ip: &[u8]) -> Option<(checksum::Sum, IpProtocol, usize)> {
-    if ip.first()? >> 4 == 4 {
-        let parts = ipv4::Header::split(ip).ok().filter(|parts| !parts.header.is_fragment())?;
-        let at = usize::from(parts.header.header_len());
-        return Some((checksum::sum(ip.get(12..20)?), parts.header.protocol(), at));
-    }
-    let (header, payload) = ipv6::Header::split(ip).ok()?;
-    let walk = ipv6ext::walk(header.next_header(), payload).ok().filter(|walk| walk.fragment.is_none())?;
-    Some((checksum::sum(ip.get(8..40)?), walk.protocol, ip.len() - walk.payload.len()))
 }
 
 /// A neighbour does not answer: who sent what waits for it is told, unless that was us. Says how many

@@ -6,7 +6,9 @@
 //! | `poll`, `router` | driving one interface, or several as one stack |
 //! | `engine` | the steps of a poll |
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
-//! | `forward`, `coalesced`, `redirect` | what is for others, from port to port |
+//! | `forward`, `redirect` | what is for others, from port to port |
+//! | `bridge` | Ethernet frames of others, from port to port |
+//! | `coalesced`, `partial` | what devices leave undone in frames that go on |
 //! | `groups` | multicast groups, IGMP, MLD |
 //! | `fragments` | datagrams that come or leave in pieces |
 //! | `egress`, `output` | who sends, and the one way out |
@@ -16,7 +18,9 @@
 //! | `socket_set` | the sockets, whom a packet is for, who has something to do |
 
 mod arp;
-#[cfg(feature = "iface-forward")]
+#[cfg(feature = "iface-bridge")]
+pub mod bridge;
+#[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
 mod coalesced;
 mod egress;
 mod engine;
@@ -46,6 +50,8 @@ mod loopback;
 mod ndisc;
 mod neighbor;
 mod output;
+#[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
+mod partial;
 mod poll;
 mod ports;
 mod rate;

@@ -48,6 +48,8 @@ const FEATURES: &[(&str, &str)] = &[
         "medium-ethernet,proto-ipv6,iface-forward,iface-vlan,iface-fragments,iface-loopback,iface-queue,stats-mib",
     ),
     ("IPv4 in a VLAN", "medium-ethernet,proto-ipv4,socket-udp,iface-vlan"),
+    ("bridge, no alloc", "medium-ethernet,proto-ipv4,iface-bridge"),
+    ("bridge of IPv6 routers", "medium-ethernet,medium-ip,proto-ipv6,iface-bridge,iface-forward,stats-mib"),
     (
         "router, no alloc",
         "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,socket-tcp,iface-router,phy-queue",
@@ -64,7 +66,7 @@ const THUMB: &[(&str, &str, &str)] = &[
     (
         "Cortex-M0+, all that needs no std",
         "thumbv6m-none-eabi",
-        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,app-http,iface-router,phy-loopback,\
+        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,app-http,iface-router,iface-bridge,phy-loopback,\
          phy-queue,phy-tracer,phy-lan9118",
     ),
 ];

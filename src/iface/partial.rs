@@ -1,0 +1,67 @@
+//! Transport checksums that were never completed, since the packet crossed no wire so far, or that have become
+//! wrong, since it was cut out of a larger one.
+
+use core::ops::Range;
+
+use crate::wire::{IpProtocol, checksum, ipv4, ipv6, ipv6ext};
+
+/// Where a packet's transport checksum stands, and what it covers.
+struct Field {
+    /// The addresses' part of the pseudo-header.
+    addresses: checksum::Sum,
+    protocol: IpProtocol,
+    /// Where the transport header begins, in octets of the packet.
+    start: usize,
+    /// The checksum, in octets of the transport header.
+    place: Range<usize>,
+}
+
+impl Field {
+    /// `None` if the packet is a fragment, or carries neither TCP nor UDP.
+    fn of(ip: &[u8]) -> Option<Field> {
+        let (addresses, protocol, start) = transport_of(ip)?;
+        let place = match protocol {
+            IpProtocol::TCP => 16..18,
+            IpProtocol::UDP => 6..8,
+            _ => return None,
+        };
+        ip.get(start..)?.get(place.clone())?;
+        Some(Field { addresses, protocol, start, place })
+    }
+}
+
+/// Whether a packet, without padding, has a checksum that [`complete`] can compute.
+#[cfg(feature = "iface-bridge")]
+pub(crate) fn can_complete(ip: &[u8]) -> bool {
+    Field::of(ip).is_some()
+}
+
+/// Computes the transport checksum of a packet, which has no padding.
+#[inline(never)]
+pub(crate) fn complete(ip: &mut [u8]) {
+    let Some(Field { addresses, protocol, start, place }) = Field::of(ip) else { return };
+    let Some(transport) = ip.get_mut(start..) else { return };
+    let len = transport.len() as u32;
+    let Some(field) = transport.get_mut(place.clone()) else { return };
+    field.fill(0);
+    let sum = addresses
+        .add(checksum::Sum::of_u32(u32::from(protocol.0)))
+        .add(checksum::Sum::of_u32(len))
+        .add(checksum::sum(transport));
+    let value = if protocol == IpProtocol::UDP { sum.finish_udp() } else { sum.finish() };
+    if let Some(field) = transport.get_mut(place) {
+        field.copy_from_slice(&value);
+    }
+}
+
+/// The addresses' part of a packet's pseudo-header, its protocol, and where that begins.
+fn transport_of(ip: &[u8]) -> Option<(checksum::Sum, IpProtocol, usize)> {
+    if ip.first()? >> 4 == 4 {
+        let parts = ipv4::Header::split(ip).ok().filter(|parts| !parts.header.is_fragment())?;
+        let at = usize::from(parts.header.header_len());
+        return Some((checksum::sum(ip.get(12..20)?), parts.header.protocol(), at));
+    }
+    let (header, payload) = ipv6::Header::split(ip).ok()?;
+    let walk = ipv6ext::walk(header.next_header(), payload).ok().filter(|walk| walk.fragment.is_none())?;
+    Some((checksum::sum(ip.get(8..40)?), walk.protocol, ip.len() - walk.payload.len()))
+}
