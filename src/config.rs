@@ -177,6 +177,9 @@ pub const TCP_TIME_WAIT: u32 = 60_000;
 pub const TCP_HALF_OPEN_GRACE: u32 = 1_000;
 /// TCP: how long a connection that is complete waits for a socket, in ms.
 pub const TCP_ACKED_LIFE: u32 = 180_000;
+/// Resets of TCP sockets that were removed, or used anew, which may wait for the next poll; more are dropped.
+#[cfg(feature = "tcp-abort-queue")]
+pub const TCP_RESETS: usize = 16;
 /// Released TCP sockets that the engine may be bringing to their end at once; more are reset.
 pub const MAX_ORPHANS: usize = 4_096;
 

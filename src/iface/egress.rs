@@ -6,7 +6,7 @@ use super::groups;
 use super::links::Links;
 use super::neighbor::Action;
 use super::socket_set::SocketSet;
-use super::{arp, ndisc};
+use super::{arp, ndisc, resets};
 use crate::config;
 use crate::socket::Socket;
 use crate::stats::DropReason;
@@ -32,6 +32,9 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
     let now = links.out.now;
     if !config::HAS_FAST_PATHS || links.any(|iface| iface.has_chores(now)) {
         do_chores(links, sockets);
+    }
+    if sockets.has_resets() {
+        resets::send(links, sockets);
     }
     while !sockets.touched.is_empty() {
         if progress.has_used(budget) {

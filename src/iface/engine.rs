@@ -182,7 +182,7 @@ pub(crate) fn context_of<'k>(
 /// When something has to happen next, but for what the devices want.
 pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) -> Option<Instant> {
     let (now, ticks) = (links.now, links.out.now);
-    if sockets.have_groups_changed() {
+    if sockets.have_groups_changed() || sockets.has_resets() {
         return Some(now);
     }
     let mut at = touched_poll_at(sockets, now, links.iface.ip_mtu());

@@ -13,6 +13,7 @@
 //! | `fragments` | datagrams that come or leave in pieces |
 //! | `egress`, `output` | who sends, and the one way out |
 //! | `loopback` | packets to ourselves |
+//! | `resets` | resets whose sockets are gone |
 //! | `links` | the ports a packet may leave by |
 //! | `vlan` | the tags of an interface's frames |
 //! | `socket_set` | the sockets, whom a packet is for, who has something to do |
@@ -59,6 +60,8 @@ mod rate;
 mod raw_socket;
 #[cfg(feature = "iface-forward")]
 mod redirect;
+#[cfg_attr(not(feature = "tcp-abort-queue"), path = "no_resets.rs")]
+mod resets;
 mod route;
 #[cfg(feature = "iface-router")]
 mod router;

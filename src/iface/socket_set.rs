@@ -94,6 +94,7 @@ pub struct SocketSet<'a> {
     pub(crate) touched: List,
     ready: ReadyList,
     pub(crate) taps: super::raw_socket::Taps,
+    pub(crate) resets: super::resets::Resets,
     pub(crate) wants: super::udp_groups::Wants,
     #[cfg(feature = "socket-udp")]
     pub(crate) flows: super::udp_flow::Flows,
@@ -119,6 +120,7 @@ impl<'a> SocketSet<'a> {
             touched: List::new(lists::TOUCHED),
             ready: ReadyList::new(),
             taps: Default::default(),
+            resets: super::resets::Resets::new(),
             wants: Default::default(),
             #[cfg(feature = "socket-udp")]
             flows: Default::default(),
@@ -265,11 +267,14 @@ impl<'a> SocketSet<'a> {
         })
     }
 
-    /// Takes a socket out, as it is: nothing more is sent for it. `None` if the handle is stale.
+    /// Takes a socket out: nothing more is sent for it. `None` if the handle is stale.
     ///
-    /// To let a TCP connection end in order, `release` it instead.
+    /// The peer of a TCP connection gets a reset, by the next poll, and the socket is closed (feature
+    /// `tcp-abort-queue`; without it the socket comes out as it is, in silence). To let a connection end in order,
+    /// `release` it instead.
     pub fn remove(&mut self, handle: SocketHandle) -> Option<Socket<'a>> {
         let ix = self.index_of(handle).ok()?;
+        self.cut(ix);
         self.take(ix)
     }
 

@@ -300,7 +300,7 @@ pub(crate) fn dispatch_listener(
 
 /// Sends a segment without payload for which no socket stands: a reset, a SYN-ACK, a last ACK.
 #[inline(never)]
-fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan, look: Look) {
+pub(super) fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan, look: Look) {
     let Some(route) = links.route_of(tuple) else {
         links.iface.drop_output(DropReason::NoRoute);
         return;

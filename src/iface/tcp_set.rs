@@ -110,6 +110,7 @@ impl<'a> SocketSet<'a> {
             Some(Socket::TcpListener(listener)) => listener.listen(endpoint)?,
             _ => return Err(ListenError::InvalidState),
         }
+        self.say_farewell(ix);
         self.settle_listener(ix)
     }
 
@@ -143,6 +144,7 @@ impl<'a> SocketSet<'a> {
 
     /// Settles a TCP socket: a connection to be gets its address, port and sequence number.
     pub(crate) fn settle_tcp(&mut self, ix: u32, links: &Links<'_, '_, '_>) -> Result<(), Error> {
+        self.say_farewell(ix);
         let now = links.now;
         let ip_mtu = links.iface.ip_mtu();
         let Some(Socket::Tcp(socket)) = self.entry(ix).map(|entry| &entry.socket) else { return Ok(()) };

@@ -31,13 +31,16 @@ const FEATURES: &[(&str, &str)] = &[
     ),
     ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive,tcp-many-holes"),
     ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
-    ("IPv4, TCP that hears of ICMP", "medium-ip,proto-ipv4,tcp-icmp,tcp-linger,tcp-traffic-class"),
+    (
+        "IPv4, TCP that hears of ICMP",
+        "medium-ip,proto-ipv4,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue",
+    ),
     ("IPv4, HTTP", "medium-ethernet,proto-ipv4,app-http"),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
+         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,\
          udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
          iface-ephemeral,iface-fragments,\
          stats-mib,phy-loopback,phy-tracer",

@@ -24,6 +24,8 @@ mod net;
 mod poll_at;
 mod raw;
 mod tcp;
+#[cfg(feature = "tcp-abort-queue")]
+mod tcp_abort;
 mod tcp_desk;
 #[cfg(all(feature = "tcp-cookies", feature = "phy-sim", feature = "iface-scale"))]
 mod tcp_flood;

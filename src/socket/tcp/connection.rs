@@ -211,8 +211,10 @@ impl Connection {
     #[inline(never)]
     pub(super) fn abort(&mut self) {
         let is_known = !matches!(self.state, State::Closed | State::SynSent | State::TimeWait);
+        // Aborted once already, it still owes the reset until that is sent.
+        let is_owed = is_known || self.marks.contains(Marks::RESET);
         self.end();
-        if is_known {
+        if is_owed {
             self.marks |= Marks::RESET;
         }
     }

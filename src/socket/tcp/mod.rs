@@ -16,6 +16,8 @@ mod connection;
 #[cfg_attr(not(feature = "tcp-cookies"), path = "no_cookie.rs")]
 mod cookie;
 mod error;
+#[cfg_attr(not(feature = "tcp-abort-queue"), path = "no_farewell.rs")]
+mod farewell;
 mod input;
 mod isn;
 #[cfg_attr(not(feature = "tcp-keep-alive"), path = "no_keep_alive.rs")]
@@ -55,6 +57,8 @@ mod tests;
 pub(crate) use connect::Wish;
 use connection::{Connection, Marks};
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
+#[cfg(feature = "tcp-abort-queue")]
+pub(crate) use farewell::Reset;
 pub(crate) use input::InPlace;
 use listen_once::Listening;
 pub(crate) use listener::ListenKey;
@@ -63,6 +67,7 @@ pub(crate) use segment::{Kind, Outcome, Plan, Segment, Verdict, emit_control, pl
 pub use state::State;
 pub use time_wait::TimeWait;
 
+use farewell::Farewell;
 use keep_alive::KeepAlive;
 use linger::Linger;
 pub(crate) use look::Look;
@@ -109,6 +114,7 @@ pub(crate) struct Side<'a> {
     config: Config,
     error: Option<Error>,
     trouble: Trouble,
+    farewell: Farewell,
 }
 
 /// As many variants as there are shapes of data.
@@ -143,10 +149,12 @@ impl<'a> Socket<'a> {
             is_nodelay: false,
             is_in_place: false,
         };
-        Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None, trouble: Trouble::NONE } }
+        let (trouble, farewell) = (Trouble::NONE, Farewell::NONE);
+        Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None, trouble, farewell } }
     }
 
     fn restart(&mut self, phase: Phase) {
+        self.keep_farewell();
         self.side.rx.clear();
         self.side.tx.clear();
         self.side.error = None;
@@ -164,6 +172,11 @@ impl<'a> Socket<'a> {
     }
 
     /// Ends the connection at once, with a reset for the peer. What is queued is lost.
+    ///
+    /// The next poll sends the reset, whatever becomes of the socket until then: it may connect or listen anew,
+    /// or be removed (feature `tcp-abort-queue`; without it that loses the reset). Of sockets that were, at most
+    /// [`TCP_RESETS`](crate::config::TCP_RESETS) resets wait; further ones are counted as
+    /// [`DropReason::QueueFull`](crate::stats::DropReason::QueueFull), and their peers hear when they send next.
     pub fn abort(&mut self) {
         match &mut self.phase {
             Phase::Connection(connection) => connection.abort(),
