@@ -12,6 +12,9 @@ pub(crate) struct Arguments {
     /// For how many seconds
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// How often, instead; the end is printed with edges (`cov`) and features (`ft`)
+    #[arg(long)]
+    runs: Option<u64>,
 }
 
 /// Runs the fuzzer; a crash is an error, and its input lies in fuzz/artifacts.
@@ -26,8 +29,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let status = Command::new("cargo")
         // There is no unsafe code in what is fuzzed, and without the sanitizer it is four times as fast.
         .args(["+nightly", "fuzz", "run", "--sanitizer", "none", &arguments.target, &found, &kept, "--"])
-        .arg(format!("-max_total_time={}", arguments.seconds))
-        .args(["-max_len=2048", "-timeout=10"])
+        .arg(match arguments.runs {
+            Some(runs) => format!("-runs={runs}"),
+            None => format!("-max_total_time={}", arguments.seconds),
+        })
+        .args(["-max_len=2048", "-timeout=10", "-print_final_stats=1"])
         .current_dir(crate::root())
         .status()
         .context("cannot run cargo")?;
