@@ -145,6 +145,7 @@ fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usi
     let mut lost = super::forward::give_up(links, port, index);
     links.with_port(port, |iface, _| {
         let ip_mtu = iface.ip_mtu();
+        lost += iface.neighbors.addr_of(index).map_or(0, |addr| iface.abandon(&addr));
         if let Some(entry) = iface.neighbors.entry_mut(index) {
             while let Some(ix) = entry.waiting.pop_front(&mut sockets.slots) {
                 lost += 1;

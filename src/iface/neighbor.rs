@@ -254,7 +254,6 @@ impl<'a> NeighborCache<'a> {
     }
 
     /// Whose entry it is.
-    #[cfg(feature = "iface-nud")]
     pub(crate) fn addr_of(&self, index: usize) -> Option<Addr> {
         self.entries.get(index).map(|entry| entry.addr)
     }

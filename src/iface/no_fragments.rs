@@ -86,6 +86,11 @@ impl Interface<'_> {
     }
 
     #[inline]
+    pub(crate) fn abandon(&mut self, _next_hop: &Addr) -> usize {
+        0
+    }
+
+    #[inline]
     pub(crate) fn send_rest(&mut self, _out: &mut Out<'_>) -> bool {
         true
     }

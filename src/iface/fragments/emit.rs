@@ -236,6 +236,24 @@ impl Interface<'_> {
         true
     }
 
+    /// The neighbour at `next_hop` does not answer: lets go of the datagrams that wait for it, whose drops the
+    /// caller counts, and says how many they are. Else the next poll would ask for it once more.
+    #[inline(never)]
+    pub(crate) fn abandon(&mut self, next_hop: &Addr) -> usize {
+        let mut count = 0;
+        for index in 0..self.fragments.places.len() {
+            let content = self.fragments.places.get(index).map(|place| &place.content);
+            if let Some(Content::Outgoing(outgoing)) = content
+                && outgoing.next_hop == *next_hop
+            {
+                self.fragments.free(index);
+                stats::count(&mut self.stats.ip_out_frag_fails, 1);
+                count += 1;
+            }
+        }
+        count
+    }
+
     /// Octets of a datagram that a fragment has room for.
     fn fragment_room(&self, dst: &Addr) -> usize {
         self.ip_mtu().saturating_sub(fragment_header_len(dst)) & !7 // none: refused
