@@ -42,6 +42,8 @@ impl Ingress<'_, '_, '_, '_, '_> {
             flags: header.flags(),
             window: header.window(),
             options: Options::NONE,
+            #[cfg(feature = "tcp-sack")]
+            area: options,
             payload,
         };
         // RFC 9293 §3.1 (MUST-5): in any segment.
@@ -242,6 +244,7 @@ fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
         Kind::RtoRetransmit
             | Kind::FastRetransmit
             | Kind::PartialAckRetransmit
+            | Kind::SackRetransmit
             | Kind::SynRetransmit
             | Kind::SynAckRetransmit
             | Kind::FinRetransmit

@@ -207,14 +207,14 @@ mod tests {
 
     #[test]
     fn random_use_agrees_with_a_map_of_octets() {
-        const WINDOW: usize = 64;
+        const WINDOW: usize = 16 * ASSEMBLER_RANGES;
         let mut random = XorShift(0xabcd_ef01);
         let mut a = Assembler::new();
         let mut map = [false; WINDOW];
         let (mut taken, mut refused) = (0, 0);
         for _ in 0..200_000 {
             let offset = random.below(WINDOW as u32);
-            let len = random.below(12).min(WINDOW as u32 - offset);
+            let len = random.below(9).min(WINDOW as u32 - offset);
             let mut next = map;
             next[offset as usize..][..len as usize].fill(true);
             if random.below(3) > 0 {

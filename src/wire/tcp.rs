@@ -68,6 +68,12 @@ impl SeqNum {
     pub const fn max(self, other: SeqNum) -> SeqNum {
         if self.lt(other) { other } else { self }
     }
+
+    /// The earlier of the two.
+    #[inline]
+    pub const fn min(self, other: SeqNum) -> SeqNum {
+        if other.lt(self) { other } else { self }
+    }
 }
 
 impl core::ops::Add<u32> for SeqNum {

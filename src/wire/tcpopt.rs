@@ -10,7 +10,8 @@
 use core::fmt;
 
 use super::tcp::{Flags, HEADER_LEN, HeaderFields, Packet, SeqNum};
-use super::tlv::{self, NOP, fmt_list};
+pub(crate) use super::tlv::NOP;
+use super::tlv::{self, fmt_list};
 use super::{Error, Result};
 
 /// Octets of the longest options area.

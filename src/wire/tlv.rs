@@ -11,7 +11,7 @@ pub(super) const MAX_LEN: usize = 40;
 /// The end of all options.
 pub(super) const END: u8 = 0;
 /// Padding between options.
-pub(super) const NOP: u8 = 1;
+pub(crate) const NOP: u8 = 1;
 
 /// An option's kind, its data, and what follows it.
 pub(super) type Split<'a> = (u8, &'a [u8], &'a [u8]);

@@ -9,6 +9,7 @@ use super::listener::HalfOpen;
 use super::recovery::Recovery;
 use super::recv::{self, Recv};
 use super::rtt::Rtt;
+use super::sack::Sack;
 use super::send::Send;
 use super::state::{State, Step};
 use super::time_wait::TimeWait;
@@ -81,6 +82,8 @@ pub(super) struct Connection {
     pub(super) timers: Timers,
     pub(super) rtt: Rtt,
     pub(super) rcv: Recv,
+    /// What has arrived beyond what is acknowledged, on either side.
+    pub(super) sack: Sack,
     /// How long the peer has been silent.
     pub(super) silence: Silence,
     /// When a close has waited long enough.
@@ -114,6 +117,7 @@ impl Connection {
             marks: Marks::SCALES,
             snd: Send::new(iss),
             rcv: Recv::new(),
+            sack: Sack::new(),
             rtt: Rtt::new(),
             control: Control::new(),
             recovery: Recovery::new(iss),
@@ -157,6 +161,7 @@ impl Connection {
             }
             shift => self.snd.shift = shift,
         }
+        self.sack.begin(options.sack_permitted && side.config.sack.is_wanted());
         self.snd.wl1 = irs;
         self.snd.wl2 = self.snd.una;
         self.snd.wnd = window;
@@ -373,6 +378,7 @@ impl Connection {
             return self.fail(Error::TimedOut, side);
         }
         self.tries += 1;
+        let mut is_chosen = false;
         if self.state.is_opening() {
             self.marks |= Marks::SYN_LOST;
             self.rtt.on_timeout();
@@ -385,8 +391,11 @@ impl Connection {
             self.recovery.on_timeout(self.snd.max);
             self.rtt.on_timeout();
             self.marks -= Marks::RETRANSMIT | Marks::PARTIAL;
+            is_chosen = self.repair_all();
         }
-        self.snd.nxt = self.snd.una;
+        if !is_chosen {
+            self.snd.nxt = self.snd.una;
+        }
         self.arm_rtx(cx.ticks, side);
         Events::empty()
     }

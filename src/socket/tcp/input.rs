@@ -82,6 +82,9 @@ impl Connection {
         if seg.len() > 0 {
             // Data or a FIN repeated because our ACK was lost. Bare ACKs alone could go on for ever.
             self.marks |= Marks::ACK;
+            if self.sack.is_on() && offset < 0 {
+                self.note_order(offset.unsigned_abs(), 0, seg.payload.len() as u32);
+            }
         } else {
             self.challenge(cx.ticks);
         }
@@ -168,14 +171,18 @@ impl Connection {
     fn on_ack(&mut self, cx: &Context<'_>, seg: &Segment<'_>, side: &mut Side<'_>) -> Events {
         let wnd = u32::from(seg.window) << self.snd.shift;
         let acked = seg.ack.since(self.snd.una);
+        let tells_of_sacks = self.sack.is_concerned(seg);
         let mut events = Events::empty();
         if acked > 0 {
             events = self.on_new_ack(cx, seg, acked as u32, side);
         } else if acked == 0 && self.snd.nxt != self.snd.una {
             // RFC 5681 §2: what makes an ACK a duplicate.
-            if wnd == self.snd.wnd && seg.len() == 0 {
+            if wnd == self.snd.wnd && seg.len() == 0 && !tells_of_sacks {
                 self.on_dup_ack(cx);
             }
+        }
+        if tells_of_sacks {
+            self.on_sacks(cx, seg, acked.max(0) as u32);
         }
         self.on_nothing_new(seg);
         self.arm_persist(cx, side);
@@ -214,11 +221,13 @@ impl Connection {
         match self.recovery.on_ack(seg.ack) {
             OnAck::Normal if was_full => self.control.on_ack(acked, mss),
             OnAck::Normal => self.snd.full = seg.ack,
+            OnAck::Partial if self.sack.is_repairing() => {}
             OnAck::Partial => {
                 self.control.on_partial_ack(acked, mss);
                 self.marks |= Marks::RETRANSMIT | Marks::PARTIAL;
                 is_rearmed = false;
             }
+            OnAck::Full if self.sack.is_repairing() => self.control.set_window(self.control.threshold()),
             OnAck::Full => self.control.on_recovered(self.snd.outstanding(), mss),
         }
         if self.snd.outstanding() == 0 {
@@ -297,6 +306,9 @@ impl Connection {
                 *out = Outcome { events: self.finish(), ..Outcome::REFUSED };
                 return;
             }
+            if seg.seq != self.rcv.nxt && self.sack.is_on() {
+                self.note_order(skip as u32, offset, (skip + payload.len()) as u32);
+            }
             let in_place = in_place.filter(|_| side.config.is_in_place);
             self.rcv.mss = self.rcv.mss.max(payload.len().min(0xffff) as u16);
             let taken = self.rcv.take(&mut side.rx, offset, payload, in_place);
@@ -306,7 +318,11 @@ impl Connection {
             if taken.is_notable {
                 self.marks |= Marks::ACK;
             }
-            self.dup_acks = if taken.is_ahead { self.dup_acks.saturating_add(1) } else { 0 };
+            if taken.is_ahead {
+                self.owe_dup_ack();
+            } else {
+                self.dup_acks = 0;
+            }
         }
         if skip > 0 || offset > 0 {
             self.marks |= Marks::ACK;

@@ -49,6 +49,9 @@ pub struct HalfOpen {
     /// Our shift in the high half, the peer's in the low one; 0xff if windows are not scaled.
     shifts: u8,
     stage: Stage,
+    /// The peer asks for selective acknowledgments.
+    #[cfg(feature = "tcp-sack")]
+    has_sack: bool,
 }
 
 const _: () = assert!(size_of::<HalfOpen>() <= 64);
@@ -72,13 +75,33 @@ impl HalfOpen {
         tries: 0,
         shifts: 0xff,
         stage: Stage::Free,
+        #[cfg(feature = "tcp-sack")]
+        has_sack: false,
     };
 
     /// The options that count of the peer's SYN.
     pub(super) fn options(&self) -> Options {
         let window_scale = if self.shifts == 0xff { 0xff } else { self.shifts & 0xf };
-        Options { mss: self.mss, window_scale, sack_permitted: false }
+        Options { mss: self.mss, window_scale, sack_permitted: self.has_sack() }
     }
+
+    #[cfg(feature = "tcp-sack")]
+    fn has_sack(&self) -> bool {
+        self.has_sack
+    }
+
+    #[cfg(feature = "tcp-sack")]
+    fn set_sack(&mut self, is_asked: bool) {
+        self.has_sack = is_asked;
+    }
+
+    #[cfg(not(feature = "tcp-sack"))]
+    fn has_sack(&self) -> bool {
+        false
+    }
+
+    #[cfg(not(feature = "tcp-sack"))]
+    fn set_sack(&mut self, _is_asked: bool) {}
 
     /// How far our windows are shifted.
     pub(super) fn our_shift(&self) -> u8 {
@@ -100,6 +123,7 @@ impl HalfOpen {
         if self.shifts != 0xff {
             plan.options.window_scale = self.our_shift();
         }
+        plan.options.sack_permitted = self.has_sack();
     }
 
     fn timeout(&self) -> u32 {
@@ -371,6 +395,7 @@ impl<'a> Listener<'a> {
             record.window = seg.window;
             record.mss = seg.options.mss;
             record.tries = 0;
+            record.set_sack(seg.options.sack_permitted);
             record.stage = Stage::Answered;
             record.shifts = match seg.options.window_scale {
                 0xff => 0xff,

@@ -1,8 +1,8 @@
 //! TCP (RFC 9293): one connection, or a port that takes many.
 //!
 //! [`Socket`] is a connection with its buffers. [`Listener`] takes connections for a port without a
-//! buffer for each that is only begun. Not here yet: selective acknowledgments, timestamps, other
-//! congestion control than NewReno. Urgent data is ordinary data (RFC 6093).
+//! buffer for each that is only begun. Not here yet: timestamps, other congestion control than
+//! NewReno. Urgent data is ordinary data (RFC 6093).
 //!
 //! How the engine uses a socket: [`Socket::process`] for what comes, [`Socket::plan`],
 //! [`Socket::emit`] and [`Socket::on_sent`] for what goes, [`Socket::on_timer`] when a deadline has come
@@ -32,6 +32,8 @@ mod output;
 mod recovery;
 mod recv;
 mod rtt;
+#[cfg_attr(not(feature = "tcp-sack"), path = "no_sack.rs")]
+mod sack;
 mod segment;
 mod send;
 mod state;
@@ -50,6 +52,7 @@ mod user_timeout;
     feature = "tcp-user-timeout",
     feature = "tcp-icmp",
     feature = "tcp-linger",
+    feature = "tcp-sack",
     feature = "tcp-traffic-class"
 ))]
 mod tests;
@@ -102,6 +105,7 @@ pub(crate) struct Config {
     ack_delay: u16,
     look: Look,
     linger: Linger,
+    sack: sack::Choice,
     is_nodelay: bool,
     is_in_place: bool,
 }
@@ -146,6 +150,7 @@ impl<'a> Socket<'a> {
             ack_delay: ticks_of_ms(config::TCP_ACK_DELAY) as u16,
             look: Look::DEFAULT,
             linger: Linger::NONE,
+            sack: sack::Choice::DEFAULT,
             is_nodelay: false,
             is_in_place: false,
         };
@@ -326,6 +331,9 @@ impl Socket<'_> {
         let Some((header, payload)) = out.split_at_mut_checked(plan.header_len()) else {
             return Sum::ZERO;
         };
+        if plan.blocks != sack::Blocks::NONE {
+            connection.emit_blocks(plan, header);
+        }
         let tuple = &connection.tuple;
         let sum = emit_control(plan, tuple.local_port, tuple.remote_port, header);
         if payload.is_empty() {

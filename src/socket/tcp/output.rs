@@ -38,9 +38,11 @@ impl Connection {
             if self.rcv.nxt == self.rcv.acked {
                 plan.kind = Kind::DupAck;
             }
+            self.note_blocks(plan);
             return true;
         }
         if self.state.takes_data() && self.rcv.is_update_due(&side.rx, u32::from(self.path_mss(cx))) {
+            self.note_blocks(plan);
             return true;
         }
         self.decide_keep_alive(plan)
@@ -75,6 +77,8 @@ impl Connection {
         if self.marks.contains(Marks::SCALES) {
             plan.options.window_scale = self.rcv.shift;
         }
+        // RFC 2018 §2: asked for by who opens, granted to who asks.
+        plan.options.sack_permitted = self.sack.is_on() || (is_active && side.config.sack.is_wanted());
         true
     }
 
@@ -82,6 +86,9 @@ impl Connection {
     /// (§3.8.6.2.1) let it go.
     fn decide_data(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
         let snd = &self.snd;
+        if self.sack.is_repairing() {
+            return self.decide_repair(cx, side, plan);
+        }
         let queued = side.tx.len() as u32;
         let mss = self.mss(cx);
         if self.marks.contains(Marks::RETRANSMIT) {
@@ -92,7 +99,8 @@ impl Connection {
         // RFC 9293 §3.8.6 (MUST-34): a window that has shrunk leaves less than nothing, and all that is out stays.
         // More in flight than is queued: the FIN is out too.
         let Some(unsent) = queued.checked_sub(flight) else { return false };
-        let cwnd = self.control.window().max(mss) + self.recovery.limited_transmit() * mss;
+        let beyond = self.recovery.limited_transmit() * mss + self.sack.arrived();
+        let cwnd = self.control.window().max(mss) + beyond;
         let len = unsent.min(cwnd.min(snd.wnd).saturating_sub(flight));
         let is_again = snd.nxt.lt(snd.max);
         let is_full = len >= mss && cx.segmentation_len <= mss;
@@ -179,6 +187,7 @@ impl Connection {
                 self.dup_acks = self.dup_acks.saturating_sub(1);
             }
             self.rcv.on_sent(plan.ack, u32::from(plan.window) << shift);
+            self.on_sent_blocks(plan);
             self.marks -= Marks::ACK;
             self.timers.clear(Timer::Ack);
         }
@@ -198,6 +207,9 @@ impl Connection {
         let was_idle = self.snd.nxt == self.snd.una;
         if self.snd.max == self.snd.una {
             self.end_silence(cx);
+        }
+        if self.sack.is_repairing() {
+            self.on_sent_repair(plan);
         }
         if plan.seq == self.snd.max {
             self.rtt.on_new(end, cx.ticks);

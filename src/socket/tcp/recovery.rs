@@ -48,6 +48,16 @@ impl Recovery {
         if self.is_active { 0 } else { u32::from(self.dup_acks.min(2)) }
     }
 
+    #[inline]
+    pub(super) fn is_active(&self) -> bool {
+        self.is_active
+    }
+
+    /// A loss was seen in another way than by duplicate ACKs.
+    pub(super) fn enter(&mut self, max: SeqNum) {
+        *self = Recovery { recover: max, dup_acks: 0, is_active: true };
+    }
+
     pub(super) fn on_dup_ack(&mut self, una: SeqNum, max: SeqNum) -> OnDup {
         if self.is_active {
             return OnDup::Inflate;

@@ -1,6 +1,7 @@
 //! What goes in and out of a connection: received segments, plans of segments to send, and how a plan
 //! becomes octets.
 
+use super::sack::Blocks;
 use crate::socket::Events;
 use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
@@ -16,6 +17,9 @@ pub(crate) struct Segment<'f> {
     /// Not scaled.
     pub(crate) window: u16,
     pub(crate) options: Options,
+    /// All of its options; they are well-formed.
+    #[cfg(feature = "tcp-sack")]
+    pub(crate) area: &'f [u8],
     pub(crate) payload: &'f [u8],
 }
 
@@ -46,6 +50,8 @@ pub(crate) enum Kind {
     FastRetransmit,
     /// Data again after a partial ACK.
     PartialAckRetransmit,
+    /// Data again since the peer has what was sent after it.
+    SackRetransmit,
     /// Something beyond the window, to learn whether it has opened.
     ZeroWindowProbe,
     /// Nothing, to learn whether the peer is there.
@@ -69,11 +75,14 @@ pub(crate) struct Plan {
     pub(crate) offset: u32,
     /// Octets of payload; more than a segment's if the port cuts it.
     pub(crate) len: u32,
+    /// Only with SYN.
     pub(crate) options: Options,
     /// As it stands in the header: already scaled.
     pub(crate) window: u16,
     pub(crate) flags: Flags,
     pub(crate) kind: Kind,
+    /// Blocks of a selective acknowledgment; only with neither data nor SYN.
+    pub(crate) blocks: Blocks,
 }
 
 const _: () = assert!(size_of::<Plan>() <= 32);
@@ -82,7 +91,8 @@ impl Plan {
     /// Octets of the header with its options.
     #[inline]
     pub(crate) fn header_len(&self) -> usize {
-        HEADER_LEN + self.options.buffer_len()
+        let is_syn = self.flags.contains(Flags::SYN);
+        HEADER_LEN + if is_syn { self.options.buffer_len() } else { self.blocks.buffer_len() }
     }
 
     #[inline]
@@ -101,13 +111,15 @@ impl Plan {
     pub(crate) const fn none() -> Plan {
         let zero = SeqNum(0);
         let (flags, kind) = (Flags::empty(), Kind::Ack);
-        Plan { seq: zero, ack: zero, offset: 0, len: 0, options: Options::NONE, window: 0, flags, kind }
+        let (options, blocks) = (Options::NONE, Blocks::NONE);
+        Plan { seq: zero, ack: zero, offset: 0, len: 0, options, window: 0, flags, kind, blocks }
     }
 
     /// Begins with a segment without payload, options or window.
     #[inline(never)]
     pub(super) fn begin(&mut self, kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) {
-        *self = Plan { seq, ack, offset: 0, len: 0, options: Options::NONE, window: 0, flags, kind };
+        let (options, blocks) = (Options::NONE, Blocks::NONE);
+        *self = Plan { seq, ack, offset: 0, len: 0, options, window: 0, flags, kind, blocks };
     }
 
     /// Sequence space.

@@ -21,6 +21,16 @@ impl Reno {
         self.cwnd
     }
 
+    /// Where slow start ends.
+    pub(crate) fn threshold(&self) -> u32 {
+        self.ssthresh
+    }
+
+    /// Selective acknowledgments say what may be in flight while losses are repaired.
+    pub(crate) fn set_window(&mut self, cwnd: u32) {
+        self.cwnd = cwnd.min(1 << 30);
+    }
+
     fn initial_window(mss: u32) -> u32 {
         (config::TCP_INITIAL_WINDOW * mss).min((2 * mss).max(14_600))
     }

@@ -232,6 +232,7 @@ fn a_record_answers_for_a_closed_connection() {
         flags: fin.flags,
         window: fin.window,
         options: Options::NONE,
+        area: &[],
         payload: &[],
     };
     let mut ack = Plan::none();
@@ -302,6 +303,7 @@ fn a_new_syn_in_time_wait_is_acknowledged_by_the_socket() {
         flags: Flags::SYN,
         window: 1_000,
         options: Options::NONE,
+        area: &[],
         payload: &[],
     };
     assert_eq!(pair.ends[A].process(&cx, &syn, None), Outcome::NONE);

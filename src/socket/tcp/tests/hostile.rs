@@ -92,6 +92,7 @@ fn a_reset_answers_what_no_socket_wants() {
         flags: Flags::SYN,
         window: 1,
         options: Options::NONE,
+        area: &[],
         payload: b"abc",
     };
     let rst = reset_for(&seg).unwrap();
@@ -140,6 +141,7 @@ fn random_segments_do_no_harm() {
                 flags: Flags::from_bits_retain(random.next() as u8 & random.next() as u8),
                 window: random.next() as u16,
                 options: Options { mss: random.next() as u16, window_scale: 3, sack_permitted: true },
+                area: &[],
                 payload: &data,
             };
             peer.give(seg);

@@ -19,6 +19,7 @@ fn syn(seq: u32) -> Segment<'static> {
         flags: Flags::SYN,
         window: 1_000,
         options: Options { mss: 1_460, window_scale: 7, sack_permitted: true },
+        area: &[],
         payload: &[],
     }
 }
@@ -74,6 +75,7 @@ fn request(syn_ack: &Plan) -> Segment<'static> {
         flags: Flags::ACK,
         window: 500,
         options: Options::NONE,
+        area: &[],
         payload: b"GET /",
     }
 }

@@ -10,6 +10,7 @@ mod linger;
 mod listener;
 mod loss;
 mod random;
+mod sack;
 mod timers;
 mod transfer;
 mod window;
@@ -146,6 +147,7 @@ fn parse<'f>(octets: &'f [u8]) -> (u16, u16, Segment<'f>) {
         flags: header.flags(),
         window: header.window(),
         options,
+        area,
         payload,
     };
     (header.src_port(), header.dst_port(), segment)
@@ -173,7 +175,18 @@ impl Pair {
 
     /// B listens, A connects; both are established.
     fn established(rx: usize, tx: usize) -> Pair {
+        Pair::new(rx, tx).into_established()
+    }
+
+    /// The same without selective acknowledgments.
+    fn established_without_sack(rx: usize, tx: usize) -> Pair {
         let mut pair = Pair::new(rx, tx);
+        pair.ends[A].set_sack_enabled(false);
+        pair.into_established()
+    }
+
+    fn into_established(self) -> Pair {
+        let mut pair = self;
         pair.open();
         pair.run(millis(35));
         assert_eq!(pair.states(), [State::Established; 2]);
@@ -410,6 +423,7 @@ impl Peer {
             flags: Flags::ACK,
             window: self.window,
             options: Options::NONE,
+            area: &[],
             payload: &[],
         }
     }

@@ -1,0 +1,97 @@
+//! Without selective acknowledgments: what is lost is found one a round trip (`recovery`).
+
+use super::Side;
+use super::connection::Connection;
+use super::segment::{Plan, Segment};
+use crate::socket::Context;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice;
+
+impl Choice {
+    pub(super) const DEFAULT: Choice = Choice;
+
+    #[inline]
+    pub(super) fn is_wanted(self) -> bool {
+        false
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Blocks;
+
+impl Blocks {
+    pub(crate) const NONE: Blocks = Blocks;
+
+    #[inline]
+    pub(crate) fn buffer_len(self) -> usize {
+        0
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sack;
+
+impl Sack {
+    pub(super) const fn new() -> Sack {
+        Sack
+    }
+
+    #[inline]
+    pub(super) fn begin(&mut self, _is_permitted: bool) {}
+
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn is_concerned(&self, _seg: &Segment<'_>) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn is_repairing(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn arrived(&self) -> u32 {
+        0
+    }
+}
+
+impl Connection {
+    #[inline]
+    pub(super) fn on_sacks(&mut self, _cx: &Context<'_>, _seg: &Segment<'_>, _acked: u32) {}
+
+    #[inline]
+    pub(super) fn repair_all(&mut self) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn decide_repair(&self, _cx: &Context<'_>, _side: &Side<'_>, _plan: &mut Plan) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn on_sent_repair(&mut self, _plan: &Plan) {}
+
+    #[inline]
+    pub(super) fn note_order(&mut self, _skip: u32, _offset: u32, _len: u32) {}
+
+    #[inline]
+    pub(super) fn note_blocks(&self, _plan: &mut Plan) {}
+
+    #[inline]
+    pub(super) fn emit_blocks(&self, _plan: &Plan, _header: &mut [u8]) {}
+
+    #[inline]
+    pub(super) fn on_sent_blocks(&mut self, _plan: &Plan) {}
+
+    #[inline]
+    pub(super) fn owe_dup_ack(&mut self) {
+        self.dup_acks = self.dup_acks.saturating_add(1);
+    }
+}
