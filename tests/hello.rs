@@ -1,4 +1,5 @@
-//! The example `hello`, which the README shows: the kernel connects and is greeted.
+//! The smallest examples: `hello`, which the README shows, and whom the kernel greets; and `loopback`, which talks to
+//! itself.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap"))]
 
 mod common;
@@ -36,6 +37,20 @@ fn the_kernel_is_greeted_each_time_it_connects() {
         connect().read_to_string(&mut text).unwrap();
         assert_eq!(text, "Hello from Goldcrest\n");
     }
+}
+
+#[cfg(all(feature = "phy-loopback", feature = "phy-tracer"))]
+#[test]
+fn two_sockets_of_one_stack_talk_over_the_loopback_device() {
+    let output = Command::new(common::example("loopback")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("The server hears: Is anybody there?\n"), "{text}");
+    assert!(text.ends_with("The client hears: Only you and I.\n"), "{text}");
+    // What was sent came back: a SYN, its answer, and more.
+    let lines =
+        |arrow: &str| text.lines().filter(|line| line.starts_with(arrow) && line.contains("TCP")).count();
+    assert!(lines("-> ") >= 4 && lines("<- ") >= 4, "{text}");
 }
 
 #[test]

@@ -5,79 +5,17 @@
 #![cfg(all(target_os = "linux", feature = "phy-tuntap"))]
 
 mod common;
+#[path = "common/hosts.rs"]
+mod hosts;
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::skip;
 use goldcrest::phy::unshare_network;
-
-/// Stopped when the test is over, however it ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Runs a program and gives what it printed; it must succeed unless `may_fail`.
-fn run_as(words: &[&str], may_fail: bool) -> String {
-    let output =
-        Command::new(words[0]).args(&words[1..]).output().unwrap_or_else(|e| panic!("{words:?}: {e}"));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(may_fail || output.status.success(), "{words:?}: {}\n{text}\n{errors}", output.status);
-    text
-}
-
-fn run(line: &str) -> String {
-    run_as(&line.split_whitespace().collect::<Vec<_>>(), false)
-}
-
-/// A host: a process that only holds a namespace.
-struct Host(Running);
-
-impl Host {
-    fn new() -> Host {
-        let mut child = Command::new("unshare");
-        child.args(["-n", "sh", "-c", "echo there; exec sleep 600"]).stdout(Stdio::piped());
-        let mut child = child.spawn().expect("unshare runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).unwrap();
-        assert_eq!(line, "there\n", "the namespace is there");
-        Host(Running(child))
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.0.id()
-    }
-
-    fn words<'w>(&self, line: &'w str, pid: &'w str) -> Vec<&'w str> {
-        ["nsenter", "-t", pid, "-n", "--"].into_iter().chain(line.split_whitespace()).collect()
-    }
-
-    /// Runs a program there.
-    fn run(&self, line: &str) -> String {
-        run_as(&self.words(line, &self.pid().to_string()), false)
-    }
-
-    /// The same for one that may fail.
-    fn attempt(&self, line: &str) -> String {
-        run_as(&self.words(line, &self.pid().to_string()), true)
-    }
-
-    fn start(&self, line: &str) -> Running {
-        let pid = self.pid().to_string();
-        let words = self.words(line, &pid);
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
-        Running(command.spawn().expect("it runs"))
-    }
-}
+use hosts::{Host, Running, dissect, is_installed, run};
 
 /// The router and its two hosts: 10.0.1.2 and fd00:1::2, 10.0.2.2 and fd00:2::2.
 struct Bench {
@@ -151,11 +89,6 @@ impl Bench {
     }
 }
 
-fn is_installed(program: &str) -> bool {
-    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
-    found.is_ok_and(|output| output.status.success())
-}
-
 /// Joins a host to the router's TAP of this number.
 fn connect(host: &Host, number: usize, mtu: u32) {
     let (n, pid) = (number, host.pid());
@@ -181,23 +114,6 @@ fn connect(host: &Host, number: usize, mtu: u32) {
     ] {
         host.run(&line);
     }
-}
-
-/// Every frame is well-formed, and every checksum right; the quote in an ICMP error is somebody else's.
-fn dissect(file: &Path) {
-    let file = file.to_string_lossy();
-    let checks = ["ip.check_checksum", "tcp.check_checksum", "udp.check_checksum"];
-    let mut words = vec!["tshark", "-n", "-r", &file, "-Y"];
-    words.push(
-        "_ws.malformed || ((ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0) && \
-         !icmp && !icmpv6) || icmp.checksum.status == 0 || icmpv6.checksum.status == 0",
-    );
-    let options: Vec<String> = checks.iter().map(|check| format!("{check}:TRUE")).collect();
-    options.iter().for_each(|option| words.extend(["-o", option]));
-    assert_eq!(run_as(&words, false), "", "{file}");
-    let count =
-        run_as(&["tshark", "-n", "-r", &file, "-T", "fields", "-e", "frame.len"], false).lines().count();
-    assert!(count > 10, "only {count} frames in {file}");
 }
 
 #[test]
