@@ -228,8 +228,12 @@ fn run(
             print_table(bridge, names);
             print_at = every.map(|every| now + every);
         }
-        let at =
-            iface.poll_at(now, &mut sockets).into_iter().chain(bridge.poll_at(now)).chain(print_at).min();
+        let at = iface
+            .poll_at(now, &mut sockets)
+            .into_iter()
+            .chain(Device::poll_at(bridge, now))
+            .chain(print_at)
+            .min();
         let rest = at.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(now));
         wait_any(fds, Some(rest.min(LONGEST_WAIT)))?;
     }

@@ -56,7 +56,7 @@ impl<'b, 'p> Device for Bridge<'b, 'p> {
     }
 
     fn poll_at(&mut self, now: Instant) -> Option<Instant> {
-        Bridge::poll_at(self, now)
+        if self.up.is_empty() { Bridge::poll_at(self, now) } else { Some(now) }
     }
 }
 

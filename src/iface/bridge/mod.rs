@@ -309,9 +309,10 @@ impl<'b, 'p> Bridge<'b, 'p> {
     }
 
     /// When to poll next: never later than anything has to happen, `None` for not before a frame comes. That an entry
-    /// ages needs no poll: nobody sees it from then on.
+    /// ages needs no poll: nobody sees it from then on. What waits for the stack on the bridge counts only in
+    /// [`Device::poll_at`](crate::phy::Device::poll_at), which is what to ask if there is one.
     pub fn poll_at(&mut self, now: Instant) -> Option<Instant> {
-        if self.core.more || !self.up.is_empty() {
+        if self.core.more {
             return Some(now);
         }
         let retry = (!self.down.is_empty()).then(|| now + Duration::from_millis(1));

@@ -26,6 +26,8 @@ fn what_is_for_the_bridge_is_handed_up_and_groups_are_flooded_as_well() {
         assert_eq!(lan.hear(0, frame(station(9), station(1), 60)), [1]);
         let group = frame(GROUP, station(1), 60);
         assert_eq!(lan.hear(0, group.clone()), [1]);
+        assert_eq!(Device::poll_at(&mut lan.bridge, lan.now), Some(lan.now), "the stack has something to do");
+        assert_eq!(lan.bridge.poll_at(lan.now), None, "and the bridge has not");
         assert_eq!(lan.handed_up(), [own, group], "and nothing of others");
     });
 }
