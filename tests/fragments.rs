@@ -1,30 +1,65 @@
 //! Datagrams in fragments, by real programs: ping and the kernel's UDP, in a network namespace of their own.
 //!
-//! What can't be run here is skipped by name, but fails with `CI=true`.
+//! Every frame that the stack sends is dissected by tshark in the end. What can't be run here is skipped by name, but
+//! fails with `CI=true`.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "iface-fragments", feature = "app-http"))]
 
 mod common;
+#[path = "common/tshark.rs"]
+mod tshark;
 
 use std::io::Read;
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::skip;
 use goldcrest::phy::unshare_network;
+use tshark::{FAULTS, found};
 
-/// Stopped when the test is over, however it ends.
-struct Server(Child);
+/// The example, stopped when the test is over, however it ends, and the file in which it notes all frames.
+struct Server {
+    program: Child,
+    pcap: PathBuf,
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+        let _ = std::fs::remove_file(&self.pcap);
+    }
+}
+
+impl Server {
+    /// Ends it as a user would, and lets tshark look at what it sent, which includes fragments as said.
+    fn dissect(mut self, has_fragments: bool) {
+        if !Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success()) {
+            return skip("tshark is not installed");
+        }
+        let id = self.program.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.program.wait().unwrap().success());
+        let ours = "eth.src == 02:00:00:00:00:02";
+        assert!(found(&self.pcap, ours) > 1);
+        assert_eq!(found(&self.pcap, &format!("{ours} && ({})", FAULTS.join(" || "))), 0);
+        // What an error quotes is somebody else's.
+        let own = format!("{ours} && !(icmp.type in {{3, 11, 12}} || icmpv6.type < 128)");
+        let is_fragment = "ip.flags.mf == 1 || ip.frag_offset > 0 || ipv6.fraghdr";
+        let fragments = found(&self.pcap, &format!("{own} && ({is_fragment})"));
+        assert_eq!(fragments > 0, has_fragments, "{fragments} fragments");
+        // Of whole datagrams, and of those that tshark has put together.
+        let sums = ["icmp", "icmpv6", "udp", "tcp"].map(|layer| format!("{layer}.checksum.status == 0"));
+        let faults = ["error", "overlap", "multipletails", "toolongfragment"];
+        let faults = faults.map(|fault| format!("ip.fragment.{fault} || ipv6.fragment.{fault}"));
+        let any = format!("{own} && ({} || {})", sums.join(" || "), faults.join(" || "));
+        assert_eq!(found(&self.pcap, &any), 0);
     }
 }
 
 /// Starts the example in a network of this thread's own; `None` if that can't be.
-fn serve() -> Option<Server> {
+fn serve(name: &str) -> Option<Server> {
     let program = common::example("server");
     if let Err(error) = unshare_network() {
         skip(&error.to_string());
@@ -34,9 +69,12 @@ fn serve() -> Option<Server> {
         skip("no /dev/net/tun");
         return None;
     }
-    let mut server = Server(Command::new(program).stdout(Stdio::piped()).spawn().unwrap());
+    let pcap = std::env::temp_dir().join(format!("goldcrest-{name}-{}.pcap", std::process::id()));
+    let mut command = Command::new(program);
+    command.arg("--pcap").arg(&pcap).stdout(Stdio::piped());
+    let mut server = Server { program: command.spawn().unwrap(), pcap };
     let mut line = [0; 8];
-    server.0.stdout.as_mut().unwrap().read_exact(&mut line).expect("it says that it is serving");
+    server.program.stdout.as_mut().unwrap().read_exact(&mut line).expect("it says that it is serving");
     Some(server)
 }
 
@@ -85,7 +123,7 @@ print(" ".join(names[ident] for ident in sorted(seen)))
 /// Covers: RFC 5722 §3, RFC 791 §3.2, RFC 8200 §4.5
 #[test]
 fn scapys_pieces_are_put_together_unless_they_overlap_or_are_no_pieces() {
-    let Some(_server) = serve() else { return };
+    let Some(server) = serve("pieces") else { return };
     let python = "/usr/bin/python3";
     if !Command::new(python).args(["-c", "import scapy"]).status().is_ok_and(|status| status.success()) {
         return skip("scapy is not installed");
@@ -98,12 +136,13 @@ fn scapys_pieces_are_put_together_unless_they_overlap_or_are_no_pieces() {
     let expected = "v4:in-order v4:reversed v4:duplicate v6:in-order v6:reversed v6:duplicate";
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{errors}");
+    server.dissect(false);
 }
 
 /// Covers: RFC 1122 §3.3.2, §3.2.2.6, RFC 8200 §4.5, RFC 4443 §4.2
 #[test]
 fn large_pings_of_linux_are_answered_in_both_families() {
-    let Some(_server) = serve() else { return };
+    let Some(server) = serve("pings") else { return };
     for address in ["192.168.69.2", "fd00:69::2"] {
         // Linux compares the data of each reply with what it has sent.
         for len in ["1473", "8000", "65000"] {
@@ -116,12 +155,13 @@ fn large_pings_of_linux_are_answered_in_both_families() {
             assert!(!text.contains("wrong data byte"), "{text}");
         }
     }
+    server.dissect(true);
 }
 
 /// Covers: RFC 1122 §3.3.2, §3.3.3
 #[test]
 fn large_datagrams_of_linux_come_back_as_they_were() {
-    let Some(_server) = serve() else { return };
+    let Some(server) = serve("datagrams") else { return };
     for (own, peer) in [("0.0.0.0:0", "192.168.69.2:7"), ("[::]:0", "[fd00:69::2]:7")] {
         let socket = UdpSocket::bind(own).unwrap();
         socket.connect(peer).unwrap();
@@ -135,12 +175,13 @@ fn large_datagrams_of_linux_come_back_as_they_were() {
             assert!(buffer[..received] == sent, "{len} octets, {received} back");
         }
     }
+    server.dissect(true);
 }
 
 /// Covers: RFC 791 §3.2
 #[test]
 fn nmap_is_answered_if_the_first_of_its_fragments_has_the_whole_tcp_header() {
-    let Some(_server) = serve() else { return };
+    let Some(server) = serve("scan") else { return };
     // A first fragment of 8 octets serves to get past filters only (RFC 1858); one of 24 has the header.
     for (option, state) in [("8", "filtered"), ("24", "open")] {
         let scan = ["-n", "-Pn", "-sS", "--mtu", option, "-p", "7", "--max-retries", "1", "192.168.69.2"];
@@ -151,4 +192,5 @@ fn nmap_is_answered_if_the_first_of_its_fragments_has_the_whole_tcp_header() {
         let line = text.lines().find(|line| line.starts_with("7/tcp")).unwrap_or_default();
         assert_eq!(line.split_whitespace().nth(1), Some(state), "{text}");
     }
+    server.dissect(false);
 }

@@ -1,0 +1,278 @@
+//! A flood of SYNs from addresses that nobody has, and junk, while the kernel's clients are served all the same.
+//!
+//! The flood enters as frames on the kernel's side of a TAP, 50,000 SYNs a second. Everything is in one process, so
+//! that its memory is seen.
+#![cfg(all(
+    target_os = "linux",
+    feature = "phy-tuntap",
+    feature = "phy-raw",
+    feature = "phy-sim",
+    feature = "tcp-cookies"
+))]
+
+#[path = "common/skip.rs"]
+mod skip;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
+use goldcrest::phy::{Device, Medium, RawSocket, SimRng, TunTapInterface, TxToken, unshare_network, wait};
+use goldcrest::rand::Keys;
+use goldcrest::socket::tcp::{HalfOpen, Listener, RecvError, Socket};
+use goldcrest::stats::Stats;
+use goldcrest::time;
+use goldcrest::wire::IpCidr;
+use skip::skip;
+
+const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 1);
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
+const PORT: u16 = 7;
+const CLIENTS: usize = 40;
+/// Each tick.
+const SYNS: u64 = 50;
+const JUNK: u64 = 5;
+const TICK: Duration = Duration::from_millis(1);
+const FLOOD: Duration = Duration::from_secs(3);
+/// How long a client may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What a flood may cost: 150,000 records of 48 octets would be more.
+const MOST_GROWTH: usize = 4 << 20;
+
+/// The stack: an echo server.
+struct Server {
+    device: TunTapInterface,
+    iface: Interface<'static>,
+    sockets: SocketSet<'static>,
+    listener: SocketHandle,
+    connections: Vec<SocketHandle>,
+}
+
+impl Server {
+    fn new(mut device: TunTapInterface) -> Server {
+        let config = Config::new(device.hardware_address());
+        let mut iface = Interface::new(config, &mut device, time::Instant::now());
+        iface.add_address(IpCidr::new(OURS.into(), 24)).unwrap();
+        // So that the flood is answered.
+        iface.add_default_ipv4_route(KERNEL).unwrap();
+        let mut sockets = SocketSet::with_capacity(4 * CLIENTS, Keys::new([7; 32]));
+        let mut listener = Listener::new(vec![HalfOpen::EMPTY; 64]);
+        listener.set_buffers(16 << 10, 16 << 10, 2 * CLIENTS);
+        let listener = sockets.add(listener);
+        sockets.listen(listener, PORT).unwrap();
+        Server { device, iface, sockets, listener, connections: Vec::new() }
+    }
+
+    /// Serves until told to end. What was counted, and how many sockets are left.
+    fn run(mut self, stop: &AtomicBool) -> (Stats, usize) {
+        while !stop.load(Ordering::Relaxed) {
+            let now = time::Instant::now();
+            self.iface.poll(now, &mut self.device, &mut self.sockets);
+            while let Some((handle, _)) = self.sockets.next_ready() {
+                self.on_ready(handle);
+            }
+            let look = time::Duration::from_millis(2);
+            let next = self.iface.poll_at(now, &mut self.sockets);
+            let delay = next.map_or(look, |at| at.saturating_duration_since(now).min(look));
+            wait(self.device.as_raw_fd(), Some(delay)).unwrap();
+        }
+        (self.iface.stats().clone(), self.sockets.len())
+    }
+
+    fn on_ready(&mut self, handle: SocketHandle) {
+        if handle == self.listener {
+            while let Some(connection) = self.sockets.accept(handle) {
+                self.connections.push(connection);
+                self.go_on(connection);
+            }
+        } else {
+            self.go_on(handle);
+        }
+    }
+
+    fn go_on(&mut self, handle: SocketHandle) {
+        let Some(place) = self.connections.iter().position(|connection| *connection == handle) else {
+            return;
+        };
+        if !echo(self.sockets.get_mut::<Socket>(handle)) {
+            self.connections.swap_remove(place);
+            self.sockets.release(handle).unwrap();
+        }
+    }
+}
+
+/// Sends back what has come, as far as there is room. False once all is over.
+fn echo(socket: &mut Socket<'_>) -> bool {
+    let mut octets = [0; 4 << 10];
+    loop {
+        let room = socket.send_capacity() - socket.send_queue();
+        let most = room.min(octets.len());
+        match socket.recv_slice(&mut octets[..most]) {
+            Ok(0) => return true,
+            Ok(len) => assert_eq!(socket.send_slice(&octets[..len]), Ok(len)),
+            Err(RecvError::Finished) => return false,
+            Err(error) => panic!("a client's connection broke: {error}"),
+        }
+    }
+}
+
+/// A client of the kernel's: connects, sends, compares what comes back, over and over until `is_over`.
+fn be_client(number: usize, is_over: &AtomicBool) -> usize {
+    let sent: Vec<u8> = (0..20_000).map(|at: usize| (at * (2 * number + 1) % 251) as u8).collect();
+    let mut rounds = 0;
+    while rounds == 0 || !is_over.load(Ordering::Relaxed) {
+        let address = SocketAddr::new(IpAddr::V4(OURS), PORT);
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the server accepts");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        // Both directions fit into the buffers of both ends.
+        stream.write_all(&sent).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).expect("the server answers");
+        assert!(received == sent, "client {number}, round {rounds}: {} octets", received.len());
+        rounds += 1;
+    }
+    rounds
+}
+
+fn clients(is_over: &Arc<AtomicBool>) -> Vec<thread::JoinHandle<usize>> {
+    let start = |number| {
+        let is_over = Arc::clone(is_over);
+        thread::spawn(move || be_client(number, &is_over))
+    };
+    (0..CLIENTS).map(start).collect()
+}
+
+/// The sum of RFC 1071 over what begins with `sum`.
+fn checksum(sum: u32, octets: &[u8]) -> [u8; 2] {
+    let words = octets.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)));
+    let mut sum = sum + words.sum::<u32>();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    (!(sum as u16)).to_be_bytes()
+}
+
+/// A segment to the server from a random address and port, in an Ethernet frame.
+fn segment(rng: &mut SimRng, addresses: &[u8; 12], flags: u8) -> Vec<u8> {
+    let number = rng.next_u64().to_be_bytes();
+    // Any unicast address but those of 0, 127 and the groups.
+    let source = [11 + rng.below(100) as u8, number[0], number[1], 1 + number[2] % 250];
+    let mut packet = vec![0x45, 0, 0, 44, number[3], number[4], 0, 0, 64, 6, 0, 0];
+    packet.extend(source.into_iter().chain(OURS.octets()));
+    let sum = checksum(0, &packet);
+    packet[10..12].copy_from_slice(&sum);
+    let port = 1_024 + rng.below(60_000) as u16;
+    let mut tcp = [&port.to_be_bytes()[..], &PORT.to_be_bytes(), &number[..4], &[0; 4]].concat();
+    tcp.extend([0x60, flags, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 5, 0xb4]);
+    // The pseudo-header: addresses, protocol, length.
+    let pseudo =
+        packet[12..20].chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum::<u32>();
+    let sum = checksum(pseudo + 6 + tcp.len() as u32, &tcp);
+    tcp[16..18].copy_from_slice(&sum);
+    [&addresses[..], &[8, 0], &packet, &tcp].concat()
+}
+
+/// Something that should not be: random octets of some EtherType, a segment of random flags, or one that is cut off.
+fn junk(rng: &mut SimRng, addresses: &[u8; 12]) -> Vec<u8> {
+    let flags = rng.next_u64() as u8;
+    let mut frame = segment(rng, addresses, flags);
+    match rng.below(4) {
+        0 => {}
+        1 => frame.truncate(14 + rng.below(44) as usize),
+        2 => {
+            rng.flip_bit(&mut frame[14..]);
+        }
+        _ => {
+            let kind = [[8, 0], [8, 6], [0x86, 0xdd], [0x81, 0]][rng.below(4) as usize];
+            frame[12..14].copy_from_slice(&kind);
+            let len = rng.below(1_400);
+            frame.truncate(14);
+            frame.extend((0..len).map(|_| rng.next_u64() as u8));
+        }
+    }
+    frame
+}
+
+/// Floods until the time is over. How many frames got away.
+fn flood(mut socket: RawSocket, addresses: &[u8; 12]) -> u64 {
+    let mut rng = SimRng::new(1);
+    let (began, mut ticks, mut count) = (Instant::now(), 0, 0);
+    while began.elapsed() < FLOOD {
+        if began.elapsed() < TICK * ticks {
+            thread::sleep(TICK);
+            continue;
+        }
+        ticks += 1;
+        let syns: Vec<_> = (0..SYNS).map(|_| segment(&mut rng, addresses, 2)).collect();
+        let junk = (0..JUNK).map(|_| junk(&mut rng, addresses));
+        for frame in syns.into_iter().chain(junk.collect::<Vec<_>>()) {
+            if let Some(token) = socket.transmit(time::Instant::now()) {
+                token.consume(frame.len(), |octets| octets.copy_from_slice(&frame));
+                count += 1;
+            }
+        }
+    }
+    count
+}
+
+/// Octets of memory that this process has.
+fn memory() -> usize {
+    let text = fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+}
+
+fn join_all(clients: Vec<thread::JoinHandle<usize>>) -> usize {
+    let rounds = clients.into_iter().map(|client| client.join().expect("each client is served"));
+    rounds.sum()
+}
+
+/// Covers: RFC 4987 §3.6
+#[test]
+fn forty_clients_are_served_through_a_flood_and_memory_stays_as_it_was() {
+    if let Err(error) = unshare_network() {
+        return skip(&error.to_string());
+    }
+    if fs::metadata("/dev/net/tun").is_err() {
+        return skip("no /dev/net/tun");
+    }
+    let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
+    tap.kernel().disable_ipv6().unwrap();
+    tap.kernel().set_up().unwrap();
+    tap.kernel().add_address(KERNEL.into(), 24).unwrap();
+    let kernel_mac = tap.kernel().ethernet_address().unwrap().unwrap();
+    let addresses = [[2, 0, 0, 0, 0, 2], kernel_mac].concat().try_into().unwrap();
+    let generator = RawSocket::new("tap0", Medium::Ethernet).unwrap();
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let server = thread::spawn(move || Server::new(tap).run(&stopped));
+    // A round without a flood, after which everything has its memory.
+    join_all(clients(&Arc::new(AtomicBool::new(true))));
+    let before = memory();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let clients = clients(&is_over);
+    let sent = flood(generator, &addresses);
+    let growth = memory().saturating_sub(before);
+    is_over.store(true, Ordering::Relaxed);
+    let rounds = join_all(clients);
+    stop.store(true, Ordering::Relaxed);
+    let (stats, left) = server.join().expect("the server goes on");
+
+    println!("{sent} frames of the flood, {} received, {} answers", stats.in_frames, stats.out_frames);
+    println!("{rounds} connections of {CLIENTS} clients, {growth} octets more, {left} sockets left");
+    println!("{:?}", stats.dropped().collect::<Vec<_>>());
+    assert!(sent > 30_000, "that was no flood: {sent} frames");
+    assert!(u64::from(stats.in_frames) > sent / 4, "{} of {sent} frames arrived", stats.in_frames);
+    assert!(rounds >= CLIENTS);
+    assert!(growth < MOST_GROWTH, "{growth} octets");
+    assert!(left <= 1 + 2 * CLIENTS, "{left} sockets");
+}
