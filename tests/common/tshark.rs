@@ -3,9 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-/// What no frame of ours may be.
-pub(crate) const FAULTS: [&str; 4] =
-    ["_ws.malformed", "_ws.short", "_ws.expert.severity == error", "ip.checksum.status == 0"];
+/// What no frame of ours may be. The kernel's are in the files, too, and a TCP checksum that comes out as 0 it writes
+/// as 0xffff (`CSUM_MANGLED_0`), which is as right, but not to tshark.
+pub(crate) const FAULTS: [&str; 4] = [
+    "_ws.malformed",
+    "_ws.short",
+    "_ws.expert.severity == error && !(tcp.checksum == 0xffff)",
+    "ip.checksum.status == 0",
+];
 
 /// How many frames of the file tshark finds by `filter`, all checksums verified.
 pub(crate) fn found(capture: &Path, filter: &str) -> usize {
