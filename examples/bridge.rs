@@ -261,9 +261,10 @@ fn print_table(bridge: &Bridge<'_, '_>, names: &[String]) {
 }
 
 fn report(name: &str, stats: &Stats) {
+    let frames = stats.bridged();
     println!(
         "{name}: {} frames received ({} octets), {} sent ({} octets)",
-        stats.in_frames, stats.in_octets, stats.out_frames, stats.out_octets,
+        frames.in_frames, frames.in_octets, frames.out_frames, frames.out_octets,
     );
     for (reason, count) in stats.dropped() {
         println!("{name}: {count} dropped: {reason:?}");

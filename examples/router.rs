@@ -208,19 +208,19 @@ fn forward(ports: &mut [Open], stop: &AtomicBool) -> Result<()> {
 }
 
 fn report(port: &Open) {
-    let stats = port.iface.stats();
+    let (mib, stats) = (port.iface.mib(), port.iface.stats());
     println!(
         "{}: {} frames received ({} octets), {} sent ({} octets); {} packets forwarded, {} for us; ICMP: {} \
          received, {} sent; {} neighbours",
         port.name,
-        stats.in_frames,
-        stats.in_octets,
-        stats.out_frames,
-        stats.out_octets,
-        stats.ip_out_forw_datagrams,
-        stats.ip_in_delivers,
-        stats.icmp_in_msgs,
-        stats.icmp_out_msgs,
+        mib.interface.in_frames,
+        mib.interface.in_octets,
+        mib.interface.out_frames,
+        mib.interface.out_octets,
+        mib.ipv4.out_forw_datagrams + mib.ipv6.out_forw_datagrams,
+        mib.ipv4.in_delivers + mib.ipv6.in_delivers,
+        mib.icmpv4.in_msgs + mib.icmpv6.in_msgs,
+        mib.icmpv4.out_msgs + mib.icmpv6.out_msgs,
         port.iface.neighbor_count(),
     );
     for (reason, count) in stats.dropped() {

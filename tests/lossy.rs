@@ -187,7 +187,7 @@ fn what_is_sent_arrives_although_frames_are_lost_doubled_and_reordered() {
         transfer(&mut stack, &data, ours, kernel);
     }
     println!("{:?}", stack.stats().dropped().collect::<Vec<_>>());
-    println!("segments sent again: {} of {}", stack.stats().tcp_retrans_segs, stack.stats().tcp_out_segs);
+    println!("segments sent again: {} of {}", stack.mib().tcp.retrans_segs, stack.mib().tcp.out_segs);
     let (rx, tx) = (stack.device().rx_counters(), stack.device().tx_counters());
     println!("received: {rx:?}\nsent: {tx:?}");
     assert_spoiled(rx);

@@ -48,7 +48,7 @@ pub(crate) fn converse<D: Device + AsRawFd>(device: D, data: &Arc<Data>, report:
         join(receiver)?;
         report.transfer("stack to kernel", ours, data, took.unwrap_or_default().into());
     }
-    report.counters(stack.stats());
+    report.counters(&stack.mib(), stack.stats());
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use goldcrest::stats::Stats;
+use goldcrest::stats::{Mib, Stats};
 
 use crate::transfer::Data;
 
@@ -43,10 +43,11 @@ impl Report {
     }
 
     /// What the interface has counted.
-    pub(crate) fn counters(&mut self, stats: &Stats) {
+    pub(crate) fn counters(&mut self, mib: &Mib, stats: &Stats) {
+        let (interface, tcp) = (&mib.interface, &mib.tcp);
         println!(
-            "  frames: {} received, {} sent; TCP segments: {} received, {} sent, {} of them again",
-            stats.in_frames, stats.out_frames, stats.tcp_in_segs, stats.tcp_out_segs, stats.tcp_retrans_segs
+            "  frames: {} received, {} sent; TCP segments: {} received, {} sent, {} more again",
+            interface.in_frames, interface.out_frames, tcp.in_segs, tcp.out_segs, tcp.retrans_segs
         );
         let reasons: Vec<String> =
             stats.dropped().map(|(reason, count)| format!("{reason:?} {count}")).collect();

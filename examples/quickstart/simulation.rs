@@ -50,7 +50,7 @@ pub(crate) fn converse(capture: Capture, data: &Arc<Data>, report: &mut Report) 
         let took = run(&mut ours, &mut peer, &mut now)?;
         report.transfer("stack to peer", our_address, data, took);
     }
-    report.counters(ours.stats());
+    report.counters(&ours.mib(), ours.stats());
     Ok(())
 }
 

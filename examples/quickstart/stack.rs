@@ -8,7 +8,7 @@ use goldcrest::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use goldcrest::phy::Device;
 use goldcrest::rand::Keys;
 use goldcrest::socket::tcp;
-use goldcrest::stats::Stats;
+use goldcrest::stats::{Mib, Stats};
 use goldcrest::storage::SocketBuffer;
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::IpCidr;
@@ -120,6 +120,10 @@ impl<D: Device> Stack<D> {
 
     pub(crate) fn device(&self) -> &D {
         &self.device
+    }
+
+    pub(crate) fn mib(&self) -> Mib {
+        self.iface.mib()
     }
 
     pub(crate) fn stats(&self) -> &Stats {

@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 use goldcrest::apps::http::{
     self, Exchange, File, Handler, Methods, Next, Reply, Request, Route, Server, Site, Status,
 };
-use goldcrest::stats::Stats;
+use goldcrest::stats::{Mib, Stats};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::common::Stack;
@@ -66,6 +66,7 @@ pub(crate) struct Pages {
     /// Octets that an exchange has still to send, by its key.
     rest: HashMap<usize, usize>,
     stack: Stats,
+    mib: Option<Mib>,
     http: http::Stats,
     connections: usize,
 }
@@ -74,6 +75,7 @@ impl Pages {
     /// Looks at the counters, for whoever asks.
     pub(crate) fn see(&mut self, stack: &Stack, server: &Server<'_>) {
         self.stack.clone_from(stack.iface.stats());
+        self.mib = Some(stack.iface.mib());
         (self.http, self.connections) = (*server.stats(), server.connection_count());
     }
 
@@ -88,12 +90,14 @@ pub(crate) struct Counters<'p>(&'p Pages);
 
 impl fmt::Display for Counters<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Pages { stack, http, connections, .. } = self.0;
-        writeln!(f, "frames received {}, octets {}", stack.in_frames, stack.in_octets)?;
-        writeln!(f, "frames sent {}, octets {}", stack.out_frames, stack.out_octets)?;
-        writeln!(f, "TCP segments received {}, sent {}", stack.tcp_in_segs, stack.tcp_out_segs)?;
-        writeln!(f, "TCP segments sent again {}, resets {}", stack.tcp_retrans_segs, stack.tcp_out_rsts)?;
-        writeln!(f, "UDP datagrams received {}, sent {}", stack.udp_in_datagrams, stack.udp_out_datagrams)?;
+        let Pages { stack, mib, http, connections, .. } = self.0;
+        if let Some(Mib { interface, tcp, udp, .. }) = mib {
+            writeln!(f, "frames received {}, octets {}", interface.in_frames, interface.in_octets)?;
+            writeln!(f, "frames sent {}, octets {}", interface.out_frames, interface.out_octets)?;
+            writeln!(f, "TCP segments received {}, sent {}", tcp.in_segs, tcp.out_segs)?;
+            writeln!(f, "TCP segments sent again {}, resets {}", tcp.retrans_segs, tcp.out_rsts)?;
+            writeln!(f, "UDP datagrams received {}, sent {}", udp.in_datagrams, udp.out_datagrams)?;
+        }
         writeln!(f, "HTTP connections {}, open {connections}", http.connections)?;
         writeln!(f, "HTTP requests {}, answered {}", http.requests, http.responses)?;
         writeln!(f, "HTTP refused {}, too slow {}", http.refused, http.timeouts)?;

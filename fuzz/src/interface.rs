@@ -249,10 +249,10 @@ impl<'a> World<'a> {
         let mut meta = RxMeta::default();
         meta.checksum_ok = is_vouched_for;
         if self.is_direct {
-            let before = self.iface.stats().clone();
+            let before = self.iface.mib().interface.in_frames;
             let (now, slot) = (self.now, self.wire.slot());
             self.iface.process(now, &frame, meta, slot, &mut self.sockets, &mut self.judge);
-            assert_eq!(self.iface.stats().in_frames, before.in_frames.wrapping_add(1));
+            assert_eq!(self.iface.mib().interface.in_frames, before.wrapping_add(1));
             self.look_at_sent();
         } else {
             self.wire.received.push_back((frame, meta));
@@ -272,11 +272,17 @@ impl<'a> World<'a> {
         self.give(frame, kind & 4 != 0);
     }
 
+    /// Fragments sent so far.
+    fn pieces(&self) -> u32 {
+        let mib = self.iface.mib();
+        mib.ipv4.out_frag_creates.wrapping_add(mib.ipv6.out_frag_creates)
+    }
+
     /// One poll, and what it may not do.
     fn poll(&mut self, budget: Budget) -> usize {
         let (dropped, drops) = (self.judge.dropped, self.iface.stats().total_drops());
         let (room, waiting) = (self.wire.room, self.wire.received.len());
-        let pieces = self.iface.stats().ip_out_frag_creates;
+        let pieces = self.pieces();
         let progress =
             self.iface.poll_with(self.now, &mut self.wire, &mut self.sockets, &mut self.judge, budget);
         let (received, sent) = (waiting - self.wire.received.len(), self.wire.sent.len());
@@ -286,7 +292,7 @@ impl<'a> World<'a> {
         assert!(sent <= room);
         // Answers, what sockets may send, what waited, and questions for neighbours; a datagram counts once,
         // however many fragments it leaves in.
-        let pieces = self.iface.stats().ip_out_frag_creates.wrapping_sub(pieces) as usize;
+        let pieces = self.pieces().wrapping_sub(pieces) as usize;
         let most = 2 * received + budget.frames.min(10 * SLOTS * 64) + 16 + 2 * POOL + 2 * NEIGHBORS + SLOTS;
         assert!(sent <= most + pieces, "{sent} frames sent in a poll of {budget:?} that took {received} in");
         let drops = self.iface.stats().total_drops().wrapping_sub(drops);

@@ -9,7 +9,7 @@ use super::socket_set::SocketSet;
 use super::{arp, ndisc, resets};
 use crate::config;
 use crate::socket::Socket;
-use crate::stats::DropReason;
+use crate::stats::{DropReason, IpCount};
 use crate::time::Instant;
 
 /// What became of a socket's turn to send.
@@ -142,8 +142,12 @@ fn ask_neighbors(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, por
 #[inline(never)]
 fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usize, index: usize) {
     let now = links.now;
+    let waiting_is_v4 = links.with_port(port, |iface, _| iface.waiting_is_v4(index)).flatten();
     let mut lost = super::forward::give_up(links, port, index);
     links.with_port(port, |iface, _| {
+        if let Some(is_v4) = waiting_is_v4 {
+            iface.stats.counters.add_ip(is_v4, IpCount::OutLost, lost);
+        }
         let ip_mtu = iface.ip_mtu();
         lost += iface.neighbors.addr_of(index).map_or(0, |addr| iface.abandon(&addr));
         if let Some(entry) = iface.neighbors.entry_mut(index) {

@@ -19,7 +19,7 @@ use super::rate::RateLimit;
 use super::{icmpv4, icmpv6, partial, redirect};
 use crate::config;
 use crate::phy::{RxMeta, TxMeta};
-use crate::stats::{self, DropReason};
+use crate::stats::{DropReason, IpCount};
 use crate::storage::{Class, PacketPool};
 use crate::wire::{Addr, IpProtocol, checksum, ipv4, ipv6, ipv6ext};
 
@@ -301,14 +301,16 @@ impl Interface<'_> {
         if meta.segment_len > 0 {
             return self.cut(out, meta, packet, is_v4, next_hop);
         }
+        self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, 1);
         let is_partial = meta.checksum_partial;
         if packet.len() > self.ip_mtu() {
-            return match is_v4 && !is_partial && self.pass_in_fragments(out, packet, next_hop) {
-                true => Ok(()),
-                false => Err(Obstacle::TooBig(self.ip_mtu())),
-            };
+            self.stats.counters.add_ip(is_v4, IpCount::OutFragReqds, 1);
+            if is_v4 && !is_partial && self.pass_in_fragments(out, packet, next_hop) {
+                return Ok(());
+            }
+            return Err(self.too_big(is_v4));
         }
-        self.pass(out, is_v4, packet.len(), next_hop, &mut |ip| {
+        self.pass_whole(out, is_v4, packet.len(), next_hop, &mut |ip| {
             ip.copy_from_slice(packet);
             take_hop(ip);
             if is_partial {
@@ -326,16 +328,20 @@ impl Interface<'_> {
         let hop_limit = packet.get(8).map_or(0, |hops| hops.saturating_sub(1)); // it was found to be above 1
         let cut =
             cut_v4(packet, mtu, hop_limit, &mut |len, write| self.pass(out, true, len, next_hop, write));
-        let stats = &mut self.stats;
-        stats::count(&mut stats.ip_out_frag_reqds, 1);
-        let (made, counter) = match cut {
-            Ok(made) => (made, &mut stats.ip_out_frag_oks),
-            Err(CutError::NoRoom { sent }) => (sent, &mut stats.ip_out_frag_fails),
-            Err(CutError::Refused) => (0, &mut stats.ip_out_frag_fails),
+        let (made, count) = match cut {
+            Ok(made) => (made, IpCount::OutFragOks),
+            Err(CutError::NoRoom { sent }) => (sent, IpCount::OutFragFails),
+            Err(CutError::Refused) => return false,
         };
-        stats::count(counter, 1);
-        stats::count(&mut stats.ip_out_frag_creates, made as u32);
-        cut != Err(CutError::Refused)
+        self.stats.counters.add_ip(true, count, 1);
+        self.stats.counters.add_ip(true, IpCount::OutFragCreates, made);
+        true
+    }
+
+    /// A packet that is larger than the link carries may not be cut.
+    fn too_big(&mut self, is_v4: bool) -> Obstacle {
+        self.stats.counters.add_ip(is_v4, IpCount::OutFragFails, 1);
+        Obstacle::TooBig(self.ip_mtu())
     }
 
     /// Sends a packet that the device put together from several as those that it was.
@@ -350,16 +356,33 @@ impl Interface<'_> {
     ) -> Result<(), Obstacle> {
         let whole = Coalesced::new(packet, usize::from(meta.segment_len));
         let Some(whole) = whole.filter(|whole| whole.max_len() <= self.ip_mtu()) else {
-            return Err(Obstacle::TooBig(self.ip_mtu()));
+            self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, 1);
+            self.stats.counters.add_ip(is_v4, IpCount::OutFragReqds, 1);
+            return Err(self.too_big(is_v4));
         };
+        self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, whole.count());
         for index in 0..whole.count() {
-            self.pass(out, is_v4, whole.len_of(index), next_hop, &mut |ip| {
+            self.pass_whole(out, is_v4, whole.len_of(index), next_hop, &mut |ip| {
                 whole.write(index, ip);
                 take_hop(ip);
                 partial::complete(ip);
             });
         }
         Ok(())
+    }
+
+    /// The same as [`pass`](Self::pass) for what is no fragment made here.
+    fn pass_whole(
+        &mut self,
+        out: &mut Out<'_>,
+        is_v4: bool,
+        len: usize,
+        next_hop: &Addr,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) {
+        if !self.pass(out, is_v4, len, next_hop, fill) {
+            self.stats.counters.add_ip(is_v4, IpCount::OutDiscards, 1);
+        }
     }
 
     /// Sends an IP packet of `len` octets that `fill` writes, or lets it wait: for its neighbour, or for
@@ -383,10 +406,11 @@ impl Interface<'_> {
             }
             fill(ip);
         };
+        let ip_len = len;
         let len = self.link_header_len() + len;
         let (tag, quota, full) = match resolution {
             Resolution::Known if out.slot.send(len, TxMeta::default(), &mut write) => {
-                self.stats.on_frame_forwarded(len);
+                self.stats.on_packet_sent(is_v4, ip_len);
                 return true;
             }
             Resolution::Known => (EGRESS, self.egress_quota(Class::Data), DropReason::DeviceBusy),
@@ -395,7 +419,11 @@ impl Interface<'_> {
             Resolution::Own => return self.drop_output(DropReason::NotForwarded),
             Resolution::Full => return self.drop_output(DropReason::NeighborUnreachable),
         };
-        self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok() || self.drop_output(full)
+        if self.packets.push(tag, len, quota, Class::Data, &mut write).is_err() {
+            return self.drop_output(full);
+        }
+        self.stats.counters.add_ip(is_v4, IpCount::Queued, 1);
+        true
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn send(
     data: &[u8],
 ) -> bool {
     let Some(route) = links.route(&dst, zone) else {
-        return links.iface.drop_output(DropReason::NoRoute);
+        return links.iface.drop_packet(dst.is_v4(), DropReason::NoRoute);
     };
     let packet = Packet {
         src,
@@ -109,11 +109,11 @@ pub(crate) fn send(
         segment_len: 0,
     };
     let sent = links.with_port(route.port, |iface, out| {
-        iface.stats.on_icmp_sent();
+        iface.stats.counters.on_icmp_sent(dst.is_v4(), message.kind);
         if iface.must_cut(&packet) {
             return match iface.send_cut(out, &packet, &route.next_hop, message.header(), data) {
                 Sent::Yes => true,
-                Sent::NoRoom => iface.drop_output(DropReason::DeviceBusy),
+                Sent::NoRoom => iface.drop_packet(dst.is_v4(), DropReason::DeviceBusy),
                 Sent::Never | Sent::Unresolved(_) => false,
             };
         }

@@ -149,7 +149,7 @@ fn send(
             false => way.send(iface, out, &packet, &mut fill),
         };
         if sent == Sent::Yes {
-            iface.stats.on_icmp_sent();
+            iface.stats.counters.on_icmp_sent(peer.remote.is_v4(), kind);
         }
         sent
     });

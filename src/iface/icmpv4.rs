@@ -4,7 +4,7 @@ use super::icmp::{self, Message};
 use super::icmp_error;
 use super::ingress::{Ingress, Received, Taken};
 use crate::config;
-use crate::stats::DropReason;
+use crate::stats::{DropReason, IpCount};
 use crate::wire::checksum;
 
 const ECHO_REPLY: u8 = 0;
@@ -32,9 +32,11 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
         return Err(DropReason::UnknownProtocol);
     }
     if !checksum::sum(received.payload).is_valid() {
+        ingress.links.iface.stats.counters.add_ip(true, IpCount::IcmpInUntyped, 1);
         return Err(DropReason::Checksum);
     }
-    ingress.links.iface.stats.on_icmp_received();
+    let kind = received.payload.first().copied().unwrap_or_default(); // without any the checksum is wrong
+    ingress.links.iface.stats.counters.on_icmp_received(true, kind);
     let (header, data) = icmp::split(received.payload)?;
     match header.kind {
         // RFC 1122 §3.2.2.6: one to a group or broadcast address may be ignored, and is.

@@ -5,7 +5,7 @@ use super::icmp_error;
 use super::ingress::{Ingress, Received, Taken};
 use super::ndisc;
 use crate::config;
-use crate::stats::DropReason;
+use crate::stats::{DropReason, IpCount};
 use crate::wire::IpProtocol;
 use crate::wire::checksum;
 use crate::wire::ipv6ext::{self, Fragment, Stop};
@@ -40,9 +40,11 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
     let len = received.payload.len() as u32;
     let pseudo = checksum::pseudo_header(&received.src, &received.dst, IpProtocol::ICMPV6.0, len);
     if !pseudo.add(checksum::sum(received.payload)).is_valid() {
+        ingress.links.iface.stats.counters.add_ip(false, IpCount::IcmpInUntyped, 1);
         return Err(DropReason::Checksum);
     }
-    ingress.links.iface.stats.on_icmp_received();
+    let kind = received.payload.first().copied().unwrap_or_default(); // without any the checksum is wrong
+    ingress.links.iface.stats.counters.on_icmp_received(false, kind);
     let (header, data) = icmp::split(received.payload)?;
     match header.kind {
         // RFC 4443 §4.2 allows answers to a group; they are not given, so that nobody multiplies traffic.

@@ -10,12 +10,13 @@
 
 use super::handler::{Hook, Verdict};
 use super::links::Links;
+use super::neighbor::EVERYBODY;
 use super::socket_set::SocketSet;
 use super::{arp, icmpv4, icmpv6};
 use crate::config;
 use crate::phy::RxMeta;
-use crate::stats::{self, DropReason};
-use crate::wire::{Addr, EtherType, IpProtocol, ethernet, ipv4, ipv6};
+use crate::stats::{Count, DropReason, IpCount};
+use crate::wire::{Addr, Error, EtherType, IpProtocol, ethernet, ipv4, ipv6};
 
 /// What every step of the way in works on.
 pub(crate) struct Ingress<'i, 'l, 'p, 'a, 's> {
@@ -49,7 +50,7 @@ pub(crate) type Taken = Result<(), DropReason>;
 impl Ingress<'_, '_, '_, '_, '_> {
     /// Takes one frame.
     pub(crate) fn frame(&mut self, frame: &[u8]) {
-        self.links.iface.stats.on_frame_received(frame.len());
+        self.links.iface.stats.counters.add(Count::InOctets, frame.len());
         let taken = if self.links.iface.is_ethernet() { self.ethernet(frame) } else { self.ip(frame, true) };
         if let Err(reason) = taken {
             self.on_drop(reason, frame);
@@ -59,6 +60,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     /// Takes a packet of our own.
     #[cfg(feature = "iface-loopback")]
     pub(crate) fn looped(&mut self, packet: &[u8]) {
+        self.links.iface.stats.counters.add(Count::InLooped, 1);
         if let Err(reason) = self.ip(packet, true) {
             self.on_drop(reason, packet);
         }
@@ -72,25 +74,75 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     fn ethernet(&mut self, frame: &[u8]) -> Taken {
-        let (header, payload) = ethernet::Header::split(frame).map_err(|_| DropReason::Truncated)?;
-        let destination = header.dst();
-        let unicast = destination[0] & 1 == 0;
-        if unicast && *destination != self.links.iface.hardware {
-            return Err(DropReason::NotOurHardwareAddress);
+        let Ok((header, payload)) = ethernet::Header::split(frame) else {
+            return self.refuse_frame(Count::InErrors, DropReason::Truncated);
+        };
+        let unicast = *header.dst() == self.links.iface.hardware;
+        if !unicast {
+            self.frame_for_others(header.dst())?;
         }
         let is_tapped = self.tap_frame(header.ethertype(), frame);
         let (ethertype, payload) = match self.links.iface.tags.strip(header.ethertype(), payload) {
             Ok(inner) => inner,
-            Err(_) if is_tapped => return Ok(()),
-            Err(reason) => return Err(reason),
+            Err(reason) => return self.other_frame(is_tapped, reason),
         };
         match ethertype {
             EtherType::IPV4 if config::HAS_IPV4 => self.ipv4(payload, unicast),
             EtherType::IPV6 if config::HAS_IPV6 => self.ipv6(payload, unicast),
-            EtherType::ARP if config::HAS_IPV4 => arp::process(self.links, self.sockets, payload),
-            _ if is_tapped => Ok(()),
-            _ => Err(DropReason::UnknownProtocol),
+            EtherType::ARP if config::HAS_IPV4 => {
+                self.links.iface.stats.counters.add(Count::InOther, 1);
+                arp::process(self.links, self.sockets, payload)
+            }
+            _ => self.other_frame(is_tapped, DropReason::UnknownProtocol),
         }
+    }
+
+    /// A frame whose destination is not our address: is it ours, and everybody's?
+    #[inline(never)]
+    fn frame_for_others(&mut self, destination: &[u8; 6]) -> Taken {
+        let count = match destination {
+            [first, ..] if first & 1 == 0 => {
+                return self.refuse_frame(Count::InDiscards, DropReason::NotOurHardwareAddress);
+            }
+            &EVERYBODY => Count::InBroadcast,
+            _ => Count::InMulticast,
+        };
+        self.links.iface.stats.counters.add(count, 1);
+        Ok(())
+    }
+
+    /// A frame that carries nothing that is spoken here, but that a raw socket may have.
+    fn other_frame(&mut self, is_tapped: bool, reason: DropReason) -> Taken {
+        let refused = self.refuse_frame(Count::InUnknown, reason);
+        if is_tapped { Ok(()) } else { refused }
+    }
+
+    fn refuse_frame(&mut self, count: Count, reason: DropReason) -> Taken {
+        let counters = &mut self.links.iface.stats.counters;
+        counters.add(Count::InOther, 1);
+        counters.add(count, 1);
+        Err(reason)
+    }
+
+    /// An IP packet goes no further, and gets to no protocol here.
+    pub(crate) fn refuse(&mut self, is_v4: bool, reason: DropReason) -> DropReason {
+        self.links.iface.stats.counters.on_refused(is_v4, reason);
+        reason
+    }
+
+    /// The same where its header is wrong.
+    #[inline(never)]
+    fn refuse_header(&mut self, is_v4: bool, packet: &[u8], error: Error) -> Taken {
+        let reason = DropReason::from(error);
+        self.on_packet(is_v4, packet);
+        Err(self.refuse(is_v4, reason))
+    }
+
+    #[inline]
+    fn on_packet(&mut self, is_v4: bool, packet: &[u8]) {
+        let counters = &mut self.links.iface.stats.counters;
+        counters.add_ip(is_v4, IpCount::InReceives, 1);
+        counters.add_ip(is_v4, IpCount::InOctets, packet.len());
     }
 
     /// A packet on a link of bare IP.
@@ -98,8 +150,8 @@ impl Ingress<'_, '_, '_, '_, '_> {
         match packet.first().map(|octet| octet >> 4) {
             Some(4) if config::HAS_IPV4 => self.ipv4(packet, unicast),
             Some(6) if config::HAS_IPV6 => self.ipv6(packet, unicast),
-            Some(_) => Err(DropReason::UnknownProtocol),
-            None => Err(DropReason::Truncated),
+            Some(_) => self.refuse_frame(Count::InUnknown, DropReason::UnknownProtocol),
+            None => self.refuse_frame(Count::InErrors, DropReason::Truncated),
         }
     }
 
@@ -111,7 +163,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
     #[cfg(feature = "proto-ipv4")]
     fn ipv4(&mut self, packet: &[u8], unicast: bool) -> Taken {
         // RFC 9293 §3.9.2.1 (MUST-50), RFC 1122 §3.2.1.8: no option of the header changes anything.
-        let ipv4::Parts { header, payload, .. } = ipv4::Header::split(packet)?;
+        let ipv4::Parts { header, payload, .. } = match ipv4::Header::split(packet) {
+            Ok(parts) => parts,
+            Err(error) => return self.refuse_header(true, packet, error),
+        };
         let mut received = Received {
             src: Addr::v4(*header.src()),
             dst: Addr::v4(*header.dst()),
@@ -122,8 +177,11 @@ impl Ingress<'_, '_, '_, '_, '_> {
             packet: packet.get(..usize::from(header.total_len())).unwrap_or(packet),
             payload,
         };
-        if !self.is_for_us(&mut received)? {
-            return self.forward(&received);
+        self.on_packet(true, received.packet);
+        match self.is_for_us(&mut received) {
+            Ok(true) => {}
+            Ok(false) => return self.forward_counted(&received),
+            Err(reason) => return Err(self.refuse(true, reason)),
         }
         if header.is_fragment() {
             return self.fragment_v4(&received);
@@ -138,7 +196,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
 
     #[cfg(feature = "proto-ipv6")]
     fn ipv6(&mut self, packet: &[u8], unicast: bool) -> Taken {
-        let (header, payload) = ipv6::Header::split(packet)?;
+        let (header, payload) = match ipv6::Header::split(packet) {
+            Ok(parts) => parts,
+            Err(error) => return self.refuse_header(false, packet, error),
+        };
         let mut received = Received {
             src: Addr::v6(*header.src()),
             dst: Addr::v6(*header.dst()),
@@ -149,12 +210,16 @@ impl Ingress<'_, '_, '_, '_, '_> {
             packet: packet.get(..ipv6::HEADER_LEN + payload.len()).unwrap_or(packet),
             payload,
         };
-        if !self.is_for_us(&mut received)? {
-            return self.forward(&received);
+        self.on_packet(false, received.packet);
+        match self.is_for_us(&mut received) {
+            Ok(true) => {}
+            Ok(false) => return self.forward_counted(&received),
+            Err(reason) => return Err(self.refuse(false, reason)),
         }
-        match icmpv6::walk_extensions(self, &mut received)? {
-            None => self.deliver(&received),
-            Some(fragment) => self.fragment_v6(&received, &fragment),
+        match icmpv6::walk_extensions(self, &mut received) {
+            Ok(None) => self.deliver(&received),
+            Ok(Some(fragment)) => self.fragment_v6(&received, &fragment),
+            Err(reason) => Err(self.refuse(false, reason)),
         }
     }
 
@@ -179,17 +244,45 @@ impl Ingress<'_, '_, '_, '_, '_> {
             received.unicast &= !src.is_unspecified();
             return Ok(true);
         }
-        let to_group = dst.is_multicast() && iface.is_in_group(dst);
-        if to_group || (dst.is_v4() && iface.is_broadcast(dst)) {
+        let is_group = dst.is_multicast();
+        let is_broadcast = !is_group && dst.is_v4() && iface.is_broadcast(dst);
+        let for_many = is_broadcast || (is_group && iface.is_in_group(dst));
+        if config::HAS_MIB && (is_group || is_broadcast) {
+            self.on_packet_for_many(received, is_group);
+        }
+        if for_many {
             received.unicast = false;
             return Ok(true);
         }
         self.is_for_another_port(received)
     }
 
+    #[inline(never)]
+    fn on_packet_for_many(&mut self, received: &Received<'_>, is_group: bool) {
+        let (counters, is_v4) = (&mut self.links.iface.stats.counters, received.dst.is_v4());
+        if is_group {
+            counters.add_ip(is_v4, IpCount::InMcastPkts, 1);
+            counters.add_ip(is_v4, IpCount::InMcastOctets, received.packet.len());
+        } else {
+            counters.add_ip(is_v4, IpCount::InBcastPkts, 1);
+        }
+    }
+
+    #[inline]
+    fn forward_counted(&mut self, received: &Received<'_>) -> Taken {
+        let is_v4 = received.dst.is_v4();
+        match self.forward(received) {
+            Ok(()) => {
+                self.links.iface.stats.counters.add_ip(is_v4, IpCount::InForwDatagrams, 1);
+                Ok(())
+            }
+            Err(reason) => Err(self.refuse(is_v4, reason)),
+        }
+    }
+
     pub(crate) fn deliver(&mut self, received: &Received<'_>) -> Taken {
         if self.links.out.hooks.packet(Hook::LocalIn, received.packet) == Verdict::Drop {
-            return Err(DropReason::Filtered);
+            return Err(self.refuse(received.dst.is_v4(), DropReason::Filtered));
         }
         let is_tapped = self.tap_packet(received);
         let delivered = match received.protocol {
@@ -206,8 +299,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
             _ if is_tapped => Ok(()),
             _ => self.unknown_protocol(received),
         };
-        if delivered.is_ok() {
-            stats::count(&mut self.links.iface.stats.ip_in_delivers, 1);
+        if let Err(reason) = delivered {
+            let (protocol, is_v4) = (received.protocol, received.dst.is_v4());
+            self.links.iface.stats.counters.on_undelivered(protocol, is_v4, reason);
         }
         delivered
     }
@@ -219,7 +313,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         } else {
             icmpv6::unknown_next_header(self, received);
         }
-        Err(DropReason::UnknownProtocol)
+        Err(self.refuse(received.dst.is_v4(), DropReason::UnknownProtocol))
     }
 
     /// Nobody has the port that it was sent to.

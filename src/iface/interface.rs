@@ -11,7 +11,7 @@ use super::route::{Match, Route, RouteTableFull, Routes};
 use super::vlan::VlanTags;
 use crate::config;
 use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, TxChecksum};
-use crate::stats::Stats;
+use crate::stats::{DropReason, IpCount, Stats};
 use crate::storage::{List, PacketPool};
 use crate::time::{Instant, Ticks};
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
@@ -240,7 +240,13 @@ impl<'a> Interface<'a> {
         self.tags
     }
 
-    /// The counters.
+    /// What SNMP reads of the interface: RFC 2863, RFC 4293, RFC 4022, RFC 4113 and RFC 5097.
+    #[cfg(feature = "stats-mib")]
+    pub fn mib(&self) -> crate::stats::Mib {
+        self.stats.mib(self.link_header_len())
+    }
+
+    /// Why packets were dropped.
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
@@ -437,9 +443,16 @@ impl<'a> Interface<'a> {
         self.link = link;
         #[cfg(feature = "iface-nud")]
         self.routes.avoid_none();
-        let packets = &mut self.packets;
-        self.neighbors.clear(|index, waiting| {
-            packets.clear(super::output::tag_of(index));
+        let link_len = self.link_header_len();
+        let Interface { packets, stats, neighbors, .. } = self;
+        neighbors.clear(|index, waiting| {
+            let tag = super::output::tag_of(index);
+            let is_v4 = packets.peek(tag).and_then(|frame| super::output::is_v4_frame(frame, link_len));
+            let lost = packets.clear(tag);
+            (0..lost).for_each(|_| stats.on_drop(DropReason::LinkDown));
+            if let Some(is_v4) = is_v4 {
+                stats.counters.add_ip(is_v4, IpCount::OutLost, lost);
+            }
             sockets.wake_all(waiting);
         });
     }

@@ -36,7 +36,7 @@ impl Interface<'_> {
     pub(crate) fn loop_back(&mut self, out: &mut Out<'_>, packet: &Packet, fill: &mut Fill<'_>) -> Sent {
         let max_len = self.packets.cell_len().min(config::WAITING_PACKET_LEN);
         if packet.len + ipv6::HEADER_LEN + self.link_header_len() > max_len {
-            self.drop_output(DropReason::TooBig);
+            self.drop_packet(packet.dst.is_v4(), DropReason::TooBig);
             return Sent::Never;
         }
         let quota = self.egress_quota(Class::Data);

@@ -101,7 +101,8 @@ mod tcp_set;
     feature = "iface-queue",
     feature = "iface-fragments",
     feature = "iface-hooks",
-    feature = "iface-ephemeral"
+    feature = "iface-ephemeral",
+    feature = "stats-mib"
 ))]
 mod tests;
 #[cfg(feature = "socket-tcp")]

@@ -58,6 +58,8 @@ mod on_ethernet {
     const REDIRECT_HEADERS_LEN: usize = 40 + 8 + 8;
     const NEIGHBOR_SOLICITATION: u8 = 135;
     const NEIGHBOR_ADVERTISEMENT: u8 = 136;
+    #[cfg(feature = "iface-forward")]
+    const REDIRECT: u8 = 137;
     /// Neighbour Discovery never crosses a router (RFC 4861 §3.1).
     const HOP_LIMIT: u8 = 255;
 
@@ -193,7 +195,7 @@ mod on_ethernet {
             segment_len: 0,
         };
         let Links { iface, out, .. } = links;
-        iface.stats.on_icmp_sent();
+        iface.stats.counters.on_icmp_sent(false, REDIRECT);
         iface.send_or_queue(out, &packet, &received.src, Class::Data, &mut |place, _sum| {
             message.emit(place);
             checksum::sum(place)
@@ -212,7 +214,7 @@ mod on_ethernet {
         let protocol = IpProtocol::ICMPV6;
         let traffic_class = TrafficClass::default();
         let packet = Packet { src, dst, protocol, hop_limit: HOP_LIMIT, traffic_class, len, segment_len: 0 };
-        iface.stats.on_icmp_sent();
+        iface.stats.counters.on_icmp_sent(false, message.kind);
         let class = if message.kind == NEIGHBOR_SOLICITATION { Class::Data } else { Class::Control };
         iface.send_or_queue(out, &packet, &dst, class, &mut message.followed_by(body))
     }

@@ -100,13 +100,13 @@ impl Ingress<'_, '_, '_, '_, '_> {
     #[cfg(feature = "proto-ipv4")]
     #[inline]
     pub(crate) fn fragment_v4(&mut self, _received: &Received<'_>) -> Taken {
-        Err(DropReason::Fragment)
+        Err(self.refuse(true, DropReason::Fragment))
     }
 
     #[cfg(feature = "proto-ipv6")]
     #[inline]
     pub(crate) fn fragment_v6(&mut self, _received: &Received<'_>, _fragment: &ipv6ext::Fragment) -> Taken {
-        Err(DropReason::Fragment)
+        Err(self.refuse(false, DropReason::Fragment))
     }
 }
 

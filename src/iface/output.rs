@@ -9,7 +9,7 @@ use super::neighbor::{EVERYBODY, Hardware, Resolution};
 use super::vlan::VlanTags;
 use crate::config;
 use crate::phy::{TxChecksum, TxMeta, TxSlot};
-use crate::stats::DropReason;
+use crate::stats::{DropReason, IpCount};
 use crate::storage::{Class, PacketPool};
 use crate::time::Ticks;
 use crate::wire::checksum::{self, Sum};
@@ -117,7 +117,7 @@ impl Interface<'_> {
             }
             Resolution::Known => self.send_frame(out.slot, packet, &hardware, fill),
             Resolution::Pending(index) => Sent::Unresolved(index),
-            Resolution::Full => self.never(DropReason::NeighborUnreachable),
+            Resolution::Full => self.never(packet.dst.is_v4(), DropReason::NeighborUnreachable),
         }
     }
 
@@ -134,7 +134,7 @@ impl Interface<'_> {
         if self.is_looped(_next_hop) {
             return self.loop_back(_out, _packet, _fill);
         }
-        self.never(DropReason::LinkDown)
+        self.never(_packet.dst.is_v4(), DropReason::LinkDown)
     }
 
     /// Sends a packet that nobody repeats: what can't go at once waits in the pool, or is dropped.
@@ -149,11 +149,13 @@ impl Interface<'_> {
         match self.send(out, packet, next_hop, fill) {
             Sent::Yes => true,
             Sent::Never => false,
-            Sent::NoRoom if !config::HAS_QUEUE => self.drop_output(DropReason::DeviceBusy),
+            Sent::NoRoom if !config::HAS_QUEUE => {
+                self.drop_packet(packet.dst.is_v4(), DropReason::DeviceBusy)
+            }
             Sent::NoRoom => {
                 let mut hardware = [0; 6];
                 if self.hardware_of(next_hop, out.now, &mut hardware) != Resolution::Known {
-                    return self.drop_output(DropReason::DeviceBusy);
+                    return self.drop_packet(packet.dst.is_v4(), DropReason::DeviceBusy);
                 }
                 let quota = self.egress_quota(class);
                 let hooks = &mut out.hooks;
@@ -173,7 +175,7 @@ impl Interface<'_> {
         fill: &mut Fill<'_>,
     ) -> bool {
         if !config::HAS_QUEUE {
-            return self.drop_output(DropReason::QueueFull);
+            return self.drop_packet(packet.dst.is_v4(), DropReason::QueueFull);
         }
         let quota = config::NEIGHBOR_QUEUE_LEN;
         let hooks = &mut out.hooks;
@@ -216,8 +218,14 @@ impl Interface<'_> {
         false
     }
 
-    pub(crate) fn never(&mut self, reason: DropReason) -> Sent {
-        self.drop_output(reason);
+    /// Drops an IP packet that was to be sent, before it came into the pool.
+    pub(crate) fn drop_packet(&mut self, is_v4: bool, reason: DropReason) -> bool {
+        self.stats.counters.on_unsent(is_v4, reason);
+        self.drop_output(reason)
+    }
+
+    pub(crate) fn never(&mut self, is_v4: bool, reason: DropReason) -> Sent {
+        self.drop_packet(is_v4, reason);
         Sent::Never
     }
 
@@ -233,7 +241,7 @@ impl Interface<'_> {
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Sent {
         if !self.link.up {
-            return self.never(DropReason::LinkDown);
+            return self.never(is_v4, DropReason::LinkDown);
         }
         let mut hardware = [0; 6];
         let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
@@ -248,10 +256,11 @@ impl Interface<'_> {
                 fill(ip);
             }
         };
+        let ip_len = len;
         let len = self.link_header_len() + len;
         match resolution {
             Resolution::Known if out.slot.send(len, TxMeta::default(), &mut write) => {
-                self.stats.on_frame_sent(len);
+                self.stats.on_packet_sent(is_v4, ip_len);
                 Sent::Yes
             }
             Resolution::Known => Sent::NoRoom,
@@ -260,16 +269,26 @@ impl Interface<'_> {
                 let quota = self.egress_quota(Class::Data);
                 let tag = super::loopback::LOOPED;
                 let waits = self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok();
-                if waits { Sent::Yes } else { self.never(DropReason::QueueFull) }
+                if waits { self.waits(is_v4, Sent::Yes) } else { self.never(is_v4, DropReason::QueueFull) }
             }
-            Resolution::Full => self.never(DropReason::NeighborUnreachable),
+            Resolution::Full => self.never(is_v4, DropReason::NeighborUnreachable),
             Resolution::Pending(index) => {
                 let (tag, quota) = (tag_of(index), config::NEIGHBOR_QUEUE_LEN);
                 let waits =
                     config::HAS_QUEUE && self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok();
-                if waits { Sent::Unresolved(index) } else { self.never(DropReason::QueueFull) }
+                match waits {
+                    true => self.waits(is_v4, Sent::Unresolved(index)),
+                    false => self.never(is_v4, DropReason::QueueFull),
+                }
             }
         }
+    }
+
+    /// A packet has come into the pool.
+    #[cfg(any(feature = "socket-raw", feature = "iface-multicast"))]
+    fn waits(&mut self, is_v4: bool, sent: Sent) -> Sent {
+        self.stats.counters.add_ip(is_v4, IpCount::Queued, 1);
+        sent
     }
 
     /// Builds the whole frame in the pool; while its neighbour is unknown, `hardware` is filler. The handler
@@ -295,15 +314,20 @@ impl Interface<'_> {
         let quota = if is_watched { quota.saturating_sub(packets.count(tag)) } else { quota };
         let slot = &mut PoolSlot { packets: &mut packets, tag: held, quota, class };
         let mut sent = self.send_frame(slot, packet, hardware, fill);
+        if sent == Sent::Yes {
+            self.stats.counters.on_queued_as_sent(packet.dst.is_v4(), ip_len_of(packet));
+        }
         if is_watched && sent == Sent::Yes && !self.is_let_out(hooks, &mut packets, tag) {
-            sent = self.never(DropReason::Filtered);
+            self.drop_output(DropReason::Filtered);
+            self.stats.counters.add_ip(packet.dst.is_v4(), IpCount::OutLost, 1);
+            sent = Sent::Never;
         }
         self.packets = packets;
         self.capabilities.tx_checksum = offloads;
         match sent {
             Sent::Yes => true,
             Sent::Never => false,
-            _ => self.drop_output(full),
+            _ => self.drop_packet(packet.dst.is_v4(), full),
         }
     }
 
@@ -355,12 +379,12 @@ impl Interface<'_> {
         hardware: &Hardware,
         fill: &mut Fill<'_>,
     ) -> Sent {
-        let ip_len = packet.len + if packet.dst.is_v4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        let ip_len = ip_len_of(packet);
         let link_len = self.link_header_len();
         if ip_len > self.ip_mtu()
             && (packet.segment_len == 0 || ip_len > self.capabilities.max_segmentation_len)
         {
-            return self.never(DropReason::TooBig);
+            return self.never(packet.dst.is_v4(), DropReason::TooBig);
         }
         let (checksum_at, offload) = checksum_of(packet.protocol);
         let offloaded = self.capabilities.tx_checksum.intersects(offload);
@@ -378,7 +402,7 @@ impl Interface<'_> {
             return Sent::NoRoom;
         }
         self.use_ident();
-        self.stats.on_frame_sent(link_len + ip_len);
+        self.stats.on_packet_sent(packet.dst.is_v4(), ip_len);
         Sent::Yes
     }
 
@@ -426,10 +450,27 @@ impl Interface<'_> {
             if !slot.send(len, TxMeta::default(), &mut |out| out.copy_from_slice(frame)) {
                 return false;
             }
+            if config::HAS_MIB {
+                self.on_flushed(len);
+            }
             self.packets.drop_front(EGRESS);
-            self.stats.on_frame_sent(len);
         }
         true
+    }
+
+    /// The first frame that waited for room is the device's now.
+    #[inline(never)]
+    fn on_flushed(&mut self, len: usize) {
+        let link_len = self.link_header_len();
+        let Some(frame) = self.packets.peek(EGRESS) else { return };
+        let Some(is_v4) = is_v4_frame(frame, link_len) else { return self.stats.on_link_frame_sent(len) };
+        self.stats.counters.add_ip(is_v4, IpCount::OutFlushed, 1);
+        self.stats.counters.add_ip(is_v4, IpCount::OutOctets, len - link_len);
+    }
+
+    /// Whether IPv4 waits for this neighbour; `None` if nothing does.
+    pub(crate) fn waiting_is_v4(&self, neighbor: usize) -> Option<bool> {
+        is_v4_frame(self.packets.peek(tag_of(neighbor))?, self.link_header_len())
     }
 
     /// What waited for a neighbour goes out as soon as the device has room.
@@ -439,6 +480,24 @@ impl Interface<'_> {
                 *dst = *hardware;
             }
         });
+    }
+}
+
+/// Octets of a packet with its IP header.
+#[inline]
+fn ip_len_of(packet: &Packet) -> usize {
+    packet.len + if packet.dst.is_v4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN }
+}
+
+/// Whether a frame carries IPv4; `None` if it carries no IP.
+pub(crate) fn is_v4_frame(frame: &[u8], link_len: usize) -> Option<bool> {
+    // The link header ends with the type of what follows, whatever tags it has.
+    let types = link_len.checked_sub(2).and_then(|at| frame.get(at..)?.first_chunk());
+    match (types, frame.get(link_len)?) {
+        (Some(&[8, 0]), _) => Some(true),
+        (Some(&[0x86, 0xdd]), _) => Some(false),
+        (Some(_), _) => None,
+        (None, first) => Some(first >> 4 == 4),
     }
 }
 

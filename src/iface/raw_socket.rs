@@ -108,10 +108,12 @@ pub(crate) fn dispatch(
 fn send_frame(links: &mut Links<'_, '_, '_>, port: usize, frame: &[u8]) -> Option<usize> {
     let sent = links.with_port(port, |iface, out| {
         if !iface.is_ethernet() || !iface.link.up {
-            return iface.never(DropReason::LinkDown);
+            iface.drop_output(DropReason::LinkDown);
+            return Sent::Never;
         }
         if frame.len() > iface.link_header_len() + iface.ip_mtu() {
-            return iface.never(DropReason::TooBig);
+            iface.drop_output(DropReason::TooBig);
+            return Sent::Never;
         }
         if !out.slot.send(frame.len(), TxMeta::default(), &mut |place| place.copy_from_slice(frame)) {
             return Sent::NoRoom;
@@ -127,14 +129,15 @@ fn send_frame(links: &mut Links<'_, '_, '_>, port: usize, frame: &[u8]) -> Optio
 fn send_packet(links: &mut Links<'_, '_, '_>, zone: u8, packet: &[u8]) -> Option<usize> {
     let route = destination(packet).and_then(|dst| Some((dst, links.route(&dst, zone)?)));
     let Some((dst, route)) = route else {
-        links.iface.drop_output(DropReason::NoRoute);
+        let is_v4 = packet.first().is_some_and(|first| first >> 4 == 4);
+        links.iface.drop_packet(is_v4, DropReason::NoRoute);
         return None;
     };
     let sent = links.with_port(route.port, |iface, out| {
         if packet.len() > iface.ip_mtu() {
-            return iface.never(DropReason::TooBig);
+            return iface.never(dst.is_v4(), DropReason::TooBig);
         }
-        let Some(src) = iface.source_for(&dst) else { return iface.never(DropReason::NoSource) };
+        let Some(src) = iface.source_for(&dst) else { return iface.never(dst.is_v4(), DropReason::NoSource) };
         send_completed(iface, out, &src, &route.next_hop, packet)
     });
     (sent == Some(Sent::NoRoom)).then_some(route.port)

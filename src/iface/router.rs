@@ -73,6 +73,15 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         Router { ports, turn: 0 }
     }
 
+    /// What SNMP reads of the whole system: the sum over all ports.
+    #[cfg(feature = "stats-mib")]
+    pub fn mib(&self) -> Option<crate::stats::Mib> {
+        self.ports.iter().map(|port| port.iface.mib()).reduce(|mut sum, mib| {
+            sum += mib;
+            sum
+        })
+    }
+
     /// The ports.
     pub fn ports_mut(&mut self) -> &mut [Port<'p, 'a>] {
         &mut self.ports

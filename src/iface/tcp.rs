@@ -13,7 +13,7 @@ use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
 use crate::socket::tcp::{self, Kind, Look, Plan, Segment, Verdict};
 use crate::socket::{Events, Socket, Tuple};
-use crate::stats::{self, DropReason};
+use crate::stats::{Count, DropReason};
 use crate::storage::{Class, list_of, lists};
 use crate::time::{Instant, Ticks};
 use crate::wire::tcp::Options;
@@ -21,6 +21,7 @@ use crate::wire::{IpEndpoint, IpProtocol, checksum};
 
 impl Ingress<'_, '_, '_, '_, '_> {
     pub(crate) fn tcp(&mut self, received: &Received<'_>) -> Taken {
+        self.links.iface.stats.counters.add(Count::TcpIn, 1);
         let (header, options, payload) = crate::wire::tcp::parse(received.payload)?;
         // RFC 9293 §3.1 (MUST-3): the checksum is checked, by the device or here.
         if !self.meta.checksum_ok {
@@ -35,7 +36,6 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if !received.unicast {
             return Err(DropReason::BadSource);
         }
-        stats::count(&mut self.links.iface.stats.tcp_in_segs, 1);
         let mut segment = Segment {
             seq: header.seq(),
             ack: header.ack(),
@@ -192,7 +192,7 @@ pub(crate) fn dispatch(
     let Some(route) = links.route_of(&tuple) else {
         let ip_mtu = links.iface.ip_mtu();
         if lose_packet(sockets, ix, now, ip_mtu) {
-            links.iface.drop_output(DropReason::NoRoute);
+            links.iface.drop_packet(tuple.remote.is_v4(), DropReason::NoRoute);
         }
         return Step::Idle;
     };
@@ -235,21 +235,21 @@ fn packet_for(tuple: &Tuple, len: usize, look: Look) -> Packet {
     }
 }
 
+#[inline]
 fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
-    let stats = &mut iface.stats;
-    stats::count(&mut stats.tcp_out_segs, 1);
-    stats::count(&mut stats.tcp_out_rsts, u32::from(plan.kind == Kind::Reset));
-    let is_again = matches!(
-        plan.kind,
+    let counters = &mut iface.stats.counters;
+    counters.add(Count::TcpOut, 1);
+    match plan.kind {
+        Kind::Reset => counters.add(Count::TcpOutRsts, 1),
         Kind::RtoRetransmit
-            | Kind::FastRetransmit
-            | Kind::PartialAckRetransmit
-            | Kind::SackRetransmit
-            | Kind::SynRetransmit
-            | Kind::SynAckRetransmit
-            | Kind::FinRetransmit
-    );
-    stats::count(&mut stats.tcp_retrans_segs, u32::from(is_again));
+        | Kind::FastRetransmit
+        | Kind::PartialAckRetransmit
+        | Kind::SackRetransmit
+        | Kind::SynRetransmit
+        | Kind::SynAckRetransmit
+        | Kind::FinRetransmit => counters.add(Count::TcpRetransSegs, 1),
+        _ => {}
+    }
 }
 
 /// RFC 9293 §3.8.3 (MUST-20): if so much stays unanswered that the way may be dead, the neighbour by whom it
@@ -305,7 +305,7 @@ pub(crate) fn dispatch_listener(
 #[inline(never)]
 pub(super) fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &Plan, look: Look) {
     let Some(route) = links.route_of(tuple) else {
-        links.iface.drop_output(DropReason::NoRoute);
+        links.iface.drop_packet(tuple.remote.is_v4(), DropReason::NoRoute);
         return;
     };
     let packet = packet_for(tuple, plan.total_len(), look);

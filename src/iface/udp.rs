@@ -11,7 +11,7 @@ use super::udplite;
 use crate::config;
 use crate::socket::udp::{self, BindError};
 use crate::socket::{Events, Socket};
-use crate::stats::{self, DropReason};
+use crate::stats::{Count, DropReason};
 use crate::storage::{Class, NIL, SocketHandle};
 use crate::wire::udp::{HEADER_LEN, Header};
 use crate::wire::{Addr, IpListenEndpoint, IpProtocol};
@@ -127,11 +127,11 @@ pub(super) struct Datagram<'f> {
 
 impl Ingress<'_, '_, '_, '_, '_> {
     pub(crate) fn udp(&mut self, received: &Received<'_>) -> Taken {
+        self.links.iface.stats.counters.add(Count::UdpIn, 1);
         let (header, data) = Header::split(received.payload)?;
         if !self.meta.checksum_ok && !header.is_checksum_valid(data, &received.src, &received.dst) {
             return Err(DropReason::Checksum);
         }
-        stats::count(&mut self.links.iface.stats.udp_in_datagrams, 1);
         let datagram = Datagram {
             protocol: IpProtocol::UDP,
             src_port: header.src_port(),
@@ -227,7 +227,7 @@ impl Way {
         let needs_zone =
             !peer.remote.is_v4() && peer.remote.is_link_local() && peer.zone == 0 && links.count() > 1;
         let Some(route) = links.route(&peer.remote, peer.zone).filter(|_| !needs_zone) else {
-            links.iface.drop_output(DropReason::NoRoute);
+            links.iface.drop_packet(peer.remote.is_v4(), DropReason::NoRoute);
             return None;
         };
         let src = links.with_port(route.port, |iface, _| {
@@ -236,7 +236,7 @@ impl Way {
             let src =
                 own.or_else(|| iface.source_for(&peer.remote)).filter(|src| can_reach(src, &peer.remote));
             if src.is_none() {
-                iface.drop_output(DropReason::NoSource);
+                iface.drop_packet(peer.remote.is_v4(), DropReason::NoSource);
             }
             src
         });
@@ -328,7 +328,7 @@ fn send(
             false => way.send(iface, out, &packet, &mut fill),
         };
         if !matches!(sent, Sent::NoRoom | Sent::Never) {
-            stats::count(&mut iface.stats.udp_out_datagrams, 1);
+            iface.stats.counters.add(Count::UdpOut, 1);
         }
         sent
     });

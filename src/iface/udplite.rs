@@ -5,7 +5,7 @@ use super::links::Links;
 use super::output::{Fill, Packet, Sent, TrafficClass};
 use super::udp::{Datagram, Way};
 use crate::socket::udp::{Peer, Socket};
-use crate::stats::{self, DropReason};
+use crate::stats::{Count, DropReason};
 use crate::wire::IpProtocol;
 use crate::wire::checksum::{Sum, pseudo_header, sum, sum_header};
 use crate::wire::udplite::{HEADER_LEN, Header};
@@ -13,6 +13,7 @@ use crate::wire::udplite::{HEADER_LEN, Header};
 impl Ingress<'_, '_, '_, '_, '_> {
     #[inline(never)]
     pub(crate) fn udplite(&mut self, received: &Received<'_>) -> Taken {
+        self.links.iface.stats.counters.add(Count::UdpLiteIn, 1);
         let (header, data) = Header::split(received.payload)?;
         let len = received.payload.len();
         let pseudo = pseudo_header(&received.src, &received.dst, IpProtocol::UDP_LITE.0, len as u32);
@@ -61,7 +62,7 @@ pub(super) fn send(
     let sent = links.with_port(way.route.port, |iface, out| {
         let sent = way.send(iface, out, &packet, fill);
         if !matches!(sent, Sent::NoRoom | Sent::Never) {
-            stats::count(&mut iface.stats.udp_out_datagrams, 1);
+            iface.stats.counters.add(Count::UdpLiteOut, 1);
         }
         sent
     });

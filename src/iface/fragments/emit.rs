@@ -12,7 +12,7 @@ use crate::iface::links::Out;
 use crate::iface::neighbor::{Hardware, Resolution};
 use crate::iface::output::{Packet, Sent, checksum_of, write_ethernet, write_ip};
 use crate::phy::{TxChecksum, TxMeta, TxSlot};
-use crate::stats::{self, DropReason};
+use crate::stats::{DropReason, IpCount};
 use crate::wire::checksum::{self, Sum};
 use crate::wire::{Addr, IpProtocol, ipv4, ipv6, ipv6ext};
 
@@ -34,6 +34,10 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    pub(super) fn is_v4(&self) -> bool {
+        self.packet.dst.is_v4()
+    }
+
     pub(super) fn reason_to_give_up(&self) -> DropReason {
         if self.waits_for_device { DropReason::DeviceBusy } else { DropReason::NeighborUnreachable }
     }
@@ -83,11 +87,11 @@ impl Interface<'_> {
         data: &[u8],
     ) -> Sent {
         if !self.link.up {
-            return self.fail_to_cut(DropReason::LinkDown);
+            return self.fail_to_cut(packet.dst.is_v4(), DropReason::LinkDown);
         }
         let limit = if packet.dst.is_v4() { MAX_LEN - ipv4::HEADER_LEN } else { MAX_LEN };
         if packet.len > limit || self.fragment_room(&packet.dst) == 0 || self.fragments.places.is_empty() {
-            return self.fail_to_cut(DropReason::TooBig);
+            return self.fail_to_cut(packet.dst.is_v4(), DropReason::TooBig);
         }
         if !self.fragments.can_keep() {
             return Sent::NoRoom;
@@ -96,13 +100,12 @@ impl Interface<'_> {
         let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
         match resolution {
             Resolution::Known | Resolution::Pending(_) => {}
-            Resolution::Full => return self.fail_to_cut(DropReason::NeighborUnreachable),
+            Resolution::Full => return self.fail_to_cut(packet.dst.is_v4(), DropReason::NeighborUnreachable),
             // Nothing is cut for ourselves: the pool has no larger cells than for whole packets.
             #[cfg(feature = "iface-loopback")]
-            Resolution::Own => return self.fail_to_cut(DropReason::TooBig),
+            Resolution::Own => return self.fail_to_cut(packet.dst.is_v4(), DropReason::TooBig),
         }
-        stats::count(&mut self.stats.ip_out_frag_reqds, 1);
-        stats::count(&mut self.stats.ip_out_requests, 1);
+        self.stats.counters.add_ip(packet.dst.is_v4(), IpCount::OutFragReqds, 1);
         let header = with_checksum(packet, header, data);
         let read = |offset: usize, out: &mut [u8]| {
             let copied = match (offset, out.split_first_chunk_mut()) {
@@ -146,6 +149,7 @@ impl Interface<'_> {
         };
         if !self.is_whole_let_out(out, index, outgoing) {
             self.fragments.free(index);
+            self.stats.counters.add_ip(outgoing.packet.dst.is_v4(), IpCount::OutFragFails, 1);
             self.drop_output(DropReason::Filtered);
             return Sent::Never;
         }
@@ -167,9 +171,9 @@ impl Interface<'_> {
             .all(|hook| out.hooks.packet(hook, whole) == Verdict::Accept)
     }
 
-    fn fail_to_cut(&mut self, reason: DropReason) -> Sent {
-        stats::count(&mut self.stats.ip_out_frag_reqds, 1);
-        stats::count(&mut self.stats.ip_out_frag_fails, 1);
+    fn fail_to_cut(&mut self, is_v4: bool, reason: DropReason) -> Sent {
+        self.stats.counters.add_ip(is_v4, IpCount::OutFragReqds, 1);
+        self.stats.counters.add_ip(is_v4, IpCount::OutFragFails, 1);
         self.drop_output(reason);
         Sent::Never
     }
@@ -199,7 +203,7 @@ impl Interface<'_> {
         if kept {
             return Sent::Yes;
         }
-        stats::count(&mut self.stats.ip_out_frag_fails, 1);
+        self.stats.counters.add_ip(outgoing.packet.dst.is_v4(), IpCount::OutFragFails, 1);
         self.drop_output(outgoing.reason_to_give_up());
         Sent::Never
     }
@@ -246,8 +250,9 @@ impl Interface<'_> {
             if let Some(Content::Outgoing(outgoing)) = content
                 && outgoing.next_hop == *next_hop
             {
+                let is_v4 = outgoing.packet.dst.is_v4();
                 self.fragments.free(index);
-                stats::count(&mut self.stats.ip_out_frag_fails, 1);
+                self.stats.counters.add_ip(is_v4, IpCount::OutFragFails, 1);
                 count += 1;
             }
         }
@@ -268,10 +273,11 @@ impl Interface<'_> {
         read: &Read<'_>,
     ) -> bool {
         let room = self.fragment_room(&outgoing.packet.dst);
-        let header_len = self.link_header_len() + fragment_header_len(&outgoing.packet.dst);
+        let (link_len, ip_len) = (self.link_header_len(), fragment_header_len(&outgoing.packet.dst));
+        let is_v4 = outgoing.packet.dst.is_v4();
         while outgoing.offset < outgoing.packet.len {
             let len = room.min(outgoing.packet.len - outgoing.offset);
-            let sent = slot.send(header_len + len, TxMeta::default(), &mut |frame| {
+            let sent = slot.send(link_len + ip_len + len, TxMeta::default(), &mut |frame| {
                 if let Some(payload) = self.write_fragment_headers(frame, outgoing, hardware, len) {
                     read(outgoing.offset, payload);
                 }
@@ -280,10 +286,10 @@ impl Interface<'_> {
                 return false;
             }
             outgoing.offset += len;
-            self.stats.on_link_frame_sent(header_len + len);
-            stats::count(&mut self.stats.ip_out_frag_creates, 1);
+            self.stats.on_packet_sent(is_v4, ip_len + len);
+            self.stats.counters.add_ip(is_v4, IpCount::OutFragCreates, 1);
         }
-        stats::count(&mut self.stats.ip_out_frag_oks, 1);
+        self.stats.counters.add_ip(is_v4, IpCount::OutFragOks, 1);
         true
     }
 

@@ -24,7 +24,7 @@ use self::emit::Outgoing;
 use self::ident::DatagramIdents;
 use self::reassembly::{Incoming, Key};
 use crate::config;
-use crate::stats::{self, DropReason, Stats};
+use crate::stats::{DropReason, IpCount, Stats};
 use crate::storage::{BlockBuffer, MAX_CAPACITY};
 use crate::time::{Duration, Ticks};
 use crate::wire::Addr;
@@ -205,8 +205,8 @@ impl<'a> Fragments<'a> {
     /// Frees a place. What was in it is lost, and counted.
     fn evict(&mut self, index: usize, stats: &mut Stats) {
         let Some(place) = self.places.get_mut(index) else { return };
-        if let Content::Incoming(_) = place.content {
-            stats::count(&mut stats.ip_reasm_fails, 1);
+        if let Content::Incoming(datagram) = &place.content {
+            stats.counters.add_ip(datagram.key.src.is_v4(), IpCount::ReasmFails, 1);
             stats.on_drop(DropReason::Fragment);
         }
         self.free(index);

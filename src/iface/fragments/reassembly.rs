@@ -11,7 +11,7 @@ use crate::iface::ingress::{Ingress, Received, Taken};
 use crate::iface::interface::Interface;
 use crate::iface::links::Links;
 use crate::iface::{icmpv4, icmpv6};
-use crate::stats::{self, DropReason, Stats};
+use crate::stats::{DropReason, IpCount, Stats};
 use crate::storage::{Added, BlockBuffer, HEADROOM};
 use crate::time::Ticks;
 use crate::wire::{Addr, IpProtocol, ipv4, ipv6, ipv6ext};
@@ -103,9 +103,9 @@ impl Fragments<'_> {
         if let Some(place) = self.places.get_mut(index)
             && let Content::Incoming(datagram) = &place.content
         {
+            stats.counters.add_ip(datagram.key.src.is_v4(), IpCount::ReasmFails, 1);
             place.content = Content::Condemned(datagram.key, reason);
             place.buffer.release();
-            stats::count(&mut stats.ip_reasm_fails, 1);
         }
         reason
     }
@@ -141,7 +141,7 @@ impl<'a> Fragments<'a> {
                 Content::Condemned(..) => self.free(index),
                 Content::Outgoing(outgoing) => {
                     stats.on_drop(outgoing.reason_to_give_up());
-                    stats::count(&mut stats.ip_out_frag_fails, 1);
+                    stats.counters.add_ip(outgoing.is_v4(), IpCount::OutFragFails, 1);
                     self.free(index);
                 }
                 Content::Nothing | Content::Delivered => {}
@@ -242,7 +242,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         // RFC 791 §3.1: all but the last have a multiple of 8 octets, and the whole at most 65,535.
         let too_long = header_len + offset + payload.len() > MAX_LEN;
         if too_long || (more && !payload.len().is_multiple_of(8)) {
-            return self.refuse_fragment(DropReason::Malformed);
+            return self.refuse_fragment(received, DropReason::Malformed);
         }
         // RFC 1858 §3, RFC 3128: what a filter decides by stands in the first fragment, and in no other.
         let hides_header = match offset {
@@ -250,7 +250,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             _ => offset < 20,
         };
         if received.protocol == IpProtocol::TCP && hides_header {
-            return self.refuse_fragment(DropReason::FragmentTiny);
+            return self.refuse_fragment(received, DropReason::FragmentTiny);
         }
         let ident = header.ident().into();
         let key = Key { src: received.src, dst: received.dst, ident, protocol: received.protocol.0 };
@@ -278,15 +278,15 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if kept_len + offset + received.payload.len() > MAX_LEN {
             // RFC 8200 §4.5: points at the fragment offset.
             icmpv6::parameter_problem(self, received, 0, received.next_header_at + 2);
-            return self.refuse_fragment(DropReason::Malformed);
+            return self.refuse_fragment(received, DropReason::Malformed);
         }
         // RFC 8200 §4.5, RFC 7112 §5: the first fragment has all headers.
         if offset == 0 && !ipv6ext::has_whole_chain(received.protocol, received.payload) {
             icmpv6::parameter_problem(self, received, 3, 0);
-            return self.refuse_fragment(DropReason::FragmentTiny);
+            return self.refuse_fragment(received, DropReason::FragmentTiny);
         }
         if header_len > HEADROOM {
-            return self.refuse_fragment(DropReason::ExtensionHeaders);
+            return self.refuse_fragment(received, DropReason::ExtensionHeaders);
         }
         let piece = Piece {
             key: Key { src: received.src, dst: received.dst, ident: fragment.ident, protocol: 0 },
@@ -300,15 +300,15 @@ impl Ingress<'_, '_, '_, '_, '_> {
         self.fragment(&piece, config::IPV6_REASSEMBLY_TIMEOUT, received)
     }
 
-    fn refuse_fragment(&mut self, reason: DropReason) -> Taken {
-        stats::count(&mut self.links.iface.stats.ip_reasm_reqds, 1);
+    fn refuse_fragment(&mut self, received: &Received<'_>, reason: DropReason) -> Taken {
+        self.links.iface.stats.counters.add_ip(received.dst.is_v4(), IpCount::ReasmReqds, 1);
         Err(reason)
     }
 
     fn fragment(&mut self, piece: &Piece<'_>, timeout: u32, received: &Received<'_>) -> Taken {
         let now = self.links.out.now;
         let Interface { fragments, stats, .. } = &mut *self.links.iface;
-        stats::count(&mut stats.ip_reasm_reqds, 1);
+        stats.counters.add_ip(received.dst.is_v4(), IpCount::ReasmReqds, 1);
         if piece.data.is_empty() {
             return Err(DropReason::Malformed);
         }
@@ -342,10 +342,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
         received: &Received<'_>,
     ) -> Taken {
         let Some(header_len) = datagram.rebuild_header(buffer) else {
-            stats::count(&mut self.links.iface.stats.ip_reasm_fails, 1);
+            self.links.iface.stats.counters.add_ip(received.dst.is_v4(), IpCount::ReasmFails, 1);
             return Err(DropReason::Malformed);
         };
-        stats::count(&mut self.links.iface.stats.ip_reasm_oks, 1);
+        self.links.iface.stats.counters.add_ip(received.dst.is_v4(), IpCount::ReasmOks, 1);
         // What the device said of a fragment does not hold for the whole.
         self.meta.checksum_ok = false;
         self.meta.segment_len = 0;
@@ -359,7 +359,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             ..*received
         };
         if !received.dst.is_v4() {
-            icmpv6::walk_whole(self, &mut whole)?;
+            icmpv6::walk_whole(self, &mut whole).map_err(|reason| self.refuse(false, reason))?;
         }
         self.deliver(&whole)
     }
@@ -404,7 +404,7 @@ fn report(links: &mut Links<'_, '_, '_>, port: usize, datagram: &Incoming, buffe
     let may_answer = datagram.header_len > 0 && datagram.unicast && src.is_unicast() && !about_error;
     let now = links.out.now;
     let may_send = links.with_port(port, |iface, _| {
-        stats::count(&mut iface.stats.ip_reasm_fails, 1);
+        iface.stats.counters.add_ip(src.is_v4(), IpCount::ReasmFails, 1);
         iface.stats.on_drop(DropReason::ReassemblyTimeout);
         may_answer && icmp::may_send_error(iface, now)
     });

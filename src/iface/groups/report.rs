@@ -169,6 +169,10 @@ impl Interface<'_> {
             write_checksum(payload, src.as_ref(), dst);
         });
         self.use_ident();
+        let kind = message.first().copied().unwrap_or_default(); // a report has a header
+        if !is_v4 && matches!(sent, Sent::Yes | Sent::Unresolved(_)) {
+            self.stats.counters.on_icmp_sent(false, kind);
+        }
         sent != Sent::NoRoom
     }
 

@@ -9,7 +9,7 @@ use crate::iface::{
 };
 use crate::phy::{HardwareAddress, LinkState, Medium, RxMeta};
 use crate::rand::Keys;
-use crate::stats::DropReason;
+use crate::stats::{DropReason, IpMib};
 use crate::time::{Duration, Instant};
 use crate::wire::checksum::{pseudo_header, sum};
 use crate::wire::{Addr, IpAddress, IpCidr, ipv4};
@@ -158,7 +158,7 @@ fn a_packet_crosses_one_hop_older_and_otherwise_as_it_was() {
         assert_checksums(&on[0][14..]);
         assert_eq!(on[0][14..], with_hop_limit(packet, 63));
     }
-    assert_eq!(net.ifaces[1].stats().ip_out_forw_datagrams, 2);
+    assert_eq!([net.ifaces[1].mib().ipv4, net.ifaces[1].mib().ipv6].map(|ip| ip.out_forw_datagrams), [1, 1]);
 }
 
 #[test]
@@ -535,8 +535,9 @@ fn any_octets_are_survived_by_a_router() {
         net.wires[0].meta = RxMeta { segment_len, checksum_partial: random() % 2 == 0, ..RxMeta::default() };
         let count = |net: &Routed| {
             let of = |iface: &Interface<'_>| {
-                let stats = iface.stats();
-                stats.total_drops() + stats.ip_in_delivers + stats.ip_out_forw_datagrams
+                let (mib, drops) = (iface.mib(), iface.stats().total_drops());
+                let of = |ip: &IpMib| ip.in_delivers + ip.in_forw_datagrams;
+                drops + of(&mib.ipv4) + of(&mib.ipv6)
             };
             net.ifaces.iter().map(of).sum::<u32>()
         };
@@ -626,7 +627,8 @@ fn a_packet_that_may_be_cut_goes_on_in_fragments() {
     assert!(parts[0].header.more_fragments() && !parts[1].header.more_fragments());
     assert!(parts.iter().all(|parts| parts.header.hop_limit() == 63));
     assert_eq!([parts[0].payload, parts[1].payload].concat(), packet[20..]);
-    let stats = net.ifaces[1].stats();
-    assert_eq!((stats.ip_out_frag_oks, stats.ip_out_frag_creates), (1, 2));
+    let mib = net.ifaces[1].mib().ipv4;
+    assert_eq!((mib.out_frag_reqds, mib.out_frag_oks, mib.out_frag_creates), (1, 1, 2));
+    assert_eq!((mib.out_forw_datagrams, mib.out_transmits, mib.out_requests), (1, 2, 0));
     assert_eq!(net.drops(DropReason::TooBig), 0);
 }

@@ -18,6 +18,7 @@ mod host;
 mod icmp;
 mod icmp_socket;
 mod loopback;
+mod mib;
 mod neighbors;
 mod net;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim"))]

@@ -148,7 +148,7 @@ impl Stack {
 
     /// What could be seen to change.
     fn visible(&self) -> (u32, usize, bool) {
-        (self.iface.stats().out_frames, self.wire.from_stack.len(), self.sockets.has_ready())
+        (self.iface.mib().interface.out_frames, self.wire.from_stack.len(), self.sockets.has_ready())
     }
 
     /// The application does something.

@@ -62,7 +62,7 @@ fn a_socket_that_is_aborted_and_removed_at_once_resets_its_peer() {
     net.sockets.remove(handle).unwrap();
     assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), Some(net.now));
     assert_eq!(segments(&mut net), [reset(4_000, iss)]);
-    assert_eq!(net.iface.stats().tcp_out_rsts, 1);
+    assert_eq!(net.iface.mib().tcp.out_rsts, 1);
     assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), None);
     assert!(segments(&mut net).is_empty());
 }

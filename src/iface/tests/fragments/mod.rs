@@ -20,6 +20,12 @@ enum Family {
 const BOTH: [Family; 2] = [Family::V4, Family::V6];
 
 impl Family {
+    /// What SNMP reads of the family's packets.
+    fn mib(self, net: &Net) -> crate::stats::IpMib {
+        let mib = net.iface.mib();
+        if self == Family::V4 { mib.ipv4 } else { mib.ipv6 }
+    }
+
     /// The protocol's number of ICMP.
     fn icmp(self) -> u8 {
         if self == Family::V4 { 1 } else { 58 }

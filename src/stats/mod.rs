@@ -1,6 +1,19 @@
 //! Counters: why a packet was dropped, and what SNMP will read.
 
+#[cfg(feature = "app-http")]
 use crate::config;
+
+#[cfg(feature = "stats-mib")]
+mod counters;
+#[cfg(not(feature = "stats-mib"))]
+#[path = "no_counters.rs"]
+mod counters;
+#[cfg(feature = "stats-mib")]
+mod mib;
+
+use counters::Counters;
+#[cfg(feature = "stats-mib")]
+pub use mib::{IcmpMib, InterfaceMib, IpMib, Mib, TcpMib, UdpMib};
 
 /// Why a received packet, or one to be sent, went no further. Each has its own counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,71 +155,104 @@ impl DropReason {
     ];
 }
 
-/// All the counters of one interface.
-///
-/// All wrap at 2^32, as SNMP's Counter32 does. Without the feature `stats-mib` the fields stay 0, and only
-/// drops are counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(C)]
-pub struct Stats {
-    /// RFC 2863 `ifInUcastPkts` and its kin together: frames received.
-    pub in_frames: u32,
-    /// Octets of those, link header included (`ifInOctets`).
-    pub in_octets: u32,
-    /// Frames sent (`ifOutUcastPkts` and kin).
-    pub out_frames: u32,
-    /// Octets of those (`ifOutOctets`).
-    pub out_octets: u32,
-    /// RFC 4293 `ipInDelivers`: packets given to a protocol here.
-    pub ip_in_delivers: u32,
-    /// RFC 4293 `ipOutRequests`: packets that protocols here sent.
-    pub ip_out_requests: u32,
-    /// RFC 4293 `ipIfStatsOutForwDatagrams`: packets of others that were sent on by this port.
-    pub ip_out_forw_datagrams: u32,
-    /// RFC 4293 `ipReasmReqds`: fragments received for us.
-    #[cfg(feature = "iface-fragments")]
-    pub ip_reasm_reqds: u32,
-    /// RFC 4293 `ipReasmOKs`: datagrams put together.
-    #[cfg(feature = "iface-fragments")]
-    pub ip_reasm_oks: u32,
-    /// RFC 4293 `ipReasmFails`: datagrams that were given up, for want of fragments or for wrong ones.
-    #[cfg(feature = "iface-fragments")]
-    pub ip_reasm_fails: u32,
-    /// RFC 4293 `ipOutFragReqds`: datagrams that were to be cut.
-    #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
-    pub ip_out_frag_reqds: u32,
-    /// RFC 4293 `ipFragOKs`: those that were.
-    #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
-    pub ip_out_frag_oks: u32,
-    /// RFC 4293 `ipFragFails`: those that were not, or not to their end.
-    #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
-    pub ip_out_frag_fails: u32,
-    /// RFC 4293 `ipFragCreates`: fragments sent.
-    #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
-    pub ip_out_frag_creates: u32,
-    /// RFC 4293 `icmpInMsgs`.
-    pub icmp_in_msgs: u32,
-    /// RFC 4293 `icmpOutMsgs`.
-    pub icmp_out_msgs: u32,
-    /// RFC 4113 `udpInDatagrams`.
-    pub udp_in_datagrams: u32,
-    /// RFC 4113 `udpOutDatagrams`.
-    pub udp_out_datagrams: u32,
-    /// RFC 4022 `tcpInSegs`.
-    pub tcp_in_segs: u32,
-    /// RFC 4022 `tcpOutSegs`.
-    pub tcp_out_segs: u32,
-    /// RFC 4022 `tcpRetransSegs`.
-    pub tcp_retrans_segs: u32,
-    /// RFC 4022 `tcpOutRsts`.
-    pub tcp_out_rsts: u32,
-    drops: [u32; DROP_REASONS],
+/// What is counted of frames and by protocols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "stats-mib"), allow(dead_code, reason = "nobody counts it"))]
+#[repr(u8)]
+pub(crate) enum Count {
+    /// Octets of all frames received.
+    InOctets,
+    /// Frames received that carry no IP that is spoken here.
+    InOther,
+    /// Packets received from ourselves, which no frame carried.
+    InLooped,
+    InMulticast,
+    InBroadcast,
+    InDiscards,
+    InErrors,
+    InUnknown,
+    /// Frames sent that carry no IP, or that the application made.
+    OutOther,
+    OutOtherOctets,
+    /// Segments that IP gave to TCP.
+    TcpIn,
+    TcpInErrs,
+    TcpOut,
+    TcpRetransSegs,
+    TcpOutRsts,
+    /// Datagrams that IP gave to UDP.
+    UdpIn,
+    UdpNoPorts,
+    UdpInErrors,
+    UdpOut,
+    UdpLiteIn,
+    UdpLiteNoPorts,
+    UdpLiteInErrors,
+    UdpLiteOut,
+    /// How many there are.
+    Last,
 }
 
-/// Counts `by` more of something that SNMP reads; only what is dropped is counted by machines that nobody
-/// asks.
+/// What is counted of packets, apart for the two families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "stats-mib"), allow(dead_code, reason = "nobody counts it"))]
+#[repr(u8)]
+pub(crate) enum IpCount {
+    InReceives,
+    InOctets,
+    InHdrErrors,
+    InNoRoutes,
+    InAddrErrors,
+    InUnknownProtos,
+    InTruncatedPkts,
+    InForwDatagrams,
+    InDiscards,
+    InMcastPkts,
+    InMcastOctets,
+    InBcastPkts,
+    ReasmReqds,
+    ReasmOks,
+    ReasmFails,
+    /// Given to the device at once.
+    OutTransmits,
+    /// Given to the device after they have waited in the pool.
+    OutFlushed,
+    /// Octets of both.
+    OutOctets,
+    /// Put into the pool, whatever comes of them there.
+    Queued,
+    /// Lost in the pool.
+    OutLost,
+    OutNoRoutes,
+    OutForwDatagrams,
+    /// Dropped before they came into the pool.
+    OutDiscards,
+    OutFragReqds,
+    OutFragOks,
+    OutFragFails,
+    OutFragCreates,
+    IcmpInErrors,
+    /// Messages so wrong that their type means nothing.
+    IcmpInUntyped,
+    /// How many there are.
+    Last,
+}
+
+/// All the counters of one interface.
+///
+/// All wrap at 2^32, as SNMP's Counter32 does. This tells why packets were dropped; what SNMP reads besides,
+/// `Interface::mib` tells, with the feature `stats-mib`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(C)]
+pub struct Stats {
+    drops: [u32; DROP_REASONS],
+    pub(crate) counters: Counters,
+}
+
+/// Counts `by` more of something that is counted for SNMP; only what is dropped is counted by machines that
+/// nobody asks.
 #[inline]
+#[cfg(feature = "app-http")]
 pub(crate) fn count(counter: &mut u32, by: u32) {
     if config::HAS_MIB {
         *counter = counter.wrapping_add(by);
@@ -216,38 +262,7 @@ pub(crate) fn count(counter: &mut u32, by: u32) {
 impl Stats {
     /// All zero.
     pub const fn new() -> Stats {
-        Stats {
-            in_frames: 0,
-            in_octets: 0,
-            out_frames: 0,
-            out_octets: 0,
-            ip_in_delivers: 0,
-            ip_out_requests: 0,
-            ip_out_forw_datagrams: 0,
-            #[cfg(feature = "iface-fragments")]
-            ip_reasm_reqds: 0,
-            #[cfg(feature = "iface-fragments")]
-            ip_reasm_oks: 0,
-            #[cfg(feature = "iface-fragments")]
-            ip_reasm_fails: 0,
-            #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
-            ip_out_frag_reqds: 0,
-            #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
-            ip_out_frag_oks: 0,
-            #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
-            ip_out_frag_fails: 0,
-            #[cfg(any(feature = "iface-fragments", feature = "iface-forward"))]
-            ip_out_frag_creates: 0,
-            icmp_in_msgs: 0,
-            icmp_out_msgs: 0,
-            udp_in_datagrams: 0,
-            udp_out_datagrams: 0,
-            tcp_in_segs: 0,
-            tcp_out_segs: 0,
-            tcp_retrans_segs: 0,
-            tcp_out_rsts: 0,
-            drops: [0; DROP_REASONS],
-        }
+        Stats { drops: [0; DROP_REASONS], counters: Counters::new() }
     }
 
     /// How many packets were dropped for `reason`.
@@ -265,35 +280,37 @@ impl Stats {
         self.drops.iter().fold(0, |sum, &n| sum.wrapping_add(n))
     }
 
-    pub(crate) fn on_frame_sent(&mut self, len: usize) {
-        self.on_link_frame_sent(len);
-        count(&mut self.ip_out_requests, 1);
+    /// What SNMP reads of the interface, whose frames have link headers of `header_len` octets.
+    #[cfg(feature = "stats-mib")]
+    pub(crate) fn mib(&self, header_len: usize) -> Mib {
+        Mib::new(&self.counters, header_len)
     }
 
-    /// A frame with a packet that is not ours.
-    #[cfg(feature = "iface-forward")]
-    pub(crate) fn on_frame_forwarded(&mut self, len: usize) {
-        self.on_link_frame_sent(len);
-        count(&mut self.ip_out_forw_datagrams, 1);
+    /// An IP packet of `len` octets was given to the device.
+    #[inline]
+    pub(crate) fn on_packet_sent(&mut self, is_v4: bool, len: usize) {
+        self.counters.add_ip(is_v4, IpCount::OutTransmits, 1);
+        self.counters.add_ip(is_v4, IpCount::OutOctets, len);
     }
 
-    /// A frame that carries no IP.
+    /// So was a frame that carries no IP, or that the application made.
     pub(crate) fn on_link_frame_sent(&mut self, len: usize) {
-        count(&mut self.out_frames, 1);
-        count(&mut self.out_octets, len as u32);
+        self.counters.add(Count::OutOther, 1);
+        self.counters.add(Count::OutOtherOctets, len);
     }
 
-    pub(crate) fn on_icmp_received(&mut self) {
-        count(&mut self.icmp_in_msgs, 1);
-    }
-
-    pub(crate) fn on_icmp_sent(&mut self) {
-        count(&mut self.icmp_out_msgs, 1);
-    }
-
+    /// A frame came in at a bridge, which does not look what it carries.
+    #[cfg(feature = "iface-bridge")]
     pub(crate) fn on_frame_received(&mut self, len: usize) {
-        count(&mut self.in_frames, 1);
-        count(&mut self.in_octets, len as u32);
+        self.counters.add(Count::InOther, 1);
+        self.counters.add(Count::InOctets, len);
+    }
+
+    /// What SNMP reads of a bridge's port, where frames to one host and to many are not told apart. Of an
+    /// interface it is in [`Interface::mib`](crate::iface::Interface::mib).
+    #[cfg(all(feature = "stats-mib", feature = "iface-bridge"))]
+    pub fn bridged(&self) -> InterfaceMib {
+        InterfaceMib::new(&self.counters, 0)
     }
 
     pub(crate) fn on_drop(&mut self, reason: DropReason) {
