@@ -14,7 +14,7 @@
 mod skip;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -122,20 +122,32 @@ fn echo(socket: &mut Socket<'_>) -> bool {
     }
 }
 
-/// A client of the kernel's: connects, sends, compares what comes back, over and over until `is_over`.
+/// A client of the kernel's: connects, sends, compares what comes back, over and over until `is_over`. Says how often
+/// it was served.
+///
+/// Whose ACKs are lost for more than a second, in a queue that the flood fills, may find its half-open connection
+/// evicted and be reset: it comes again, as clients do, but that is rare.
 fn be_client(number: usize, is_over: &AtomicBool) -> usize {
     let sent: Vec<u8> = (0..20_000).map(|at: usize| (at * (2 * number + 1) % 251) as u8).collect();
-    let mut rounds = 0;
+    let (mut rounds, mut resets) = (0, 0);
     while rounds == 0 || !is_over.load(Ordering::Relaxed) {
         let address = SocketAddr::new(IpAddr::V4(OURS), PORT);
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the server accepts");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         // Both directions fit into the buffers of both ends.
-        stream.write_all(&sent).unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
         let mut received = Vec::new();
-        stream.read_to_end(&mut received).expect("the server answers");
+        let talked = stream.write_all(&sent).and_then(|()| stream.shutdown(Shutdown::Write));
+        if let Err(error) = talked.and_then(|()| stream.read_to_end(&mut received)) {
+            let is_reset = matches!(
+                error.kind(),
+                ErrorKind::ConnectionReset | ErrorKind::NotConnected | ErrorKind::BrokenPipe
+            );
+            assert!(is_reset, "the server answers: {error}");
+            resets += 1;
+            assert!(resets <= 3 && received.is_empty(), "client {number}: {resets} resets");
+            continue;
+        }
         assert!(received == sent, "client {number}, round {rounds}: {} octets", received.len());
         rounds += 1;
     }
