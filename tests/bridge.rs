@@ -13,9 +13,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::skip;
-use goldcrest::phy::unshare_network;
-use hosts::{Host, Running, dissect, is_installed, run, run_as};
+use hosts::{Host, Running, dissect, is_ready, run, run_as};
 
 /// Nobody has it, and what is for it is dropped.
 const BLACKHOLE: &str = "02:00:00:00:00:66";
@@ -30,21 +28,10 @@ struct Bench {
 impl Bench {
     /// `None` if something is missing here.
     fn new(name: &str) -> Option<Bench> {
-        for program in ["ip", "ping", "nsenter", "unshare", "tshark", "traceroute", "iperf3", "arping"] {
-            if !is_installed(program) {
-                skip(&format!("not installed: {program}"));
-                return None;
-            }
+        if !is_ready(&["ip", "ping", "nsenter", "unshare", "tshark", "traceroute", "iperf3", "arping"]) {
+            return None;
         }
         let program = common::example("bridge");
-        if let Err(error) = unshare_network() {
-            skip(&error.to_string());
-            return None;
-        }
-        if std::fs::metadata("/dev/net/tun").is_err() {
-            skip("no /dev/net/tun");
-            return None;
-        }
         let folder = std::env::temp_dir().join(format!("goldcrest-bridge-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let hosts = [Host::new(), Host::new(), Host::new()];

@@ -13,9 +13,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::skip;
-use goldcrest::phy::unshare_network;
-use hosts::{Host, Running, dissect, is_installed, run};
+use hosts::{Host, Running, dissect, is_ready, run};
 
 /// The router and its two hosts: 10.0.1.2 and fd00:1::2, 10.0.2.2 and fd00:2::2.
 struct Bench {
@@ -27,21 +25,10 @@ struct Bench {
 impl Bench {
     /// With this MTU on the second link; `None` if something is missing here.
     fn new(name: &str, mtu: u32) -> Option<Bench> {
-        for program in ["ip", "ping", "nsenter", "unshare", "tshark", "traceroute", "mtr", "iperf3", "nmap"] {
-            if !is_installed(program) {
-                skip(&format!("not installed: {program}"));
-                return None;
-            }
+        if !is_ready(&["ip", "ping", "nsenter", "unshare", "tshark", "traceroute", "mtr", "iperf3", "nmap"]) {
+            return None;
         }
         let program = common::example("router");
-        if let Err(error) = unshare_network() {
-            skip(&error.to_string());
-            return None;
-        }
-        if std::fs::metadata("/dev/net/tun").is_err() {
-            skip("no /dev/net/tun");
-            return None;
-        }
         let folder = std::env::temp_dir().join(format!("goldcrest-router-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let mut router = Command::new(program);

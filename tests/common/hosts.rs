@@ -4,6 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use goldcrest::phy::unshare_network;
+
+use crate::common::skip;
+
 /// Stopped when the test is over, however it ends.
 pub(crate) struct Running(pub(crate) Child);
 
@@ -70,9 +74,26 @@ impl Host {
 }
 
 /// Whether there is such a program.
-pub(crate) fn is_installed(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
     found.is_ok_and(|output| output.status.success())
+}
+
+/// Whether a test can run that needs these programs, TAPs, and a network of this thread's own, which it has then.
+pub(crate) fn is_ready(programs: &[&str]) -> bool {
+    if let Some(program) = programs.iter().find(|program| !is_installed(program)) {
+        skip(&format!("not installed: {program}"));
+        return false;
+    }
+    if let Err(error) = unshare_network() {
+        skip(&error.to_string());
+        return false;
+    }
+    let has_tun = std::fs::metadata("/dev/net/tun").is_ok();
+    if !has_tun {
+        skip("no /dev/net/tun");
+    }
+    has_tun
 }
 
 /// Every frame is well-formed, and every checksum right; the quote in an ICMP error is somebody else's. One that

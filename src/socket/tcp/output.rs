@@ -115,16 +115,7 @@ impl Connection {
             (true, 0) => Kind::FinRetransmit,
             (true, _) => Kind::RtoRetransmit,
         };
-        plan.seq = snd.nxt;
-        plan.offset = flight;
-        plan.len = len;
-        // RFC 9293 §3.9.1.2 (MUST-60, MUST-61): the last of what is queued waits for an ACK at most, and is pushed.
-        if is_all && len > 0 {
-            plan.flags |= Flags::PSH;
-        }
-        if is_fin {
-            plan.flags |= Flags::FIN;
-        }
+        plan.carry(snd.nxt, flight, len, is_all, is_fin);
         true
     }
 

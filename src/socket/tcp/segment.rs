@@ -122,6 +122,19 @@ impl Plan {
         *self = Plan { seq, ack, offset: 0, len: 0, options, window: 0, flags, kind, blocks };
     }
 
+    /// It has `len` octets from `offset` of the send buffer on, the last that are queued if `is_all`, and the FIN.
+    #[inline]
+    pub(super) fn carry(&mut self, seq: SeqNum, offset: u32, len: u32, is_all: bool, is_fin: bool) {
+        (self.seq, self.offset, self.len) = (seq, offset, len);
+        // RFC 9293 §3.9.1.2 (MUST-60, MUST-61): the last of what is queued waits for an ACK at most, and is pushed.
+        if is_all && len > 0 {
+            self.flags |= Flags::PSH;
+        }
+        if is_fin {
+            self.flags |= Flags::FIN;
+        }
+    }
+
     /// Sequence space.
     #[inline]
     pub(super) fn seq_len(&self) -> u32 {

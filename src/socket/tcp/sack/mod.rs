@@ -281,15 +281,7 @@ impl Connection {
             return false;
         }
         plan.kind = Kind::New;
-        plan.seq = self.snd.max;
-        plan.offset = out;
-        plan.len = len;
-        if is_all && len > 0 {
-            plan.flags |= Flags::PSH;
-        }
-        if is_fin {
-            plan.flags |= Flags::FIN;
-        }
+        plan.carry(self.snd.max, out, len, is_all, is_fin);
         true
     }
 

@@ -80,15 +80,7 @@ fn three_duplicates_repeat_the_first_segment() {
 fn two_losses_in_a_window_need_no_timeout() {
     for lost in [vec![2], vec![0, 5], vec![1, 2, 3], vec![0, 2, 4, 6], vec![9]] {
         let mut pair = Pair::established_without_sack(100_000, 100_000);
-        let holes = lost.clone();
-        let mut n = 0;
-        pair.script = Box::new(move |sent| {
-            if sent.from == B || sent.plan.kind != Kind::New || sent.plan.len == 0 {
-                return Fate::Pass;
-            }
-            n += 1;
-            if holes.contains(&(n - 1)) { Fate::Drop } else { Fate::Pass }
-        });
+        lose(&mut pair, &lost);
         let data = pattern(90_000, 9);
         transfer(&mut pair, A, &data, Duration::from_secs(3));
         assert_eq!(pair.count(A, Kind::RtoRetransmit), 0, "lost {lost:?}");

@@ -368,6 +368,19 @@ fn transfer(pair: &mut Pair, from: usize, data: &[u8], span: Duration) {
     assert!(got == data, "the data differ");
 }
 
+/// Drops those of A's segments with data that are in `holes`, counted from 0, when they are new.
+fn lose(pair: &mut Pair, holes: &[usize]) {
+    let holes = holes.to_vec();
+    let mut n = 0;
+    pair.script = Box::new(move |sent| {
+        if sent.from == B || sent.plan.kind != Kind::New || sent.plan.len == 0 {
+            return Fate::Pass;
+        }
+        n += 1;
+        if holes.contains(&(n - 1)) { Fate::Drop } else { Fate::Pass }
+    });
+}
+
 /// One socket and hand-made segments: what the peer says is the test's business.
 struct Peer {
     now: Instant,

@@ -3,19 +3,6 @@
 use super::*;
 use crate::wire::tcpopt::{SackBlock, TcpOption};
 
-/// Drops those of A's segments with data that are in `holes`, counted from 0, when they are new.
-fn lose(pair: &mut Pair, holes: &[usize]) {
-    let holes = holes.to_vec();
-    let mut n = 0;
-    pair.script = Box::new(move |sent| {
-        if sent.from == B || sent.plan.kind != Kind::New || sent.plan.len == 0 {
-            return Fate::Pass;
-        }
-        n += 1;
-        if holes.contains(&(n - 1)) { Fate::Drop } else { Fate::Pass }
-    });
-}
-
 fn repeated(pair: &Pair) -> usize {
     let kinds = [Kind::FastRetransmit, Kind::SackRetransmit, Kind::RtoRetransmit, Kind::PartialAckRetransmit];
     kinds.into_iter().map(|kind| pair.count(A, kind)).sum()
