@@ -234,11 +234,12 @@ impl Flow {
     fn on_syn_received(&mut self, seg: &Segment) {
         // If the peer begins anew, then until we do, old and new can't be told apart.
         self.is_reset |= self.peer.is_some_and(|peer| peer.irs != seg.seq);
+        // The SYN once more, late, takes no FIN back.
+        self.peer_fin &= self.peer.is_some_and(|peer| peer.irs == seg.seq);
         let shift = seg.shift.map(|shift| shift.min(14));
         let mss = if seg.mss > 0 { seg.mss } else { 536 };
         self.peer = Some(Peer { irs: seg.seq, window: u32::from(seg.window), mss, shift });
         self.snd_wnd = u32::from(seg.window);
-        self.peer_fin = false;
         self.edge = self.snd_max.wrapping_add(self.snd_wnd);
         if seg.has(ACK) {
             self.snd_una = seg.ack;

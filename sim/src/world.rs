@@ -380,8 +380,8 @@ impl World<'_> {
             socket.connect(remote, local).map_err(|error| format!("end {index} can't connect: {error}"))?;
         } else {
             let connected = host.iface.connect(now, &mut host.sockets, handle, remote, local);
-            if connected == Err(ConnectError::AddressInUse) && before.is_some() {
-                // The stack still finishes the one before.
+            if connected == Err(ConnectError::AddressInUse) && local != 0 {
+                // The stack still finishes the one before, or another one has the port.
                 memory::in_stack(|| drop(host.sockets.remove(handle)));
                 end.wake_at = Some(now + Duration::from_millis(500));
                 return Ok(());
