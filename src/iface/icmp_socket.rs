@@ -110,8 +110,8 @@ pub(crate) fn dispatch(
         let Some(socket) = sockets.icmp_mut(ix) else { return Step::Idle };
         let hop_limit = socket.hop_limit();
         let Some((peer, message)) = socket.next() else { return Step::Idle };
-        if let Some(way) = Way::find(links, peer)
-            && !send(links, &way, peer, hop_limit, message)
+        if let Some(mut way) = Way::find(links, peer)
+            && !send(links, &mut way, peer, hop_limit, message)
         {
             return Step::NoRoom { port: way.route.port };
         }
@@ -125,7 +125,7 @@ pub(crate) fn dispatch(
 /// Sends a message, or drops it for a reason; `false` if its port has no room for it.
 fn send(
     links: &mut Links<'_, '_, '_>,
-    way: &Way,
+    way: &mut Way,
     peer: &udp::Peer,
     hop_limit: Option<u8>,
     message: &[u8],

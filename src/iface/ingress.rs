@@ -232,8 +232,11 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if self.is_looped {
             return Ok(true);
         }
-        let iface = &*self.links.iface;
+        let iface = &mut *self.links.iface;
         let (src, dst) = (&received.src, &received.dst);
+        if config::HAS_FAST_PATHS && iface.familiar == Some((*src, *dst)) {
+            return Ok(true);
+        }
         // RFC 4291 §2.7: a group is never a source. `::` is one only while an address is being chosen.
         if !iface.can_come_from(src) {
             return Err(DropReason::BadSource);
@@ -242,6 +245,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if for_us {
             // RFC 1122 §4.2.3.10 and its kin: what came by link-layer broadcast provokes no answer.
             received.unicast &= !src.is_unspecified();
+            if config::HAS_FAST_PATHS && !src.is_unspecified() {
+                iface.familiar = Some((*src, *dst));
+            }
             return Ok(true);
         }
         let is_group = dst.is_multicast();

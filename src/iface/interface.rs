@@ -150,6 +150,9 @@ pub struct Interface<'a> {
     pub(crate) errors_limit: RateLimit,
     pub(crate) packets: PacketPool<'a>,
     pub(crate) any_ip: bool,
+    /// Who spoke last to which own address, while both are what they were: the next packet needs no look at the
+    /// own addresses.
+    pub(crate) familiar: Option<(Addr, Addr)>,
     #[cfg(feature = "iface-multicast")]
     pub(crate) groups: super::groups::Groups<'a>,
     #[cfg(not(feature = "iface-multicast"))]
@@ -199,6 +202,7 @@ impl<'a> Interface<'a> {
             hardware,
             link: LinkState::UP,
             any_ip: false,
+            familiar: None,
             #[cfg(feature = "iface-multicast")]
             groups: super::groups::Groups::new(storage.groups),
             #[cfg(not(feature = "iface-multicast"))]
@@ -269,7 +273,7 @@ impl<'a> Interface<'a> {
         let place = place.or_else(|| self.addresses.iter().position(Option::is_none));
         let entry = place.and_then(|index| self.addresses.get_mut(index)).ok_or(AddressError::Full)?;
         *entry = Some(Address { addr, prefix_len: cidr.prefix_len() });
-        self.groups.on_change();
+        self.on_addresses_changed();
         Ok(())
     }
 
@@ -281,8 +285,13 @@ impl<'a> Interface<'a> {
         let last = self.own().count() - 1;
         self.addresses.swap(index, last);
         self.addresses[last] = None;
-        self.groups.on_change();
+        self.on_addresses_changed();
         true
+    }
+
+    fn on_addresses_changed(&mut self) {
+        self.familiar = None;
+        self.groups.on_change();
     }
 
     /// The own addresses, which stand before all free places.
@@ -323,6 +332,7 @@ impl<'a> Interface<'a> {
     /// For VPN clients, proxies and simulators: a listener without an address then answers for all.
     pub fn set_any_ip(&mut self, any_ip: bool) {
         self.any_ip = any_ip;
+        self.familiar = None;
     }
 
     /// Whether packets to any unicast address are taken.

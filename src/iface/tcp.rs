@@ -200,13 +200,14 @@ pub(crate) fn dispatch(
         let cx = context_of(keys, now, iface);
         let mut plan = Plan::none();
         let mut packet = packet_for(&tuple, 0, socket.look());
+        let mut known = None;
         for _ in 0..quota {
             if !socket.plan(&cx, &mut plan) {
                 return Step::Idle;
             }
             packet.len = plan.total_len();
             let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
-            match iface.send(out, &packet, &route.next_hop, &mut fill) {
+            match iface.send(out, &packet, &route.next_hop, &mut known, &mut fill) {
                 Sent::Yes => {
                     socket.on_sent(&cx, &plan);
                     count_sent(iface, &plan);

@@ -5,6 +5,7 @@ use super::icmp::zone_of;
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::{Links, Out, Route};
+use super::neighbor::Hardware;
 use super::output::{Fill, Packet, Sent, TrafficClass, header_and_data};
 use super::socket_set::{HandleError, SocketSet};
 use super::udplite;
@@ -212,6 +213,8 @@ pub(super) struct Way {
     zone: u8,
     pub(super) route: Route,
     pub(super) src: Addr,
+    /// The next hop's, once it was asked for.
+    hardware: Option<Hardware>,
 }
 
 impl Way {
@@ -240,19 +243,26 @@ impl Way {
             }
             src
         });
-        Some(Way { remote: peer.remote, local: peer.local, zone: peer.zone, route, src: src?? })
+        Some(Way {
+            remote: peer.remote,
+            local: peer.local,
+            zone: peer.zone,
+            route,
+            src: src??,
+            hardware: None,
+        })
     }
 
     /// Sends a packet this way, or lets it wait for its neighbour.
     #[inline]
     pub(super) fn send(
-        &self,
+        &mut self,
         iface: &mut Interface<'_>,
         out: &mut Out<'_>,
         packet: &Packet,
         fill: &mut Fill<'_>,
     ) -> Sent {
-        let sent = iface.send(out, packet, &self.route.next_hop, fill);
+        let sent = iface.send(out, packet, &self.route.next_hop, &mut self.hardware, fill);
         if let Sent::Unresolved(neighbor) = sent {
             iface.wait_for(out, neighbor, packet, Class::Data, fill);
         }
@@ -284,7 +294,7 @@ pub(crate) fn dispatch(
             way = Way::find(links, peer);
         }
         let is_lite = config::HAS_UDPLITE && socket.protocol() == IpProtocol::UDP_LITE;
-        let has_room = match &way {
+        let has_room = match &mut way {
             None => true,
             Some(way) if is_lite => udplite::send(links, way, socket, peer, data),
             Some(way) => send(links, way, peer, src_port, hop_limit, data),
@@ -302,7 +312,7 @@ pub(crate) fn dispatch(
 /// Sends a datagram, or drops it for a reason; `false` if its port has no room for it.
 fn send(
     links: &mut Links<'_, '_, '_>,
-    way: &Way,
+    way: &mut Way,
     peer: &udp::Peer,
     src_port: u16,
     hop_limit: Option<u8>,

@@ -31,7 +31,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
 #[inline(never)]
 pub(super) fn send(
     links: &mut Links<'_, '_, '_>,
-    way: &Way,
+    way: &mut Way,
     socket: &Socket<'_>,
     peer: &Peer,
     data: &[u8],

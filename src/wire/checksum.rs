@@ -189,10 +189,20 @@ mod wide {
         for a in block {
             sum = end(chain((sum, false), a));
         }
-        for octets in words {
-            sum = add(sum, word(octets));
+        // Seven words at most, without a loop.
+        let mut words = words;
+        if let Some(([a, b, c, d], rest)) = words.split_first_chunk() {
+            sum = add(add(add(add(sum, word(a)), word(b)), word(c)), word(d));
+            words = rest;
         }
-        Sum::of_u64(sum).add(sum_tail(tail))
+        if let Some(([a, b], rest)) = words.split_first_chunk() {
+            sum = add(add(sum, word(a)), word(b));
+            words = rest;
+        }
+        if let [last, ..] = words {
+            sum = add(sum, word(last));
+        }
+        if tail.is_empty() { Sum::of_u64(sum) } else { Sum::of_u64(sum).add(sum_tail(tail)) }
     }
 
     /// Copies `src` to `dst` and sums it. Both are of one length; if not, the shorter one counts.

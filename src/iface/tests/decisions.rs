@@ -165,8 +165,30 @@ fn any_address_is_ours_when_told_so() {
     assert!(net.exchange(request.clone()).is_empty());
     assert_eq!(net.iface.stats().drops(DropReason::NotOurAddress), 1);
     net.iface.set_any_ip(true);
-    let answers = net.exchange(request);
+    let answers = net.exchange(request.clone());
     assert_eq!(answers[0][12..16], [203, 0, 113, 5]);
+    net.iface.set_any_ip(false);
+    assert!(net.exchange(request).is_empty());
+}
+
+#[test]
+fn who_spoke_last_is_judged_anew_when_addresses_change() {
+    let mut net = Net::ip();
+    let request = icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1]);
+    for _ in 0..3 {
+        assert_eq!(net.exchange(request.clone()).len(), 1);
+    }
+    let [a, b, c, d] = PEER_IP;
+    let peer = IpAddress::v4(a, b, c, d);
+    net.iface.add_address(IpCidr::new(peer, 24)).unwrap();
+    assert!(net.exchange(request.clone()).is_empty());
+    assert_eq!(net.iface.stats().drops(DropReason::BadSource), 1);
+    net.iface.remove_address(peer);
+    assert_eq!(net.exchange(request.clone()).len(), 1);
+    let [a, b, c, d] = OUR_IP;
+    net.iface.remove_address(IpAddress::v4(a, b, c, d));
+    assert!(net.exchange(request).is_empty());
+    assert_eq!(net.iface.stats().drops(DropReason::NotOurAddress), 1);
 }
 
 #[test]
