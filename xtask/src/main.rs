@@ -3,6 +3,7 @@
 mod check;
 mod firmware;
 mod fuzz;
+mod grid;
 mod instructions;
 mod mutants;
 mod network;
@@ -41,6 +42,8 @@ enum Task {
     Instructions(instructions::Arguments),
     /// Two stacks on bad links in virtual time, from many seeds
     Sim(sim::Arguments),
+    /// TCP on 72 paths in virtual time, against docs/GRID.md
+    Grid(grid::Arguments),
     /// Wrong lines of code that no test notices, by cargo-mutants; hours for all of them
     Mutants(mutants::Arguments),
     /// Where firmware images can still panic, against the reviewed list
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Size(arguments) => size::run(&arguments),
         Task::Instructions(arguments) => instructions::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
+        Task::Grid(arguments) => grid::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Panics => panics::run(),
         Task::Rfc(arguments) => rfc::run(&arguments),

@@ -16,6 +16,7 @@ pub(crate) fn run() -> Result<()> {
         Step::cargo("server and client against real programs", "test --release --test http"),
         Step::xtask("requirements of the RFCs", "rfc --check"),
         Step::xtask("simulation", "sim --seeds 500").shows_output(),
+        Step::xtask("TCP on twelve paths of the grid", "grid --short").shows_output(),
         Step::xtask("simulation of planted bugs", "sim --planted").needs(&["patch"]).shows_output(),
         Step::xtask("firmware mps2 mirror", "firmware mps2 mirror --run")
             .needs(&["qemu-system-arm", "ip"])
