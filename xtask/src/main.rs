@@ -8,6 +8,7 @@ mod instructions;
 mod mutants;
 mod network;
 mod panics;
+mod paths;
 mod rfc;
 mod sim;
 mod size;
@@ -44,6 +45,8 @@ enum Task {
     Sim(sim::Arguments),
     /// TCP on 72 paths in virtual time, against docs/GRID.md
     Grid(grid::Arguments),
+    /// TCP of ours and of Linux, each to each, on emulated paths in real time; three quarters of an hour
+    Paths(paths::Arguments),
     /// Wrong lines of code that no test notices, by cargo-mutants; hours for all of them
     Mutants(mutants::Arguments),
     /// Where firmware images can still panic, against the reviewed list
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Instructions(arguments) => instructions::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
         Task::Grid(arguments) => grid::run(&arguments),
+        Task::Paths(arguments) => paths::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Panics => panics::run(),
         Task::Rfc(arguments) => rfc::run(&arguments),

@@ -17,6 +17,9 @@ pub(crate) fn run() -> Result<()> {
         Step::xtask("requirements of the RFCs", "rfc --check"),
         Step::xtask("simulation", "sim --seeds 500").shows_output(),
         Step::xtask("TCP on twelve paths of the grid", "grid --short").shows_output(),
+        Step::xtask("TCP of ours and of Linux, each to each", "paths --quick")
+            .needs(&["ip", "nsenter"])
+            .shows_output(),
         Step::xtask("simulation of planted bugs", "sim --planted").needs(&["patch"]).shows_output(),
         Step::xtask("firmware mps2 mirror", "firmware mps2 mirror --run")
             .needs(&["qemu-system-arm", "ip"])
