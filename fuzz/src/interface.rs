@@ -273,7 +273,7 @@ impl<'a> World<'a> {
     }
 
     /// Fragments sent so far.
-    fn pieces(&self) -> u32 {
+    fn pieces(&self) -> u64 {
         let mib = self.iface.mib();
         mib.ipv4.out_frag_creates.wrapping_add(mib.ipv6.out_frag_creates)
     }

@@ -147,6 +147,7 @@ fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usi
     links.with_port(port, |iface, _| {
         if let Some(is_v4) = waiting_is_v4 {
             iface.stats.counters.add_ip(is_v4, IpCount::OutLost, lost);
+            iface.stats.counters.on_lost(DropReason::NeighborUnreachable, lost);
         }
         let ip_mtu = iface.ip_mtu();
         lost += iface.neighbors.addr_of(index).map_or(0, |addr| iface.abandon(&addr));

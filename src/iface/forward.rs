@@ -227,8 +227,7 @@ fn has_dont_fragment(packet: &[u8]) -> bool {
 #[inline(never)]
 pub(crate) fn tell(links: &mut Links<'_, '_, '_>, packet: &[u8], obstacle: Obstacle) {
     let Some((src, max_len)) = who_is_told(packet) else { return };
-    if !links.iface.errors_limit.take(links.out.now) {
-        links.iface.drop_output(DropReason::RateLimited);
+    if !icmp::may_send_error(links.iface, links.out.now, src.is_v4()) {
         return;
     }
     let message = if src.is_v4() { obstacle.message_v4() } else { obstacle.message_v6() };
@@ -417,13 +416,18 @@ impl Interface<'_> {
             Resolution::Pending(index) => (tag_of(index), config::NEIGHBOR_QUEUE_LEN, DropReason::QueueFull),
             #[cfg(feature = "iface-loopback")]
             Resolution::Own => return self.drop_output(DropReason::NotForwarded),
-            Resolution::Full => return self.drop_output(DropReason::NeighborUnreachable),
+            Resolution::Full => return self.fail_to_pass(DropReason::NeighborUnreachable),
         };
         if self.packets.push(tag, len, quota, Class::Data, &mut write).is_err() {
-            return self.drop_output(full);
+            return self.fail_to_pass(full);
         }
         self.stats.counters.add_ip(is_v4, IpCount::Queued, 1);
         true
+    }
+
+    fn fail_to_pass(&mut self, reason: DropReason) -> bool {
+        self.stats.counters.on_lost(reason, 1);
+        self.drop_output(reason)
     }
 }
 

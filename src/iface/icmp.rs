@@ -1,14 +1,12 @@
 //! What ICMP has in common in both families: a type, a code, a word and data.
 
 use super::ingress::{Ingress, Received, Taken};
-#[cfg(feature = "iface-fragments")]
 use super::interface::Interface;
 use super::links::Links;
 use super::output::{Packet, Sent, TrafficClass, header_and_data};
 use crate::config;
-use crate::stats::DropReason;
+use crate::stats::{DropReason, IpCount};
 use crate::storage::Class;
-#[cfg(feature = "iface-fragments")]
 use crate::time::Ticks;
 use crate::wire::checksum::Sum;
 use crate::wire::{Addr, IpProtocol};
@@ -67,8 +65,7 @@ pub(crate) fn send_error(
     max_len: usize,
 ) {
     let iface = &mut *ingress.links.iface;
-    if !iface.errors_limit.take(ingress.links.out.now) {
-        iface.stats.on_drop(DropReason::RateLimited);
+    if !may_send_error(iface, ingress.links.out.now, received.src.is_v4()) {
         return;
     }
     let quote = received.packet.get(..max_len - HEADER_LEN).unwrap_or(received.packet);
@@ -77,9 +74,14 @@ pub(crate) fn send_error(
 }
 
 /// Whether the rate limit lets one more error go.
-#[cfg(feature = "iface-fragments")]
-pub(crate) fn may_send_error(iface: &mut Interface<'_>, now: Ticks) -> bool {
-    iface.errors_limit.take(now) || iface.drop_output(DropReason::RateLimited)
+pub(crate) fn may_send_error(iface: &mut Interface<'_>, now: Ticks, is_v4: bool) -> bool {
+    iface.errors_limit.take(now) || hold_back(iface, is_v4)
+}
+
+/// The rate limit forbids a message.
+pub(crate) fn hold_back(iface: &mut Interface<'_>, is_v4: bool) -> bool {
+    iface.stats.counters.add_ip(is_v4, IpCount::IcmpOutErrors, 1);
+    iface.drop_output(DropReason::RateLimited)
 }
 
 /// The zone of an address that a packet came from by the current port.

@@ -462,6 +462,7 @@ impl<'a> Interface<'a> {
             (0..lost).for_each(|_| stats.on_drop(DropReason::LinkDown));
             if let Some(is_v4) = is_v4 {
                 stats.counters.add_ip(is_v4, IpCount::OutLost, lost);
+                stats.counters.on_lost(DropReason::LinkDown, lost);
             }
             sockets.wake_all(waiting);
         });

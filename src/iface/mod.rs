@@ -75,6 +75,9 @@ mod tcp_connect;
 #[cfg_attr(not(feature = "tcp-icmp"), path = "no_tcp_icmp.rs")]
 mod tcp_icmp;
 #[cfg(feature = "socket-tcp")]
+#[cfg_attr(not(feature = "stats-mib"), path = "no_tcp_mib.rs")]
+mod tcp_mib;
+#[cfg(feature = "socket-tcp")]
 mod tcp_set;
 #[cfg(all(
     test,

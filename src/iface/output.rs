@@ -275,6 +275,7 @@ impl Interface<'_> {
         match resolution {
             Resolution::Known if out.slot.send(len, TxMeta::default(), &mut write) => {
                 self.stats.on_packet_sent(is_v4, ip_len);
+                self.note_if_many(&hardware, next_hop, true, ip_len);
                 Sent::Yes
             }
             Resolution::Known => Sent::NoRoom,
@@ -330,6 +331,7 @@ impl Interface<'_> {
         let mut sent = self.send_frame(slot, packet, hardware, fill);
         if sent == Sent::Yes {
             self.stats.counters.on_queued_as_sent(packet.dst.is_v4(), ip_len_of(packet));
+            self.note_if_many(hardware, &packet.dst, false, ip_len_of(packet));
         }
         if is_watched && sent == Sent::Yes && !self.is_let_out(hooks, &mut packets, tag) {
             self.drop_output(DropReason::Filtered);
@@ -417,7 +419,16 @@ impl Interface<'_> {
         }
         self.use_ident();
         self.stats.on_packet_sent(packet.dst.is_v4(), ip_len);
+        self.note_if_many(hardware, &packet.dst, true, ip_len);
         Sent::Yes
+    }
+
+    /// What was counted as sent is for a group or for all: that is counted, or taken back if it was not sent.
+    #[inline]
+    pub(crate) fn note_if_many(&mut self, hardware: &Hardware, dst: &Addr, is_sent: bool, len: usize) {
+        if config::HAS_MIB && (hardware[0] & 1 != 0 || !self.is_ethernet() && !dst.is_unicast()) {
+            self.stats.on_sent_to_many(hardware, dst, is_sent, len);
+        }
     }
 
     /// Writes all before the IP payload, and returns the place for that.
@@ -449,12 +460,25 @@ impl Interface<'_> {
         class: Class,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> bool {
-        if slot.send(len, TxMeta::default(), fill) {
-            self.stats.on_link_frame_sent(len);
+        let mut hardware = None;
+        let sent = if config::HAS_MIB {
+            slot.send(len, TxMeta::default(), &mut |frame| {
+                fill(frame);
+                hardware = frame.first_chunk().copied();
+            })
+        } else {
+            slot.send(len, TxMeta::default(), fill)
+        };
+        if sent {
+            self.stats.on_link_frame_sent(hardware.as_ref(), len);
             return true;
         }
         let quota = self.egress_quota(class);
-        config::HAS_QUEUE && self.packets.push(EGRESS, len, quota, class, fill).is_ok()
+        let waits = config::HAS_QUEUE && self.packets.push(EGRESS, len, quota, class, fill).is_ok();
+        if !waits {
+            self.stats.counters.on_lost(DropReason::DeviceBusy, 1);
+        }
+        waits
     }
 
     /// Hands the frames that wait for room to the device, oldest first, and says whether all are gone.
@@ -477,9 +501,16 @@ impl Interface<'_> {
     fn on_flushed(&mut self, len: usize) {
         let link_len = self.link_header_len();
         let Some(frame) = self.packets.peek(EGRESS) else { return };
-        let Some(is_v4) = is_v4_frame(frame, link_len) else { return self.stats.on_link_frame_sent(len) };
+        let hardware = if self.is_ethernet() { frame.first_chunk().copied() } else { None };
+        let Some(is_v4) = is_v4_frame(frame, link_len) else {
+            return self.stats.on_link_frame_sent(hardware.as_ref(), len);
+        };
+        let dst = frame.get(link_len..).and_then(destination);
         self.stats.counters.add_ip(is_v4, IpCount::OutFlushed, 1);
         self.stats.counters.add_ip(is_v4, IpCount::OutOctets, len - link_len);
+        if let Some(dst) = dst {
+            self.note_if_many(&hardware.unwrap_or_default(), &dst, true, len - link_len);
+        }
     }
 
     /// Whether IPv4 waits for this neighbour; `None` if nothing does.
@@ -501,6 +532,17 @@ impl Interface<'_> {
 #[inline]
 fn ip_len_of(packet: &Packet) -> usize {
     packet.len + if packet.dst.is_v4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN }
+}
+
+/// Where an IP packet goes.
+pub(crate) fn destination(packet: &[u8]) -> Option<Addr> {
+    match packet.first()? >> 4 {
+        #[cfg(feature = "proto-ipv4")]
+        4 => Some(Addr::v4(*packet.get(16..)?.first_chunk()?)),
+        #[cfg(feature = "proto-ipv6")]
+        6 => Some(Addr::v6(*packet.get(24..)?.first_chunk()?)),
+        _ => None,
+    }
 }
 
 /// Whether a frame carries IPv4; `None` if it carries no IP.

@@ -4,7 +4,7 @@ use super::egress::Step;
 use super::ingress::{Ingress, Received};
 use super::interface::Interface;
 use super::links::{Links, Out};
-use super::output::Sent;
+use super::output::{Sent, destination};
 use super::socket_set::SocketSet;
 use crate::phy::TxMeta;
 use crate::socket::Socket;
@@ -108,20 +108,24 @@ pub(crate) fn dispatch(
 fn send_frame(links: &mut Links<'_, '_, '_>, port: usize, frame: &[u8]) -> Option<usize> {
     let sent = links.with_port(port, |iface, out| {
         if !iface.is_ethernet() || !iface.link.up {
-            iface.drop_output(DropReason::LinkDown);
-            return Sent::Never;
+            return lose_frame(iface, DropReason::LinkDown);
         }
         if frame.len() > iface.link_header_len() + iface.ip_mtu() {
-            iface.drop_output(DropReason::TooBig);
-            return Sent::Never;
+            return lose_frame(iface, DropReason::TooBig);
         }
         if !out.slot.send(frame.len(), TxMeta::default(), &mut |place| place.copy_from_slice(frame)) {
             return Sent::NoRoom;
         }
-        iface.stats.on_link_frame_sent(frame.len());
+        iface.stats.on_link_frame_sent(frame.first_chunk(), frame.len());
         Sent::Yes
     });
     (sent == Some(Sent::NoRoom)).then_some(port)
+}
+
+fn lose_frame(iface: &mut Interface<'_>, reason: DropReason) -> Sent {
+    iface.stats.counters.on_lost(reason, 1);
+    iface.drop_output(reason);
+    Sent::Never
 }
 
 /// Sends an IP packet whose header the application has made, or drops it for a reason, or says which port
@@ -160,19 +164,6 @@ fn send_completed(
             _ => {}
         }
     })
-}
-
-/// Where a packet goes.
-fn destination(packet: &[u8]) -> Option<Addr> {
-    #[cfg(feature = "proto-ipv4")]
-    if packet.first()? >> 4 == 4 {
-        return Some(Addr::v4(*packet.get(16..)?.first_chunk()?));
-    }
-    #[cfg(feature = "proto-ipv6")]
-    if packet.first()? >> 4 == 6 {
-        return Some(Addr::v6(*packet.get(24..)?.first_chunk()?));
-    }
-    None
 }
 
 /// Length, identification and source if there are none, checksum.

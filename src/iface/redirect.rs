@@ -8,7 +8,6 @@ use super::ingress::Received;
 use super::interface::Interface;
 use super::links::Links;
 use super::{icmpv4, ndisc};
-use crate::stats::DropReason;
 use crate::wire::{Addr, ipv4};
 
 /// RFC 1812 §5.2.7.2: about the one host, never about its network.
@@ -26,7 +25,7 @@ pub(crate) fn advise(links: &mut Links<'_, '_, '_>, received: &Received<'_>, nex
         return;
     }
     if !links.iface.forwarding.redirects_limit.take(links.out.now) {
-        links.iface.drop_output(DropReason::RateLimited);
+        icmp::hold_back(links.iface, received.src.is_v4());
         return;
     }
     // If it can't be sent, that is counted where it turns out.

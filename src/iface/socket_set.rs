@@ -99,6 +99,8 @@ pub struct SocketSet<'a> {
     #[cfg(feature = "socket-udp")]
     pub(crate) flows: super::udp_flow::Flows,
     #[cfg(feature = "socket-tcp")]
+    pub(crate) gone: super::tcp_mib::Gone,
+    #[cfg(feature = "socket-tcp")]
     pub(crate) time_wait: super::time_wait::TimeWaitTable<'a>,
     pub(crate) keys: Keys,
     /// Sockets whose application has let go of them.
@@ -124,6 +126,8 @@ impl<'a> SocketSet<'a> {
             wants: Default::default(),
             #[cfg(feature = "socket-udp")]
             flows: Default::default(),
+            #[cfg(feature = "socket-tcp")]
+            gone: Default::default(),
             #[cfg(feature = "socket-tcp")]
             time_wait: super::time_wait::TimeWaitTable::new(ManagedSlice::Borrowed(&mut [])),
             keys,

@@ -354,6 +354,7 @@ impl<'a> SocketSet<'a> {
     ///
     /// The application can't name a lent socket, nor one that it has not accepted, so only a listener has.
     pub(crate) fn detach(&mut self, ix: u32) {
+        self.keep_tally(ix);
         if self.listener_mut(ix).is_some() {
             self.detach_listener(ix);
         }

@@ -3,6 +3,9 @@
 //! A packet on the usual way moves few counters: those of its family and its protocol, which see every one.
 //! All else is counted where packets leave that way, which is rare, and [`Mib`](super::Mib) derives what SNMP
 //! asks for. All wrap, and so do the sums.
+//!
+//! What SNMP may want as Counter64 is a `u64` here. A machine of 32 bits keeps it as two words, and adds with carry; it
+//! can't be read half old and half new, because who counts and who reads has the interface for itself.
 
 use super::{Count, DropReason, IpCount};
 use crate::wire::IpProtocol;
@@ -14,9 +17,9 @@ pub(super) const ICMP_TYPES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct Counters {
-    counts: [u32; Count::Last as usize],
+    counts: [u64; Count::Last as usize],
     /// Of IPv6, then of IPv4.
-    ip: [[u32; IpCount::Last as usize]; 2],
+    ip: [[u64; IpCount::Last as usize]; 2],
     icmp_in: [[u32; ICMP_TYPES]; 2],
     icmp_out: [[u32; ICMP_TYPES]; 2],
 }
@@ -34,13 +37,13 @@ impl Counters {
     #[inline]
     pub(crate) fn add(&mut self, count: Count, by: usize) {
         let counter = &mut self.counts[count as usize];
-        *counter = counter.wrapping_add(by as u32);
+        *counter = counter.wrapping_add(sign_extended(by));
     }
 
     #[inline]
     pub(crate) fn add_ip(&mut self, is_v4: bool, count: IpCount, by: usize) {
         let counter = &mut self.ip[usize::from(is_v4)][count as usize];
-        *counter = counter.wrapping_add(by as u32);
+        *counter = counter.wrapping_add(sign_extended(by));
     }
 
     #[inline(never)]
@@ -59,7 +62,7 @@ impl Counters {
     pub(crate) fn on_queued_as_sent(&mut self, is_v4: bool, len: usize) {
         let [octets, transmits] = [IpCount::OutOctets, IpCount::OutTransmits].map(|count| count as usize);
         let ip = &mut self.ip[usize::from(is_v4)];
-        ip[octets] = ip[octets].wrapping_sub(len as u32);
+        ip[octets] = ip[octets].wrapping_sub(len as u64);
         ip[transmits] = ip[transmits].wrapping_sub(1);
         self.add_ip(is_v4, IpCount::Queued, 1);
     }
@@ -112,15 +115,29 @@ impl Counters {
     pub(crate) fn on_unsent(&mut self, is_v4: bool, reason: DropReason) {
         let is_lost = matches!(reason, DropReason::NoRoute);
         self.add_ip(is_v4, if is_lost { IpCount::OutNoRoutes } else { IpCount::OutDiscards }, 1);
+        self.on_lost(reason, 1);
+    }
+
+    /// So many that the interface had to send have gone no further, for this reason; others are no matter of the
+    /// interface.
+    #[inline(never)]
+    pub(crate) fn on_lost(&mut self, reason: DropReason, count: usize) {
+        match reason {
+            DropReason::DeviceBusy | DropReason::QueueFull => self.add(Count::OutDiscards, count),
+            DropReason::LinkDown | DropReason::NeighborUnreachable | DropReason::TooBig => {
+                self.add(Count::OutErrors, count);
+            }
+            _ => {}
+        }
     }
 
     #[inline]
-    pub(super) fn of(&self, count: Count) -> u32 {
+    pub(super) fn of(&self, count: Count) -> u64 {
         self.counts[count as usize]
     }
 
     #[inline]
-    pub(super) fn of_ip(&self, is_v4: bool, count: IpCount) -> u32 {
+    pub(super) fn of_ip(&self, is_v4: bool, count: IpCount) -> u64 {
         self.ip[usize::from(is_v4)][count as usize]
     }
 
@@ -128,6 +145,12 @@ impl Counters {
     pub(super) fn icmp(&self, is_v4: bool) -> (&[u32; ICMP_TYPES], &[u32; ICMP_TYPES]) {
         (&self.icmp_in[usize::from(is_v4)], &self.icmp_out[usize::from(is_v4)])
     }
+}
+
+/// What is taken back is added as a negative number.
+#[inline]
+fn sign_extended(by: usize) -> u64 {
+    by as isize as u64
 }
 
 /// Where a type of ICMP or ICMPv6 is counted.
@@ -140,4 +163,27 @@ pub(super) fn place_of(is_v4: bool, kind: u8) -> usize {
         _ => 15,
     };
     usize::from(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counter64, also where a word has 32 bits; a packet that was not sent after all is taken back.
+    #[test]
+    fn counts_go_on_beyond_32_bits() {
+        let mut counters = Counters::new();
+        for _ in 0..3 {
+            counters.add_ip(true, IpCount::OutOctets, 0x7fff_ffff);
+            counters.add(Count::InOctets, 0x7fff_ffff);
+            counters.add_ip(true, IpCount::OutTransmits, 1);
+        }
+        assert_eq!(counters.of(Count::InOctets), 0x1_7fff_fffd);
+        assert_eq!(counters.of_ip(true, IpCount::OutOctets), 0x1_7fff_fffd);
+        counters.on_queued_as_sent(true, 0x7fff_ffff);
+        assert_eq!(counters.of_ip(true, IpCount::OutOctets), 0xffff_fffe);
+        counters.add_ip(true, IpCount::OutOctets, usize::MAX);
+        assert_eq!(counters.of_ip(true, IpCount::OutOctets), 0xffff_fffd);
+        assert_eq!(counters.of_ip(true, IpCount::OutTransmits), 2);
+    }
 }

@@ -1,7 +1,8 @@
 //! What SNMP reads of an interface: RFC 2863, RFC 4293, RFC 4022, RFC 4113, RFC 5097 (feature `stats-mib`).
 //!
-//! It is derived from the counters when it is asked for. What SNMP keeps as 64 bits is given modulo 2^32; what
-//! belongs to sockets and not to packets (RFC 4022's opens, resets and `tcpCurrEstab`) is not here.
+//! It is derived from the counters when it is asked for. What SNMP has as Counter64 is one here; where it has a
+//! Counter32, too, or only that, it is the low half (`as u32`). What
+//! belongs to sockets and not to packets is in [`TcpConnectionsMib`].
 
 use super::counters::{Counters, ICMP_TYPES, place_of};
 use super::{Count, IpCount};
@@ -13,7 +14,7 @@ macro_rules! table {
         #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct $name {
-            $($(#[$field_doc])* pub $field: u32,)*
+            $($(#[$field_doc])* pub $field: u64,)*
         }
 
         impl core::ops::AddAssign for $name {
@@ -29,13 +30,13 @@ table! {
     InterfaceMib {
         /// Frames received, all together.
         in_frames,
-        /// `ifInOctets`, link headers included.
+        /// `ifInOctets` and `ifHCInOctets`, link headers included.
         in_octets,
-        /// `ifInUcastPkts`: to our address; on a link without any, all.
+        /// `ifInUcastPkts` and `ifHCInUcastPkts`: to our address; on a link without any, all.
         in_ucast_pkts,
-        /// `ifInMulticastPkts`.
+        /// `ifInMulticastPkts` and `ifHCInMulticastPkts`.
         in_multicast_pkts,
-        /// `ifInBroadcastPkts`.
+        /// `ifInBroadcastPkts` and `ifHCInBroadcastPkts`.
         in_broadcast_pkts,
         /// `ifInDiscards`: frames to somebody else's address.
         in_discards,
@@ -45,13 +46,26 @@ table! {
         in_unknown_protos,
         /// Frames sent, all together.
         out_frames,
-        /// `ifOutOctets`, link headers included.
+        /// `ifOutOctets` and `ifHCOutOctets`, link headers included.
         out_octets,
+        /// `ifOutUcastPkts` and `ifHCOutUcastPkts`: all that was to be sent and is not among the next two, with what
+        /// was lost; on a link without addresses, all.
+        out_ucast_pkts,
+        /// `ifOutMulticastPkts` and `ifHCOutMulticastPkts`; those that were lost count above.
+        out_multicast_pkts,
+        /// `ifOutBroadcastPkts` and `ifHCOutBroadcastPkts`; those that were lost count above.
+        out_broadcast_pkts,
+        /// `ifOutDiscards`: lost because neither the device nor the pool had room. IP counts them, too.
+        out_discards,
+        /// `ifOutErrors`: lost because the link was down, the neighbor did not answer, or the packet was too large.
+        /// IP counts them, too.
+        out_errors,
     }
 }
 
 table! {
-    /// RFC 4293 `ipSystemStatsTable` and `ipIfStatsTable`, of one family.
+    /// RFC 4293 `ipSystemStatsTable` and `ipIfStatsTable`, of one family. Those with an `HC` in their name are
+    /// these, too.
     IpMib {
         /// `ipIfStatsInReceives`; those from ourselves, too.
         in_receives,
@@ -105,11 +119,17 @@ table! {
         in_mcast_octets,
         /// `ipIfStatsInBcastPkts`; none in IPv6.
         in_bcast_pkts,
+        /// `ipIfStatsOutMcastPkts`.
+        out_mcast_pkts,
+        /// `ipIfStatsOutMcastOctets`.
+        out_mcast_octets,
+        /// `ipIfStatsOutBcastPkts`; none in IPv6.
+        out_bcast_pkts,
     }
 }
 
 table! {
-    /// RFC 4022 `tcp`, as far as it counts segments. `tcpHCInSegs` and `tcpHCOutSegs` are the same modulo 2^32.
+    /// RFC 4022 `tcp`, as far as it counts segments; [`TcpConnectionsMib`] has the rest. `tcpHCInSegs` and `tcpHCOutSegs` are these, too.
     TcpMib {
         /// `tcpInSegs`, wrong ones included.
         in_segs,
@@ -138,6 +158,23 @@ table! {
     }
 }
 
+/// RFC 4022 `tcp`, as far as it counts connections, by their transitions from state to state.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[cfg(feature = "socket-tcp")]
+#[non_exhaustive]
+pub struct TcpConnectionsMib {
+    /// `tcpActiveOpens`: from CLOSED to SYN-SENT.
+    pub active_opens: u32,
+    /// `tcpPassiveOpens`: from LISTEN to SYN-RECEIVED; where a cookie has answered, when it came back.
+    pub passive_opens: u32,
+    /// `tcpAttemptFails`: from SYN-SENT or SYN-RECEIVED to CLOSED, or from SYN-RECEIVED back to LISTEN.
+    pub attempt_fails: u32,
+    /// `tcpEstabResets`: from ESTABLISHED or CLOSE-WAIT to CLOSED, whichever side it was.
+    pub estab_resets: u32,
+    /// `tcpCurrEstab`: in ESTABLISHED or CLOSE-WAIT now.
+    pub curr_estab: u32,
+}
+
 /// RFC 4293 `icmpStatsTable` and `icmpMsgStatsTable`, of one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpMib {
@@ -146,25 +183,33 @@ pub struct IcmpMib {
     pub in_msgs: u32,
     /// `icmpStatsInErrors`: those that were wrong.
     pub in_errors: u32,
-    /// `icmpStatsOutMsgs`.
+    /// `icmpStatsOutMsgs`: sent, or handed to IP at least.
     pub out_msgs: u32,
+    /// `icmpStatsOutErrors`: those that were not sent because the rate limit forbade it. Those that IP could not send
+    /// are none of them.
+    pub out_errors: u32,
     in_types: [u32; ICMP_TYPES],
     out_types: [u32; ICMP_TYPES],
 }
 
-fn sum(counts: &[u32]) -> u32 {
+fn sum(counts: &[u64]) -> u64 {
+    counts.iter().fold(0, |sum, &count| sum.wrapping_add(count))
+}
+
+fn sum_of_types(counts: &[u32]) -> u32 {
     counts.iter().fold(0, |sum, &count| sum.wrapping_add(count))
 }
 
 impl IcmpMib {
     fn new(is_v4: bool, counters: &Counters) -> IcmpMib {
         let (in_types, out_types) = counters.icmp(is_v4);
-        let without_type = counters.of_ip(is_v4, IpCount::IcmpInUntyped);
+        let of = |count| counters.of_ip(is_v4, count) as u32; // Counter32
         IcmpMib {
             is_v4,
-            in_msgs: sum(in_types).wrapping_add(without_type),
-            in_errors: counters.of_ip(is_v4, IpCount::IcmpInErrors),
-            out_msgs: sum(out_types),
+            in_msgs: sum_of_types(in_types).wrapping_add(of(IpCount::IcmpInUntyped)),
+            in_errors: of(IpCount::IcmpInErrors),
+            out_msgs: sum_of_types(out_types),
+            out_errors: of(IpCount::IcmpOutErrors),
             in_types: *in_types,
             out_types: *out_types,
         }
@@ -190,10 +235,11 @@ impl core::ops::AddAssign for IcmpMib {
         self.in_msgs = self.in_msgs.wrapping_add(other.in_msgs);
         self.in_errors = self.in_errors.wrapping_add(other.in_errors);
         self.out_msgs = self.out_msgs.wrapping_add(other.out_msgs);
+        self.out_errors = self.out_errors.wrapping_add(other.out_errors);
     }
 }
 
-/// What SNMP reads of one interface, or of several summed by `+=`. All wrap at 2^32, as Counter32 does.
+/// What SNMP reads of one interface, or of several summed by `+=`. All wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mib {
@@ -219,7 +265,7 @@ impl Mib {
     /// Derives it from the counters of an interface whose frames have link headers of `header_len` octets.
     pub(super) fn new(counters: &Counters, header_len: usize) -> Mib {
         Mib {
-            interface: InterfaceMib::new(counters, header_len as u32),
+            interface: InterfaceMib::new(counters, header_len as u64),
             ipv4: IpMib::new(true, counters),
             ipv6: IpMib::new(false, counters),
             icmpv4: IcmpMib::new(true, counters),
@@ -248,7 +294,7 @@ impl core::ops::AddAssign for Mib {
 }
 
 impl InterfaceMib {
-    pub(super) fn new(counters: &Counters, header_len: u32) -> InterfaceMib {
+    pub(super) fn new(counters: &Counters, header_len: u64) -> InterfaceMib {
         let of = |count| counters.of(count);
         let both = |count| counters.of_ip(true, count).wrapping_add(counters.of_ip(false, count));
         let transmits = both(IpCount::OutTransmits).wrapping_add(both(IpCount::OutFlushed));
@@ -256,6 +302,10 @@ impl InterfaceMib {
             both(IpCount::InReceives).wrapping_sub(of(Count::InLooped)).wrapping_add(of(Count::InOther));
         let (discards, errors) = (of(Count::InDiscards), of(Count::InErrors));
         let (multicast, broadcast) = (of(Count::InMulticast), of(Count::InBroadcast));
+        let out_frames = transmits.wrapping_add(of(Count::OutOther));
+        let [out_discards, out_errors] = [of(Count::OutDiscards), of(Count::OutErrors)];
+        let (out_multicast, out_broadcast) = (of(Count::OutMulticast), of(Count::OutBroadcast));
+        let out_requests = sum(&[out_frames, out_discards, out_errors]);
         InterfaceMib {
             in_frames,
             in_octets: of(Count::InOctets),
@@ -265,10 +315,15 @@ impl InterfaceMib {
             in_discards: discards,
             in_errors: errors,
             in_unknown_protos: of(Count::InUnknown),
-            out_frames: transmits.wrapping_add(of(Count::OutOther)),
+            out_frames,
             out_octets: both(IpCount::OutOctets)
                 .wrapping_add(transmits.wrapping_mul(header_len))
                 .wrapping_add(of(Count::OutOtherOctets)),
+            out_ucast_pkts: out_requests.wrapping_sub(out_multicast).wrapping_sub(out_broadcast),
+            out_multicast_pkts: out_multicast,
+            out_broadcast_pkts: out_broadcast,
+            out_discards,
+            out_errors,
         }
     }
 }
@@ -303,6 +358,9 @@ impl IpMib {
             in_mcast_pkts: of(IpCount::InMcastPkts),
             in_mcast_octets: of(IpCount::InMcastOctets),
             in_bcast_pkts: of(IpCount::InBcastPkts),
+            out_mcast_pkts: of(IpCount::OutMcastPkts),
+            out_mcast_octets: of(IpCount::OutMcastOctets),
+            out_bcast_pkts: of(IpCount::OutBcastPkts),
         };
         mib.in_delivers = mib.in_receives.wrapping_add(mib.reasm_oks).wrapping_sub(sum(&[
             mib.in_hdr_errors,

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "app-http")]
 use crate::config;
+use crate::wire::Addr;
 
 #[cfg(feature = "stats-mib")]
 mod counters;
@@ -12,6 +13,8 @@ mod counters;
 mod mib;
 
 use counters::Counters;
+#[cfg(all(feature = "stats-mib", feature = "socket-tcp"))]
+pub use mib::TcpConnectionsMib;
 #[cfg(feature = "stats-mib")]
 pub use mib::{IcmpMib, InterfaceMib, IpMib, Mib, TcpMib, UdpMib};
 
@@ -174,6 +177,12 @@ pub(crate) enum Count {
     /// Frames sent that carry no IP, or that the application made.
     OutOther,
     OutOtherOctets,
+    OutMulticast,
+    OutBroadcast,
+    /// Lost for want of room.
+    OutDiscards,
+    /// Could not be sent.
+    OutErrors,
     /// Segments that IP gave to TCP.
     TcpIn,
     TcpInErrs,
@@ -231,9 +240,14 @@ pub(crate) enum IpCount {
     OutFragOks,
     OutFragFails,
     OutFragCreates,
+    OutMcastPkts,
+    OutMcastOctets,
+    OutBcastPkts,
     IcmpInErrors,
     /// Messages so wrong that their type means nothing.
     IcmpInUntyped,
+    /// Messages that the rate limit forbade.
+    IcmpOutErrors,
     /// How many there are.
     Last,
 }
@@ -256,6 +270,18 @@ pub struct Stats {
 pub(crate) fn count(counter: &mut u32, by: u32) {
     if config::HAS_MIB {
         *counter = counter.wrapping_add(by);
+    }
+}
+
+const EVERYBODY: [u8; 6] = [0xff; 6];
+
+/// What a sent frame is counted as, if it was not for one station.
+#[inline]
+fn count_of_many(hardware: &[u8; 6]) -> Option<Count> {
+    match hardware {
+        [first, ..] if first & 1 == 0 => None,
+        &EVERYBODY => Some(Count::OutBroadcast),
+        _ => Some(Count::OutMulticast),
     }
 }
 
@@ -293,24 +319,56 @@ impl Stats {
         self.counters.add_ip(is_v4, IpCount::OutOctets, len);
     }
 
-    /// So was a frame that carries no IP, or that the application made.
-    pub(crate) fn on_link_frame_sent(&mut self, len: usize) {
+    /// What was counted as sent went to a group or to all, in a frame for `hardware`, or (`is_sent` is false) it
+    /// did not go.
+    #[inline(never)]
+    pub(crate) fn on_sent_to_many(&mut self, hardware: &[u8; 6], dst: &Addr, is_sent: bool, len: usize) {
+        let (packets, octets) = if is_sent { (1, len) } else { (usize::MAX, len.wrapping_neg()) };
+        let is_v4 = dst.is_v4();
+        if let Some(count) = count_of_many(hardware) {
+            self.counters.add(count, packets);
+        }
+        if dst.is_multicast() {
+            self.counters.add_ip(is_v4, IpCount::OutMcastPkts, packets);
+            self.counters.add_ip(is_v4, IpCount::OutMcastOctets, octets);
+        } else if is_v4 && (*hardware == EVERYBODY || dst.is_limited_broadcast()) {
+            self.counters.add_ip(is_v4, IpCount::OutBcastPkts, packets);
+        }
+    }
+
+    /// So was a frame of `len` octets for `hardware` that carries no IP, or that the application made.
+    #[inline]
+    pub(crate) fn on_link_frame_sent(&mut self, hardware: Option<&[u8; 6]>, len: usize) {
+        if let Some(count) = hardware.and_then(count_of_many) {
+            self.counters.add(count, 1);
+        }
         self.counters.add(Count::OutOther, 1);
         self.counters.add(Count::OutOtherOctets, len);
     }
 
     /// A frame came in at a bridge, which does not look what it carries.
     #[cfg(feature = "iface-bridge")]
-    pub(crate) fn on_frame_received(&mut self, len: usize) {
+    pub(crate) fn on_frame_received(&mut self, hardware: Option<&[u8; 6]>, len: usize) {
         self.counters.add(Count::InOther, 1);
         self.counters.add(Count::InOctets, len);
+        match hardware.and_then(count_of_many) {
+            Some(Count::OutBroadcast) => self.counters.add(Count::InBroadcast, 1),
+            Some(_) => self.counters.add(Count::InMulticast, 1),
+            None => {}
+        }
     }
 
-    /// What SNMP reads of a bridge's port, where frames to one host and to many are not told apart. Of an
-    /// interface it is in [`Interface::mib`](crate::iface::Interface::mib).
+    /// What SNMP reads of a bridge's port. Of an interface it is in [`Interface::mib`](crate::iface::Interface::mib).
     #[cfg(all(feature = "stats-mib", feature = "iface-bridge"))]
     pub fn bridged(&self) -> InterfaceMib {
         InterfaceMib::new(&self.counters, 0)
+    }
+
+    /// A frame that was to be sent by a bridge's port is dropped.
+    #[cfg(feature = "iface-bridge")]
+    pub(crate) fn on_frame_lost(&mut self, reason: DropReason) {
+        self.counters.on_lost(reason, 1);
+        self.on_drop(reason);
     }
 
     pub(crate) fn on_drop(&mut self, reason: DropReason) {

@@ -35,4 +35,7 @@ impl Counters {
 
     #[inline(always)]
     pub(crate) fn on_unsent(&mut self, _is_v4: bool, _reason: DropReason) {}
+
+    #[inline(always)]
+    pub(crate) fn on_lost(&mut self, _reason: DropReason, _count: usize) {}
 }

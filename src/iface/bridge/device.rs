@@ -88,12 +88,13 @@ impl TxToken for BridgeTxToken<'_, '_, '_> {
     /// A frame longer than the bridge's MTU that finds no room is lost: `f` gets no octets.
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let BridgeTxToken { core, down, now } = self;
-        core.local.on_frame_received(len);
         let Ok(place) = down.enqueue(len, now) else {
+            core.local.on_frame_received(None, len);
             core.local.on_drop(DropReason::TooBig);
             return f(&mut []);
         };
         let result = f(place);
+        core.local.on_frame_received(place.first_chunk(), len);
         core.flush(now, down);
         result
     }

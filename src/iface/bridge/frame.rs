@@ -30,6 +30,11 @@ enum Work<'f> {
 }
 
 impl<'f> Frame<'f> {
+    /// Whom it is for.
+    pub(super) fn hardware(&self) -> Option<&[u8; 6]> {
+        self.octets.first_chunk()
+    }
+
     /// `Checksum`: it can't be completed. `TooBig`: the parts can't be found.
     pub(super) fn new(meta: &RxMeta, octets: &'f [u8]) -> Result<Frame<'f>, DropReason> {
         let (ethertype, link_len) = link_header(octets)?;

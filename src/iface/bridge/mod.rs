@@ -374,7 +374,7 @@ impl Core<'_, '_> {
         let any = device.receive_dyn(now, &mut |meta, octets, _| {
             progress.frames += 1;
             progress.octets += octets.len();
-            self.ports[place].stats.on_frame_received(octets.len());
+            self.ports[place].stats.on_frame_received(octets.first_chunk(), octets.len());
             if let Err(reason) = self.pass(now, place, &meta, octets, up) {
                 self.ports[place].stats.on_drop(reason);
             }
@@ -461,10 +461,10 @@ impl Core<'_, '_> {
         match up.enqueue(octets.len(), *meta) {
             Ok(place) => {
                 place.copy_from_slice(octets);
-                self.local.on_link_frame_sent(octets.len());
+                self.local.on_link_frame_sent(octets.first_chunk(), octets.len());
             }
-            Err(EnqueueError::TooLarge) => self.local.on_drop(DropReason::TooBig),
-            Err(_) => self.local.on_drop(DropReason::QueueFull),
+            Err(EnqueueError::TooLarge) => self.local.on_frame_lost(DropReason::TooBig),
+            Err(_) => self.local.on_frame_lost(DropReason::QueueFull),
         }
     }
 

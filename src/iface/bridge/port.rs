@@ -137,18 +137,18 @@ impl<'p> Port<'p> {
         // IEEE 802.1D §6.3.8: what the other link does not carry is discarded.
         let tag_room = frame.tags_len.min(capabilities.max_tag_len);
         if frame.max_len() > capabilities.max_transmission_unit + tag_room {
-            stats.on_drop(DropReason::TooBig);
+            stats.on_frame_lost(DropReason::TooBig);
             return true;
         }
         let Some(device) = self.device.as_mut() else { return true };
         let mut is_done = true;
         frame.for_each(&mut |len, fill| {
             if device.send_dyn(now, len, TxMeta::default(), fill) {
-                stats.on_link_frame_sent(len);
+                stats.on_link_frame_sent(frame.hardware(), len);
             } else if may_wait {
                 is_done = false;
             } else {
-                stats.on_drop(DropReason::DeviceBusy);
+                stats.on_frame_lost(DropReason::DeviceBusy);
             }
         });
         is_done

@@ -287,6 +287,7 @@ impl Interface<'_> {
             }
             outgoing.offset += len;
             self.stats.on_packet_sent(is_v4, ip_len + len);
+            self.note_if_many(hardware, &outgoing.packet.dst, true, ip_len + len);
             self.stats.counters.add_ip(is_v4, IpCount::OutFragCreates, 1);
         }
         self.stats.counters.add_ip(is_v4, IpCount::OutFragOks, 1);

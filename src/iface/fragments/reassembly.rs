@@ -406,7 +406,7 @@ fn report(links: &mut Links<'_, '_, '_>, port: usize, datagram: &Incoming, buffe
     let may_send = links.with_port(port, |iface, _| {
         iface.stats.counters.add_ip(src.is_v4(), IpCount::ReasmFails, 1);
         iface.stats.on_drop(DropReason::ReassemblyTimeout);
-        may_answer && icmp::may_send_error(iface, now)
+        may_answer && icmp::may_send_error(iface, now, src.is_v4())
     });
     if may_send == Some(true) {
         let quote = quote.get(..max_len - icmp::HEADER_LEN).unwrap_or(quote);

@@ -258,7 +258,7 @@ fn any_octets_are_survived() {
         for net in &mut nets {
             let count = |net: &Net| {
                 let mib = net.iface.mib();
-                net.iface.stats().total_drops() + mib.ipv4.in_delivers + mib.ipv6.in_delivers
+                u64::from(net.iface.stats().total_drops()) + mib.ipv4.in_delivers + mib.ipv6.in_delivers
             };
             let before = count(net);
             net.exchange(frame.clone());

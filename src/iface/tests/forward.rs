@@ -537,9 +537,9 @@ fn any_octets_are_survived_by_a_router() {
             let of = |iface: &Interface<'_>| {
                 let (mib, drops) = (iface.mib(), iface.stats().total_drops());
                 let of = |ip: &IpMib| ip.in_delivers + ip.in_forw_datagrams;
-                drops + of(&mib.ipv4) + of(&mib.ipv6)
+                u64::from(drops) + of(&mib.ipv4) + of(&mib.ipv6)
             };
-            net.ifaces.iter().map(of).sum::<u32>()
+            net.ifaces.iter().map(of).sum::<u64>()
         };
         let before = count(&net);
         let free = |net: &Routed| net.ifaces.iter().map(|iface| iface.packets.free_count()).sum::<usize>();

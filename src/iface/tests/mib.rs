@@ -7,6 +7,8 @@ use std::vec::Vec;
 use super::net::*;
 use crate::socket::udp;
 use crate::stats::{DropReason, Mib};
+use crate::time::Duration;
+use crate::wire::IpAddress;
 use crate::wire::tcp::Flags;
 
 /// The names and values of the counters that moved between two readings, as one line each.
@@ -18,7 +20,7 @@ fn moved(before: &Mib, after: &Mib) -> Vec<String> {
         let text: Vec<String> = text.lines().map(String::from).collect();
         for line in &text {
             match line.trim().trim_end_matches(',').split_once(": ") {
-                Some((name, value)) if value.parse::<u32>().is_ok() => {
+                Some((name, value)) if value.parse::<u64>().is_ok() => {
                     found.push(format!("{table}.{name} {value}"))
                 }
                 Some((name, value)) if value.ends_with('{') => table = name,
@@ -27,7 +29,7 @@ fn moved(before: &Mib, after: &Mib) -> Vec<String> {
         }
         found
     };
-    let value = |line: &String| line.rsplit_once(' ').unwrap().1.parse::<u32>().unwrap();
+    let value = |line: &String| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap();
     let (old, new) = (lines(before), lines(after));
     assert_eq!(old.len(), new.len());
     let changed = old.iter().zip(&new).filter(|(old, new)| old != new);
@@ -165,7 +167,7 @@ fn each_frame_moves_its_counters_and_no_other() {
         expected.sort_unstable();
         let mut net = stack();
         let before = net.iface.mib();
-        let len = frame.len() as u32;
+        let len = frame.len() as u64;
         let sent = net.exchange(frame);
         let after = net.iface.mib();
         let frames = [
@@ -178,7 +180,7 @@ fn each_frame_moves_its_counters_and_no_other() {
             after.interface.out_frames - before.interface.out_frames,
             after.interface.out_octets - before.interface.out_octets,
         ];
-        assert_eq!(frames, [sent.len() as u32, octets as u32], "{name}");
+        assert_eq!(frames, [sent.len() as u64, octets as u64], "{name}");
         let frames =
             ["interface.in_frames", "interface.in_octets", "interface.in_ucast_pkts", "interface.out_"];
         let mut moved = moved(&before, &after);
@@ -257,7 +259,9 @@ fn what_ip_received_is_what_became_of_it() {
         let (udp, lite) = (&mib.udp, &mib.udplite);
         let taken = udp.in_datagrams + udp.no_ports + udp.in_errors;
         let taken = taken + lite.in_datagrams + lite.no_ports + lite.in_errors + mib.tcp.in_segs;
-        assert_eq!(delivered, taken + mib.icmpv4.in_msgs + mib.icmpv6.in_msgs);
+        assert_eq!(delivered, taken + u64::from(mib.icmpv4.in_msgs + mib.icmpv6.in_msgs));
+        let held_back = mib.icmpv4.out_errors + mib.icmpv6.out_errors;
+        assert_eq!(held_back, net.iface.stats().drops(DropReason::RateLimited));
         let received = mib.ipv4.in_receives + mib.ipv6.in_receives;
         let interface = &mib.interface;
         assert_eq!(interface.in_frames, frames + 1, "one is ARP's that we met the peer by");
@@ -268,4 +272,121 @@ fn what_ip_received_is_what_became_of_it() {
     assert!([&mib.ipv4, &mib.ipv6].iter().all(|ip| ip.in_delivers > 1_000 && ip.in_addr_errors > 100));
     assert!([&mib.ipv4, &mib.ipv6].iter().all(|ip| ip.in_hdr_errors > 100));
     assert!(net.iface.stats().drops(DropReason::Checksum) > 100);
+    assert!(mib.icmpv4.out_errors > 100 && mib.icmpv6.out_errors > 100);
+}
+
+/// What a frame on the wire is counted as, by its addresses alone.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    frames: u64,
+    octets: u64,
+    link: [u64; 2],
+    /// Packets and octets to groups, and packets to all, of IPv6, then of IPv4.
+    ip: [[u64; 3]; 2],
+}
+
+impl Seen {
+    fn look(&mut self, frame: &[u8]) {
+        self.frames += 1;
+        self.octets += frame.len() as u64;
+        let is_to_all = frame[..6] == [0xff; 6];
+        self.link[0] += u64::from(frame[0] & 1 == 1 && !is_to_all);
+        self.link[1] += u64::from(is_to_all);
+        let (is_v4, is_group) = match frame[12..14] {
+            [8, 0] => (true, (224..240).contains(&frame[30])),
+            [0x86, 0xdd] => (false, frame[38] == 0xff),
+            _ => return,
+        };
+        let ip = &mut self.ip[usize::from(is_v4)];
+        ip[0] += u64::from(is_group);
+        ip[1] += if is_group { frame.len() as u64 - 14 } else { 0 };
+        ip[2] += u64::from(is_v4 && is_to_all);
+    }
+
+    fn counted(mib: &Mib) -> Seen {
+        let interface = &mib.interface;
+        let ip = [&mib.ipv6, &mib.ipv4].map(|ip| [ip.out_mcast_pkts, ip.out_mcast_octets, ip.out_bcast_pkts]);
+        Seen {
+            frames: interface.out_frames,
+            octets: interface.out_octets,
+            link: [interface.out_multicast_pkts, interface.out_broadcast_pkts],
+            ip,
+        }
+    }
+}
+
+/// Sent at once, from the pool, in fragments, to one, to groups and to all, on a device that seldom has room and a
+/// link that comes and goes: what was counted is what the wire has seen, and each request is sent, cut or dropped.
+#[test]
+fn what_was_sent_is_what_the_wire_has_seen() {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 8) as usize
+    };
+    let mut net = stack();
+    let queue = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 9_000]);
+    let handle = net.sockets.add(udp::Socket::new(queue(), queue()));
+    net.sockets.bind(handle, 1_000).unwrap();
+    let mut seen = Seen { frames: 1, octets: 42, ..Seen::default() };
+    let free = net.iface.packets.free_count();
+    let mut balanced = 0;
+    for _ in 0..20_000 {
+        let last = random() as u8;
+        let to = match random() % 8 {
+            0 => IpAddress::v4(10, 0, 0, 2),
+            1 => IpAddress::v4(224, 0, 0, last.max(3)),
+            2 => IpAddress::v4(255, 255, 255, 255),
+            3 => IpAddress::v4(10, 0, 0, 255),
+            4 => IpAddress::v6(0xff02, 0, 0, 0, 0, 0, 0, 9),
+            5 => IpAddress::v4(9, 9, 9, last),
+            6 => IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2 + u16::from(last)),
+            _ => IpAddress::v4(10, 0, 0, 3 + last % 9),
+        };
+        let len = random() % if random().is_multiple_of(4) { 4_000 } else { 100 };
+        let _ = net.sockets.get_mut::<udp::Socket>(handle).send_slice(&vec![0; len], (to, 7));
+        if random().is_multiple_of(3) {
+            net.wire.to_stack.push_back(v4(icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1])));
+        }
+        net.wire.link.up = !random().is_multiple_of(50);
+        net.wire.room = random() % 4;
+        net.poll();
+        net.sent().iter().for_each(|frame| seen.look(frame));
+        net.advance(Duration::from_millis(random() as u64 % 300));
+        let mib = net.iface.mib();
+        assert_eq!(Seen::counted(&mib), seen);
+        let interface = &mib.interface;
+        let asked = interface.out_ucast_pkts + interface.out_multicast_pkts + interface.out_broadcast_pkts;
+        assert_eq!(asked, seen.frames + interface.out_discards + interface.out_errors);
+        if net.iface.packets.free_count() == free {
+            balanced += 1;
+            for ip in [&mib.ipv4, &mib.ipv6] {
+                let done = ip.out_transmits - ip.out_frag_creates + ip.out_frag_reqds;
+                assert_eq!(ip.out_requests, done + ip.out_discards + ip.out_no_routes);
+            }
+        }
+    }
+    let interface = net.iface.mib().interface;
+    assert!(interface.out_discards > 100 && interface.out_errors > 100, "{interface:?}");
+    assert!(balanced > 300, "{balanced}");
+    assert!(seen.ip.iter().all(|ip| ip[0] > 1_000) && seen.ip[1][2] > 1_000, "{seen:?}");
+}
+
+/// On a link without addresses all are to one; IP tells groups apart all the same.
+#[test]
+fn without_a_link_header_only_ip_knows_groups() {
+    let mut net = Net::ip();
+    let queue = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 100]);
+    let handle = net.sockets.add(udp::Socket::new(queue(), queue()));
+    net.sockets.bind(handle, 1_000).unwrap();
+    for to in [IpAddress::v4(10, 0, 0, 2), IpAddress::v4(224, 0, 0, 9), IpAddress::v4(255, 255, 255, 255)] {
+        net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"xyz", (to, 7)).unwrap();
+    }
+    net.poll();
+    let mib = net.iface.mib();
+    assert_eq!((mib.interface.out_frames, mib.interface.out_ucast_pkts), (3, 3));
+    let ip = &mib.ipv4;
+    assert_eq!((ip.out_mcast_pkts, ip.out_mcast_octets, ip.out_bcast_pkts), (1, 31, 1));
 }

@@ -32,6 +32,8 @@ mod tcp_desk;
 mod tcp_flood;
 mod tcp_hostile;
 mod tcp_icmp;
+#[cfg(feature = "stats-mib")]
+mod tcp_mib;
 mod tcp_table;
 mod udp;
 mod udp_flow;

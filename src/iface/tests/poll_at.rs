@@ -147,7 +147,7 @@ impl Stack {
     }
 
     /// What could be seen to change.
-    fn visible(&self) -> (u32, usize, bool) {
+    fn visible(&self) -> (u64, usize, bool) {
         (self.iface.mib().interface.out_frames, self.wire.from_stack.len(), self.sockets.has_ready())
     }
 

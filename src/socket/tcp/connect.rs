@@ -53,6 +53,7 @@ impl Socket<'_> {
             let (remote, remote_port) = (wish.remote, wish.remote_port);
             let tuple = Tuple { local, remote, local_port, remote_port, zone };
             self.phase = Phase::Connection(Connection::active(cx, tuple, &self.side));
+            self.note();
         }
     }
 
@@ -63,6 +64,7 @@ impl Socket<'_> {
         match self.state() {
             State::SynSent => {
                 self.phase = Phase::Closed;
+                self.note();
                 self.side.error = Some(error);
                 Events::CLOSED | Events::ERROR
             }

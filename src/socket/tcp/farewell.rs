@@ -58,6 +58,7 @@ impl Socket<'_> {
         if let Phase::Connection(connection) = &mut self.phase {
             connection.abort();
         }
+        self.note();
         self.keep_farewell();
     }
 }

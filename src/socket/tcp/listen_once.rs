@@ -24,6 +24,7 @@ impl Socket<'_> {
         }
         let key = ListenKey::new(endpoint.into())?;
         self.restart(Phase::Listen(key));
+        self.note();
         Ok(())
     }
 
@@ -60,6 +61,7 @@ impl Socket<'_> {
             connection.marks |= Marks::LISTEN_ANY;
         }
         self.phase = Phase::Connection(connection);
+        self.note();
         Outcome::NONE
     }
 

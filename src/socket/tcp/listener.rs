@@ -14,6 +14,7 @@ use super::error::ListenError;
 #[cfg(feature = "tcp-traffic-class")]
 use super::look::Look;
 use super::segment::{Kind, Plan, Segment, Verdict};
+use super::tally::Tally;
 use super::{isn, recv, ticks_of_ms, to_addr};
 use crate::config;
 use crate::socket::{Context, Tuple};
@@ -193,6 +194,7 @@ pub struct Listener<'a> {
     backlog: u16,
     /// The record that was filled last.
     latest: u16,
+    pub(super) tally: Tally,
     #[cfg(feature = "tcp-traffic-class")]
     pub(super) look: Look,
     /// Sockets that wait to be given a connection.
@@ -226,6 +228,7 @@ impl<'a> Listener<'a> {
             window: 0xffff,
             backlog: u16::MAX,
             latest: 0,
+            tally: Tally::NONE,
             #[cfg(feature = "tcp-traffic-class")]
             look: Look::DEFAULT,
             pool: Line::EMPTY,
@@ -248,6 +251,9 @@ impl<'a> Listener<'a> {
     pub fn close(&mut self) {
         self.endpoint = None;
         self.due = None;
+        if config::HAS_MIB {
+            self.tally.on_fails(self.half_open_count());
+        }
         self.half_open.iter_mut().for_each(|record| record.stage = Stage::Free);
     }
 
@@ -310,10 +316,11 @@ impl<'a> Listener<'a> {
         (self.accepted.count() < self.backlog).then_some(*record)
     }
 
-    /// The connection at `index` has a socket now, or is given up.
+    /// The connection at `index` has a socket now.
     pub(crate) fn forget(&mut self, index: usize) {
-        if let Some(record) = self.half_open.get_mut(index) {
-            record.stage = Stage::Free;
+        match self.half_open.get_mut(index) {
+            Some(record) => record.stage = Stage::Free,
+            None => self.tally.on_passive_open(),
         }
     }
 
@@ -387,6 +394,10 @@ impl<'a> Listener<'a> {
         // The SYN again: the SYN-ACK was lost. One answer for one SYN, and the timer goes on.
         let is_again = known.is_some() && record.irs == seg.seq;
         if !is_again {
+            if record.stage != Stage::Free {
+                self.tally.on_fails(1);
+            }
+            self.tally.on_passive_open();
             self.latest = i as u16;
             record.tuple = *tuple;
             record.iss = isn::isn(cx.keys, tuple, cx.now);
@@ -468,6 +479,7 @@ impl<'a> Listener<'a> {
             // RFC 5961 §3.2.
             if offset == 0 {
                 record.stage = Stage::Free;
+                self.tally.on_fails(1);
             }
             return Verdict::Drop(DropReason::Unacceptable);
         }
@@ -527,6 +539,7 @@ impl<'a> Listener<'a> {
             };
             if is_over {
                 record.stage = Stage::Free;
+                self.tally.on_fails(1);
                 continue;
             }
             // One that waits for a socket is asked again soon, not ever later.

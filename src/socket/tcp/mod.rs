@@ -37,6 +37,8 @@ mod sack;
 mod segment;
 mod send;
 mod state;
+#[cfg_attr(not(feature = "stats-mib"), path = "no_tally.rs")]
+mod tally;
 mod time_wait;
 mod timers;
 #[cfg_attr(not(feature = "tcp-icmp"), path = "no_trouble.rs")]
@@ -68,6 +70,8 @@ pub(crate) use listener::ListenKey;
 pub use listener::{HalfOpen, Listener};
 pub(crate) use segment::{Kind, Outcome, Plan, Segment, Verdict, emit_control, plan_reset};
 pub use state::State;
+#[cfg(feature = "stats-mib")]
+pub(crate) use tally::Tally;
 pub use time_wait::TimeWait;
 
 use farewell::Farewell;
@@ -119,6 +123,7 @@ pub(crate) struct Side<'a> {
     error: Option<Error>,
     trouble: Trouble,
     farewell: Farewell,
+    watch: tally::Watch,
 }
 
 /// As many variants as there are shapes of data.
@@ -155,7 +160,8 @@ impl<'a> Socket<'a> {
             is_in_place: false,
         };
         let (trouble, farewell) = (Trouble::NONE, Farewell::NONE);
-        Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None, trouble, farewell } }
+        let watch = tally::Watch::NONE;
+        Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None, trouble, farewell, watch } }
     }
 
     fn restart(&mut self, phase: Phase) {
@@ -174,6 +180,7 @@ impl<'a> Socket<'a> {
             Phase::Connection(connection) => connection.close(),
             _ => self.phase = Phase::Closed,
         }
+        self.note();
     }
 
     /// Ends the connection at once, with a reset for the peer. What is queued is lost.
@@ -187,6 +194,7 @@ impl<'a> Socket<'a> {
             Phase::Connection(connection) => connection.abort(),
             _ => self.phase = Phase::Closed,
         }
+        self.note();
     }
 
     /// Where the connection stands.
@@ -298,7 +306,9 @@ impl Socket<'_> {
             // The peer, which has data waiting, is told at once.
             connection.marks |= Marks::ACK;
         }
-        connection.go_on_from(cx, half, &self.side)
+        let events = connection.go_on_from(cx, half, &self.side);
+        self.note();
+        events
     }
 
     /// A segment of this connection.
@@ -313,6 +323,7 @@ impl Socket<'_> {
         };
         let out = connection.process(cx, seg, &mut self.side, in_place);
         self.listen_again();
+        self.note();
         out
     }
 
@@ -369,6 +380,7 @@ impl Socket<'_> {
         let Phase::Connection(connection) = &mut self.phase else { return Events::empty() };
         let events = connection.on_timer(cx, &mut self.side);
         self.listen_again();
+        self.note();
         events
     }
 
@@ -384,6 +396,7 @@ impl Socket<'_> {
         // RFC 2525 §2.17: a FIN would say that the peer's data was taken.
         if !self.side.rx.is_empty() {
             connection.abort();
+            self.note();
         } else if connection.state != State::Closed {
             connection.marks -= Marks::PASSIVE;
             connection.orphan(cx.ticks);
@@ -397,6 +410,7 @@ impl Socket<'_> {
         let Phase::Connection(connection) = &mut self.phase else { return None };
         let record = connection.time_wait(now)?;
         _ = connection.finish();
+        self.note();
         Some(record)
     }
 }

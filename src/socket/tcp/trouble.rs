@@ -48,6 +48,7 @@ impl Socket<'_> {
             _ => Events::ERROR,
         };
         self.listen_again();
+        self.note();
         Some(events)
     }
 }

@@ -40,7 +40,7 @@ fn a_datagram_larger_than_the_link_carries_goes_in_fragments() {
             assert_eq!(udp_data(family, &sent), octets(len));
             let mib = family.mib(&net);
             assert_eq!((mib.out_frag_reqds, mib.out_frag_oks), (1, 1));
-            assert_eq!([mib.out_frag_creates, mib.out_transmits], [sent.len() as u32; 2]);
+            assert_eq!([mib.out_frag_creates, mib.out_transmits], [sent.len() as u64; 2]);
             assert_eq!((net.iface.mib().udp.out_datagrams, mib.out_requests), (1, 1));
         }
     }
