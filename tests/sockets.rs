@@ -26,6 +26,7 @@ use goldcrest::phy::{Device, Medium, PcapWriter, TunTapInterface, unshare_networ
 use goldcrest::rand::Keys;
 use goldcrest::socket::udp::{self, Membership, PacketBuffer, PacketMetadata};
 use goldcrest::socket::{Unreachable, raw};
+use goldcrest::stats::DropReason;
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::{IpCidr, IpEndpoint, IpProtocol, IpVersion};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -304,5 +305,64 @@ fn raw_packets_go_to_the_kernel_and_come_from_it() {
         let len = kernel.recv(&mut buffer).unwrap();
         assert_eq!(len, packet.len());
         stack.dissect("raw", &["ip.proto == 253 && ip.src == 192.168.69.2"]);
+    });
+}
+
+/// A UDP datagram from our port 5,000 to the kernel's 6,000 in an IP packet whose header is left to be completed.
+fn datagram(from: IpAddr, to: IpAddr, data: &[u8]) -> Vec<u8> {
+    let len = (8 + data.len()) as u16;
+    let mut udp =
+        [&5_000_u16.to_be_bytes()[..], &6_000_u16.to_be_bytes(), &len.to_be_bytes(), &[0, 0]].concat();
+    udp.extend(data);
+    let (IpAddr::V6(from), IpAddr::V6(to)) = (from, to) else {
+        let IpAddr::V4(to) = to else { unreachable!() };
+        let header = [&[0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0][..], &to.octets()].concat();
+        return [header, udp].concat();
+    };
+    let (from, to) = (from.octets(), to.octets());
+    let covered = [&from[..], &to, &[0, 0], &len.to_be_bytes(), &[0, 0, 0, 17], &udp].concat();
+    let words =
+        covered.chunks(2).map(|pair| u64::from(pair[0]) << 8 | pair.get(1).map_or(0, |&low| low.into()));
+    let sum = words.sum::<u64>();
+    let folded = [0; 4].iter().fold(sum, |sum, _: &u8| (sum & 0xffff) + (sum >> 16));
+    udp[6..8].copy_from_slice(&(!(folded as u16)).to_be_bytes());
+    [&[0x60, 0, 0, 0, 0, 0, 17, 64][..], &from, &to, &udp].concat()
+}
+
+/// Covers: RFC 791 §3.2, RFC 8200 §4.5
+#[test]
+fn the_kernel_puts_raw_packets_together_that_are_larger_than_the_link() {
+    in_own_network(|| {
+        let mut stack = Stack::new();
+        let queue = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 2], vec![0; 70_000]);
+        let versions = [IpVersion::Ipv4, IpVersion::Ipv6];
+        let handles = versions
+            .map(|version| stack.sockets.add(raw::Socket::new(version, IpProtocol::UDP, queue(), queue())));
+        let mut buffer = vec![0; 65_536];
+        for (handle, (kernel, ours)) in handles.into_iter().zip(KERNEL.into_iter().zip(OURS)) {
+            let receiver = kernel_socket(kernel, 6_000);
+            for len in [1_473, 9_001, 60_000] {
+                let data: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+                let socket = stack.sockets.get_mut::<raw::Socket>(handle);
+                socket.send_slice(&datagram(ours, kernel, &data), raw::Metadata::default()).unwrap();
+                stack.flush();
+                let (len, from) = receiver.recv_from(&mut buffer).unwrap();
+                assert!(buffer[..len] == data, "{len} octets of {}", data.len());
+                assert_eq!(from, SocketAddr::new(ours, 5_000));
+            }
+        }
+        let mut whole = datagram(OURS[0], KERNEL[0], &[7; 2_000]);
+        whole[6] = 0x40;
+        let socket = stack.sockets.get_mut::<raw::Socket>(handles[0]);
+        socket.send_slice(&whole, raw::Metadata::default()).unwrap();
+        stack.flush();
+        assert_eq!(stack.iface.stats().drops(DropReason::TooBig), 1);
+        let fragments = [
+            "ip.flags.mf == 1 && ip.src == 192.168.69.2",
+            "ipv6.fraghdr.more == 1 && ipv6.src == fd00:69::2",
+            "ip.reassembled.length == 60008",
+            "ipv6.reassembled.length == 60008",
+        ];
+        stack.dissect("raw-cut", &fragments);
     });
 }

@@ -6,7 +6,7 @@ use super::groups;
 use super::links::Links;
 use super::neighbor::Action;
 use super::socket_set::SocketSet;
-use super::{arp, ndisc, resets};
+use super::{arp, ndisc, raw_socket, resets};
 use crate::config;
 use crate::socket::Socket;
 use crate::stats::{DropReason, IpCount};
@@ -155,6 +155,7 @@ fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usi
             while let Some(ix) = entry.waiting.pop_front(&mut sockets.slots) {
                 lost += 1;
                 lose_packet(sockets, ix, now, ip_mtu);
+                raw_socket::lose_packet(&mut iface.stats, sockets, ix);
                 sockets.wake(ix);
             }
         }

@@ -85,6 +85,24 @@ impl Interface<'_> {
         Sent::Never
     }
 
+    /// What is too large is refused.
+    #[cfg(feature = "socket-raw")]
+    pub(crate) fn send_in_pieces(
+        &mut self,
+        _out: &mut Out<'_>,
+        src: &Addr,
+        _next_hop: &Addr,
+        _packet: &[u8],
+        _cut: &mut Option<crate::socket::raw::Cut>,
+    ) -> Sent {
+        self.never(src.is_v4(), DropReason::TooBig)
+    }
+
+    #[cfg(feature = "socket-raw")]
+    pub(crate) fn lose_pieces(&mut self, _is_v4: bool, _reason: DropReason) -> Sent {
+        Sent::Never
+    }
+
     #[inline]
     pub(crate) fn abandon(&mut self, _next_hop: &Addr) -> usize {
         0

@@ -8,8 +8,8 @@ use super::output::{Sent, destination};
 use super::socket_set::SocketSet;
 use crate::phy::TxMeta;
 use crate::socket::Socket;
-use crate::socket::raw::{self, Binding, Metadata};
-use crate::stats::DropReason;
+use crate::socket::raw::{self, Binding, Cut, Metadata};
+use crate::stats::{DropReason, IpCount, Stats};
 use crate::storage::NIL;
 use crate::wire::checksum::sum;
 use crate::wire::{Addr, EtherType, IpVersion};
@@ -86,16 +86,19 @@ pub(crate) fn dispatch(
     for _ in 0..quota {
         let Some(socket) = sockets.raw_mut(ix) else { return Step::Idle };
         let Some((meta, packet)) = socket.next() else { return Step::Idle };
-        let no_room = if !socket.can_be_sent(packet) {
+        let mut cut = socket.cut;
+        let stop = if !socket.can_be_sent(packet) {
             links.iface.drop_output(DropReason::Malformed);
             None
         } else if let Binding::Ethernet(_) = socket.binding() {
-            send_frame(links, usize::from(meta.interface.unwrap_or(0)), packet)
+            let port = usize::from(meta.interface.unwrap_or(0));
+            send_frame(links, port, packet).map(|port| Step::NoRoom { port })
         } else {
-            send_packet(links, meta.interface.map_or(0, |port| port.saturating_add(1)), packet)
+            send_packet(links, meta.interface.map_or(0, |port| port.saturating_add(1)), packet, &mut cut)
         };
-        if let Some(port) = no_room {
-            return Step::NoRoom { port };
+        if let Some(step) = stop {
+            socket.cut = cut;
+            return step;
         }
         let events = socket.on_sent();
         sockets.notify(ix, events);
@@ -128,23 +131,52 @@ fn lose_frame(iface: &mut Interface<'_>, reason: DropReason) -> Sent {
     Sent::Never
 }
 
-/// Sends an IP packet whose header the application has made, or drops it for a reason, or says which port
-/// has no room for it.
-fn send_packet(links: &mut Links<'_, '_, '_>, zone: u8, packet: &[u8]) -> Option<usize> {
+/// Sends an IP packet whose header the application has made, or drops it for a reason, or says what it waits for; of
+/// one that has to be cut, `cut` says then how far it is.
+fn send_packet(
+    links: &mut Links<'_, '_, '_>,
+    zone: u8,
+    packet: &[u8],
+    cut: &mut Option<Cut>,
+) -> Option<Step> {
     let route = destination(packet).and_then(|dst| Some((dst, links.route(&dst, zone)?)));
     let Some((dst, route)) = route else {
         let is_v4 = packet.first().is_some_and(|first| first >> 4 == 4);
-        links.iface.drop_packet(is_v4, DropReason::NoRoute);
+        if cut.is_some() {
+            links.iface.lose_pieces(is_v4, DropReason::NoRoute);
+        } else {
+            links.iface.drop_packet(is_v4, DropReason::NoRoute);
+        }
         return None;
     };
-    let sent = links.with_port(route.port, |iface, out| {
-        if packet.len() > iface.ip_mtu() {
-            return iface.never(dst.is_v4(), DropReason::TooBig);
+    let port = route.port;
+    let step = links.with_port(port, |iface, out| {
+        let must_cut = packet.len() > iface.ip_mtu() || cut.is_some();
+        let Some(src) = iface.source_for(&dst) else {
+            iface.never(dst.is_v4(), DropReason::NoSource);
+            return None;
+        };
+        let sent = match must_cut {
+            true => iface.send_in_pieces(out, &src, &route.next_hop, packet, cut),
+            false => send_completed(iface, out, &src, &route.next_hop, packet),
+        };
+        match sent {
+            Sent::NoRoom => Some(Step::NoRoom { port }),
+            // A whole one waits in the pool.
+            Sent::Unresolved(neighbor) if must_cut => Some(Step::Unresolved { port, neighbor }),
+            _ => None,
         }
-        let Some(src) = iface.source_for(&dst) else { return iface.never(dst.is_v4(), DropReason::NoSource) };
-        send_completed(iface, out, &src, &route.next_hop, packet)
     });
-    (sent == Some(Sent::NoRoom)).then_some(route.port)
+    step.flatten()
+}
+
+/// The neighbour that a packet, which is to be cut, waits for does not answer; the caller counts the drop.
+pub(crate) fn lose_packet(stats: &mut Stats, sockets: &mut SocketSet<'_>, ix: u32) {
+    let Some(socket) = sockets.raw_mut(ix).filter(|socket| socket.cut.is_some()) else { return };
+    let is_v4 = socket.next().is_some_and(|(_, packet)| packet.first().is_some_and(|first| first >> 4 == 4));
+    let events = socket.on_sent();
+    stats.counters.add_ip(is_v4, IpCount::OutFragFails, 1);
+    sockets.notify(ix, events);
 }
 
 fn send_completed(

@@ -70,11 +70,21 @@ error_texts!(RecvError:
     Exhausted => "no packet waits",
     Truncated => "packet truncated: lend a larger slice");
 
+/// How far the next packet, which is larger than the link carries, has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// What its fragments have in common.
+    pub(crate) ident: u32,
+    /// Octets behind its headers that have gone.
+    pub(crate) gone: u16,
+}
+
 /// A raw socket, open from the start.
 pub struct Socket<'a> {
     rx: PacketBuffer<'a>,
     tx: PacketBuffer<'a>,
     binding: Binding,
+    pub(crate) cut: Option<Cut>,
 }
 
 impl<'a> Socket<'a> {
@@ -85,12 +95,12 @@ impl<'a> Socket<'a> {
         rx: PacketBuffer<'a>,
         tx: PacketBuffer<'a>,
     ) -> Socket<'a> {
-        Socket { rx, tx, binding: Binding::Ip(version, protocol) }
+        Socket { rx, tx, binding: Binding::Ip(version, protocol), cut: None }
     }
 
     /// A socket for the Ethernet frames of one type that are addressed to us, to a group or to all.
     pub fn ethernet(ether_type: EtherType, rx: PacketBuffer<'a>, tx: PacketBuffer<'a>) -> Socket<'a> {
-        Socket { rx, tx, binding: Binding::Ethernet(ether_type) }
+        Socket { rx, tx, binding: Binding::Ethernet(ether_type), cut: None }
     }
 
     /// What it is for.
@@ -111,7 +121,9 @@ impl<'a> Socket<'a> {
     /// Queues room for a packet of `len` octets, header included, which the caller fills.
     ///
     /// The stack completes an IP header: its length and checksum always, its source address and IPv4
-    /// identification where they are zero. An Ethernet frame goes out as it is. What turns out to be no
+    /// identification where they are zero. A packet larger than the link carries is cut into fragments (feature
+    /// `iface-fragments`), unless it says that it may not be, or is one of IPv6 already; then it is dropped and
+    /// counted as too big. An Ethernet frame goes out as it is. What turns out to be no
     /// packet of the socket's kind is dropped and counted as malformed.
     pub fn send(&mut self, len: usize, meta: Metadata) -> Result<&mut [u8], SendError> {
         if len > usize::from(u16::MAX) {
@@ -192,6 +204,7 @@ impl Socket<'_> {
     /// The next packet has gone, one way or another.
     pub(crate) fn on_sent(&mut self) -> Events {
         let was_full = self.tx.is_full();
+        self.cut = None;
         self.tx.drop_front();
         if was_full { Events::WRITABLE } else { Events::empty() }
     }

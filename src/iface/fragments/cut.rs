@@ -1,11 +1,14 @@
-//! IPv4 packets of others, cut on their way through a router (RFC 791 §3.2, RFC 1812 §4.2.2.7).
+//! IPv4 packets that are made already, cut: those of others on their way through a router (RFC 791 §3.2,
+//! RFC 1812 §4.2.2.7), and those of raw sockets.
 
 use crate::wire::ipv4::{self, HEADER_LEN};
 
 /// Sends a frame's IP packet of so many octets, which the closure fills; `false` if there is no room.
+#[cfg(feature = "iface-forward")]
 pub(crate) type SendPacket<'s> = dyn FnMut(usize, &mut dyn FnMut(&mut [u8])) -> bool + 's;
 
 /// Why a packet was not cut, or not to its end.
+#[cfg(feature = "iface-forward")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CutError {
     /// It may not be cut, is no packet, or the link carries too little.
@@ -17,6 +20,7 @@ pub(crate) enum CutError {
 /// Cuts a packet into fragments of at most `mtu` octets, and says how many there were. All have `hop_limit`.
 ///
 /// What is a fragment already is cut further. IPv6 packets are never cut on their way.
+#[cfg(feature = "iface-forward")]
 pub(crate) fn cut_v4(
     packet: &[u8],
     mtu: usize,
@@ -24,55 +28,99 @@ pub(crate) fn cut_v4(
     send: &mut SendPacket<'_>,
 ) -> Result<usize, CutError> {
     let parts = ipv4::Header::split(packet).map_err(|_| CutError::Refused)?;
-    let fixed = packet.first_chunk::<HEADER_LEN>().ok_or(CutError::Refused)?;
-    let end = usize::from(parts.header.fragment_offset()) + parts.payload.len();
-    if parts.header.dont_fragment() || end > usize::from(u16::MAX) {
-        return Err(CutError::Refused);
-    }
-    let mut copied = [0; 40];
-    let copied_len = copied_options(parts.options, &mut copied);
-    let (mut options, mut rest) = (parts.options, parts.payload);
-    let mut offset = parts.header.fragment_offset();
-    let mut sent = 0;
-    while !rest.is_empty() {
-        let room = mtu.saturating_sub(HEADER_LEN + options.len()) & !7; // none: refused below
-        let (piece, after) = rest.split_at_checked(room).unwrap_or((rest, &[]));
-        if piece.is_empty() {
-            return Err(CutError::Refused);
-        }
-        let more = !after.is_empty() || parts.header.more_fragments();
-        let flags = if more { 0x2000 } else { 0 } | offset >> 3;
-        let fragment = Fragment { fixed, options, piece, flags, hop_limit };
+    let fixed = packet.first_chunk().ok_or(CutError::Refused)?;
+    let whole = Whole::new(*fixed, parts.options, parts.payload).ok_or(CutError::Refused)?;
+    let (mut gone, mut sent) = (0, 0);
+    loop {
+        let mut copied = [0; 40];
+        let fragment = whole.fragment(gone, mtu, hop_limit, &mut copied).ok_or(CutError::Refused)?;
         if !send(fragment.len(), &mut |out| fragment.write(out)) {
             return Err(CutError::NoRoom { sent });
         }
         sent += 1;
-        offset = offset.wrapping_add(piece.len() as u16); // the end was found to be in the range
-        (options, rest) = (copied.get(..copied_len).unwrap_or_default(), after);
+        gone += fragment.payload_len();
+        if fragment.is_last {
+            return Ok(sent);
+        }
     }
-    Ok(sent)
+}
+
+/// An IPv4 packet that may be cut.
+pub(super) struct Whole<'p> {
+    fixed: [u8; HEADER_LEN],
+    options: &'p [u8],
+    payload: &'p [u8],
+    /// Octets before it in the datagram that it is a fragment of, and whether others follow.
+    offset: usize,
+    more: bool,
+}
+
+impl<'p> Whole<'p> {
+    /// `None` if it may not be cut.
+    pub(super) fn new(fixed: [u8; HEADER_LEN], options: &'p [u8], payload: &'p [u8]) -> Option<Whole<'p>> {
+        let [.., high, low] = *fixed.first_chunk::<8>()?;
+        let flags = u16::from_be_bytes([high, low]);
+        let offset = usize::from(flags & 0x1fff) << 3;
+        let may_be_cut = flags & 0x4000 == 0 && offset + payload.len() <= usize::from(u16::MAX);
+        may_be_cut.then_some(Whole { fixed, options, payload, offset, more: flags & 0x2000 != 0 })
+    }
+
+    /// The fragment behind so many octets of the payload; its options may be gathered in `copied`. `None` if the
+    /// link carries too little.
+    pub(super) fn fragment<'f>(
+        &self,
+        gone: usize,
+        mtu: usize,
+        hop_limit: u8,
+        copied: &'f mut [u8; 40],
+    ) -> Option<Fragment<'f>>
+    where
+        'p: 'f,
+    {
+        let options = if gone == 0 {
+            self.options
+        } else {
+            let len = copied_options(self.options, copied);
+            copied.get(..len)?
+        };
+        let room = mtu.saturating_sub(HEADER_LEN + options.len()) & !7; // none: refused below
+        let rest = self.payload.get(gone..)?;
+        let (piece, after) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+        if piece.is_empty() {
+            return None;
+        }
+        let is_last = after.is_empty();
+        let flags = if is_last && !self.more { 0 } else { 0x2000 } | ((self.offset + gone) >> 3) as u16;
+        Some(Fragment { fixed: self.fixed, options, piece, flags, hop_limit, is_last })
+    }
 }
 
 /// A fragment, in the pieces that it is made of.
-struct Fragment<'f> {
-    fixed: &'f [u8; HEADER_LEN],
+pub(super) struct Fragment<'f> {
+    fixed: [u8; HEADER_LEN],
     options: &'f [u8],
     piece: &'f [u8],
     /// Flags and offset, as in the header.
     flags: u16,
     hop_limit: u8,
+    /// Of the packet that was cut.
+    pub(super) is_last: bool,
 }
 
 impl Fragment<'_> {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         HEADER_LEN + self.options.len() + self.piece.len()
     }
 
-    fn write(&self, out: &mut [u8]) {
+    pub(super) fn payload_len(&self) -> usize {
+        self.piece.len()
+    }
+
+    pub(super) fn write(&self, out: &mut [u8]) {
         let total_len = self.len() as u16;
         let Some((header, rest)) = out.split_first_chunk_mut::<HEADER_LEN>() else { return };
         let Some((options, payload)) = rest.split_at_mut_checked(self.options.len()) else { return };
-        *header = *self.fixed;
+        *header = self.fixed;
         options.copy_from_slice(self.options);
         payload.copy_from_slice(self.piece);
         header[0] = 0x40 | ((HEADER_LEN + self.options.len()) / 4) as u8;
@@ -108,7 +156,7 @@ fn copied_options(options: &[u8], copied: &mut [u8; 40]) -> usize {
     len.next_multiple_of(4)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "iface-forward"))]
 mod tests {
     use super::*;
 

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `reassembly` | fragments in, whole datagrams on |
 //! | `emit` | datagrams that are larger than the link carries, cut |
-//! | `cut` | packets of others, cut by a router |
+//! | `cut` | IPv4 packets that are made already, cut by a router |
+//! | `source` | those of raw sockets of both families, cut by us |
 //! | `ident` | the numbers that fragments of one datagram have in common |
 //!
 //! All of it is one interface's: fragments of one datagram that come in by several ports do not meet, and a
@@ -12,11 +13,13 @@
 //! What is being put together gives way, oldest first, to what comes; no source has more than a quarter of
 //! the places, and datagrams on their way out not more than half.
 
-#[cfg(feature = "iface-forward")]
+#[cfg(any(feature = "iface-forward", feature = "socket-raw"))]
 mod cut;
 mod emit;
 mod ident;
 mod reassembly;
+#[cfg(feature = "socket-raw")]
+mod source;
 
 use managed::ManagedSlice;
 

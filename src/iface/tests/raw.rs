@@ -167,3 +167,181 @@ fn a_device_without_room_delays_a_packet() {
     net.poll();
     assert_eq!(net.sent().len(), 1);
 }
+
+#[cfg(feature = "iface-fragments")]
+mod cut {
+    use super::*;
+    use crate::stats::IpMib;
+    use crate::time::Duration;
+
+    fn large_socket(net: &mut Net, version: IpVersion, protocol: u8) -> SocketHandle {
+        let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 4], vec![0; 70_000]);
+        net.sockets.add(raw::Socket::new(version, IpProtocol(protocol), buffer(), buffer()))
+    }
+
+    fn send(net: &mut Net, handle: SocketHandle, packet: &[u8]) {
+        net.sockets.get_mut::<raw::Socket>(handle).send_slice(packet, Metadata::default()).unwrap();
+    }
+
+    fn octets(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i % 251) as u8).collect()
+    }
+
+    /// The payload that fragments make up, in the order in which they came.
+    fn joined_v4(sent: &[Vec<u8>]) -> Vec<u8> {
+        let mut data = Vec::new();
+        for (number, fragment) in sent.iter().enumerate() {
+            let header_len = usize::from(fragment[0] & 15) * 4;
+            assert!(
+                fragment.len() <= 1_500 && crate::wire::checksum::sum(&fragment[..header_len]).is_valid()
+            );
+            assert_eq!(usize::from(u16::from_be_bytes([fragment[2], fragment[3]])), fragment.len());
+            let flags = u16::from_be_bytes([fragment[6], fragment[7]]);
+            assert_eq!(
+                (usize::from(flags & 0x1fff) * 8, flags & 0x2000 != 0),
+                (data.len(), number + 1 < sent.len())
+            );
+            assert_eq!(
+                (&fragment[4..6], &fragment[8..10], &fragment[12..20]),
+                (&sent[0][4..6], &sent[0][8..10], &sent[0][12..20])
+            );
+            data.extend(&fragment[header_len..]);
+        }
+        data
+    }
+
+    fn counts(ip: &IpMib) -> [u64; 6] {
+        let sent = [ip.out_requests, ip.out_transmits];
+        let cut = [ip.out_frag_reqds, ip.out_frag_oks, ip.out_frag_fails, ip.out_frag_creates];
+        [sent[0], sent[1], cut[0], cut[1], cut[2], cut[3]]
+    }
+
+    /// Covers: RFC 791 §3.2
+    #[test]
+    fn a_packet_larger_than_the_link_is_cut_and_its_header_is_completed() {
+        let mut net = Net::ip();
+        let handle = large_socket(&mut net, IpVersion::Ipv4, 89);
+        let data = octets(60_000);
+        let mut packet = ipv4([0; 4], PEER_IP, 89, &data);
+        (packet[1], packet[4], packet[5], packet[8]) = (0xc0, 0, 0, 7);
+        send(&mut net, handle, &packet);
+        // Room for one frame at a time: it goes on where it stopped.
+        let mut sent = Vec::new();
+        for _ in 0..60 {
+            net.wire.room = 1;
+            net.poll();
+            sent.extend(net.sent());
+        }
+        assert_eq!(sent.len(), 60_000_usize.div_ceil(1_480));
+        assert_eq!(joined_v4(&sent), data);
+        assert_eq!((sent[0][1], sent[0][8], &sent[0][12..16]), (0xc0, 7, &OUR_IP[..]));
+        assert_ne!(sent[0][4..6], [0; 2], "a number that they have in common");
+        let pieces = sent.len() as u64;
+        assert_eq!(counts(&net.iface.mib().ipv4), [1, pieces, 1, 1, 0, pieces]);
+        assert_eq!(net.iface.stats().total_drops(), 0);
+        // One with a number keeps it; its options go into the first alone, but for those that are to be copied.
+        let mut packet = ipv4(
+            OUR_IP,
+            PEER_IP,
+            89,
+            &[&[7, 7, 4, 0, 0, 0, 0, 0x88, 4, 1, 2, 0][..], &data[..3_000]].concat(),
+        );
+        (packet[0], packet[4], packet[5]) = (0x48, 0x12, 0x34);
+        net.wire.room = usize::MAX;
+        send(&mut net, handle, &packet);
+        net.poll();
+        let sent = net.sent();
+        assert_eq!((sent.len(), sent[0][0], sent[1][0], &sent[2][4..6]), (3, 0x48, 0x46, &[0x12, 0x34][..]));
+        assert_eq!(sent[0][4..6], [0x12, 0x34]);
+        assert_eq!(sent[2][20..24], [0x88, 4, 1, 2]);
+    }
+
+    #[test]
+    fn a_packet_that_may_not_be_cut_is_too_big() {
+        let mut net = Net::ip();
+        let v4 = large_socket(&mut net, IpVersion::Ipv4, 89);
+        let mut packet = ipv4(OUR_IP, PEER_IP, 89, &octets(2_000));
+        packet[6] = 0x40;
+        send(&mut net, v4, &packet);
+        let v6 = large_socket(&mut net, IpVersion::Ipv6, 89);
+        let fragment = [&[89, 0, 0, 1, 0, 0, 0, 1][..], &octets(2_000)].concat();
+        send(&mut net, v6, &ipv6(ula(1), ula(2), 44, 9, &fragment));
+        // Headers that the first fragment has no room for (RFC 7112 §5).
+        let options = [&[89, 200, 1, 4, 0, 0, 0, 0][..], &[0; 1_600]].concat();
+        send(&mut net, v6, &ipv6(ula(1), ula(2), 60, 9, &options));
+        net.poll();
+        assert!(net.sent().is_empty());
+        assert_eq!(net.iface.stats().drops(DropReason::TooBig), 3);
+        assert_eq!(counts(&net.iface.mib().ipv4), [1, 0, 1, 0, 1, 0]);
+        assert_eq!(counts(&net.iface.mib().ipv6), [2, 0, 2, 0, 2, 0]);
+        // And is in nobody's way.
+        send(&mut net, v4, &ipv4(OUR_IP, PEER_IP, 89, b"small"));
+        net.poll();
+        assert_eq!(net.sent().len(), 1);
+    }
+
+    /// Covers: RFC 8200 §4.5
+    #[test]
+    fn ipv6_repeats_the_headers_for_routers_and_cuts_the_rest() {
+        let mut net = Net::ip();
+        let handle = large_socket(&mut net, IpVersion::Ipv6, 89);
+        let heads = [43, 0, 1, 4, 0, 0, 0, 0, 60, 0, 253, 0, 0, 0, 0, 0];
+        let rest = [&[89, 0, 1, 4, 0, 0, 0, 0][..], &octets(20_000)].concat();
+        send(&mut net, handle, &ipv6([0; 16], ula(2), 0, 9, &[&heads[..], &rest].concat()));
+        net.poll();
+        let sent = net.sent();
+        let mut data: Vec<u8> = Vec::new();
+        for (number, fragment) in sent.iter().enumerate() {
+            assert!(fragment.len() <= 1_500);
+            assert_eq!(
+                (fragment[6], fragment[7], &fragment[8..24], &fragment[24..40]),
+                (0, 9, &ula(1)[..], &ula(2)[..])
+            );
+            assert_eq!(usize::from(u16::from_be_bytes([fragment[4], fragment[5]])), fragment.len() - 40);
+            assert_eq!((&fragment[40..48], fragment[48], &fragment[49..56]), (&heads[..8], 44, &heads[9..]));
+            let more = u16::from(number + 1 < sent.len());
+            let place = (data.len() as u16 | more).to_be_bytes();
+            assert_eq!(
+                (&fragment[56..58], &fragment[58..60], &fragment[60..64]),
+                (&[60, 0][..], &place[..], &sent[0][60..64])
+            );
+            data.extend(&fragment[64..]);
+        }
+        assert_eq!(data, rest);
+        let pieces = sent.len() as u64;
+        assert_eq!(counts(&net.iface.mib().ipv6), [1, pieces, 1, 1, 0, pieces]);
+    }
+
+    #[test]
+    fn what_is_to_be_cut_waits_for_its_neighbor_or_is_lost_with_it() {
+        for answers in [true, false] {
+            let mut net = Net::ethernet();
+            let handle = large_socket(&mut net, IpVersion::Ipv4, 89);
+            send(&mut net, handle, &ipv4(OUR_IP, PEER_IP, 89, &octets(30_000)));
+            send(&mut net, handle, &ipv4(OUR_IP, [224, 0, 0, 9], 89, &octets(2_000)));
+            net.poll();
+            assert_eq!(net.sent().len(), 1, "a question for the neighbor");
+            let expected = if answers {
+                net.wire.to_stack.push_back(arp(2, PEER_MAC, PEER_IP, OUR_MAC, OUR_IP));
+                net.poll();
+                21 + 2
+            } else {
+                for _ in 0..8 {
+                    net.advance(Duration::from_secs(1));
+                    net.poll();
+                }
+                2
+            };
+            let sent = net.sent();
+            assert_eq!(sent.iter().filter(|frame| frame[12..14] == [8, 0]).count(), expected);
+            let lost = u32::from(!answers);
+            assert_eq!(net.iface.stats().drops(DropReason::NeighborUnreachable), lost);
+            let mib = net.iface.mib().ipv4;
+            assert_eq!(
+                (mib.out_frag_reqds, mib.out_frag_oks, mib.out_frag_fails),
+                (2, 2 - u64::from(lost), lost.into())
+            );
+            assert_eq!(mib.out_requests, 2);
+        }
+    }
+}
