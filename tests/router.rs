@@ -157,6 +157,37 @@ fn tcp_flows_through_both_ways_and_learns_the_mtu() {
     assert!(report.contains("dropped: TooBig"), "{report}");
 }
 
+/// One of the kernel's counters of IPv4 packets.
+fn ip_counter(host: &Host, name: &str) -> u64 {
+    let text = host.run("cat /proc/net/snmp");
+    let mut lines = text.lines().filter(|line| line.starts_with("Ip:")).map(str::split_whitespace);
+    let (mut names, mut values) = (lines.next().unwrap(), lines.next().unwrap());
+    let place = names.position(|field| field == name).unwrap();
+    values.nth(place).unwrap().parse().unwrap()
+}
+
+/// Covers: RFC 791 §3.2, RFC 1812 §4.2.2.7, RFC 1191 §4
+#[test]
+fn an_ipv4_packet_is_cut_on_its_way_unless_it_may_not_be() {
+    let Some(bench) = Bench::new("cut", 1_300) else { return };
+    let [a, b] = &bench.hosts;
+    let counts = || [ip_counter(a, "FragCreates"), ip_counter(b, "ReasmReqds"), ip_counter(b, "ReasmOKs")];
+    // Whole on the first link: in two by us. In four on the first: three of them in two by us.
+    for (len, created, pieces) in [(1_400, 0, 2), (5_000, 4, 7)] {
+        let before = counts();
+        // Linux compares the data of each reply with what it has sent.
+        let text = a.run(&format!("ping -c 10 -i 0.02 -W 5 -M dont -s {len} 10.0.2.2"));
+        assert!(text.contains(" 0% packet loss") && !text.contains("wrong data byte"), "{text}");
+        let after = counts();
+        let moved = [0, 1, 2].map(|i| after[i] - before[i]);
+        assert_eq!(moved, [10 * created, 10 * pieces, 10], "{len} octets");
+    }
+    let text = a.attempt("ping -c 1 -W 2 -M do -s 1400 10.0.2.2");
+    assert!(text.contains("From 10.0.1.1") && text.contains("mtu = 1300"), "{text}");
+    let report = bench.finish();
+    assert!(report.contains("dropped: TooBig"), "{report}");
+}
+
 #[test]
 fn scans_through_and_of_the_router_do_not_disturb_it() {
     let Some(bench) = Bench::new("scan", 1_500) else { return };
