@@ -157,4 +157,19 @@ mod tests {
         rtt.on_ack(SeqNum(20), Ticks(60));
         assert_eq!(rtt.srtt(), Some(50));
     }
+
+    /// Covers: RFC 6298 §5.7
+    #[test]
+    fn the_first_timeout_after_a_lost_syn_is_three_seconds() {
+        let mut rtt = Rtt::new();
+        rtt.on_timeout();
+        rtt.on_timeout();
+        rtt.on_syn_lost();
+        assert_eq!(rtt.rto(), 3 * ticks_of_ms(1_000));
+        // A sample says better how slow the network is.
+        let mut rtt = sampled(&[400]);
+        rtt.on_timeout();
+        rtt.on_syn_lost();
+        assert_eq!(rtt.rto(), 1_200);
+    }
 }
