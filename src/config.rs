@@ -33,6 +33,10 @@ pub(crate) const HAS_UDPLITE: bool = cfg!(feature = "socket-udplite");
 pub(crate) const HAS_HOOKS: bool = cfg!(feature = "iface-hooks");
 /// Whether listeners set what their answers look like.
 pub(crate) const HAS_TCP_LOOK: bool = cfg!(feature = "tcp-traffic-class");
+/// Whether there are selective acknowledgments.
+pub(crate) const HAS_TCP_SACK: bool = cfg!(feature = "tcp-sack");
+/// Whether there are timestamps.
+pub(crate) const HAS_TCP_STAMPS: bool = cfg!(feature = "tcp-timestamps");
 /// Whether what is queued can be told to go at once.
 pub(crate) const HAS_TCP_LINGER: bool = cfg!(feature = "tcp-linger");
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens

@@ -15,6 +15,9 @@ pub(crate) enum Domain {
     /// SYN cookies (RFC 4987).
     #[cfg(feature = "tcp-cookies")]
     Cookie = 3,
+    /// What the clock of timestamps shows to whom (RFC 7323).
+    #[cfg(feature = "tcp-timestamps")]
+    Stamp = 5,
     /// Delays of multicast reports (RFC 3376 §5.1, RFC 3810 §6.1).
     #[cfg(feature = "iface-multicast")]
     Group = 6,

@@ -45,9 +45,11 @@ impl Stack {
         Stack { number, iface, sockets }
     }
 
-    pub(crate) fn add_tcp(&mut self) -> SocketHandle {
+    pub(crate) fn add_tcp(&mut self, has_stamps: bool) -> SocketHandle {
         let buffer = || SocketBuffer::new(vec![0; BUFFER_LEN]);
-        self.sockets.add(tcp::Socket::new(buffer(), buffer()))
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.set_timestamps_enabled(has_stamps);
+        self.sockets.add(socket)
     }
 
     pub(crate) fn add_udp(&mut self, port: u16) -> SocketHandle {

@@ -15,19 +15,32 @@ use crate::{forward, idle};
 
 const SEGMENT_LEN: usize = 1_460;
 const DATAGRAM_LEN: usize = 64;
+/// Of it, the octets of a timestamp and its padding.
+const STAMP_LEN: usize = 12;
 const TCP_PORT: u16 = 5_001;
+const STAMPED_PORT: u16 = 5_003;
 const UDP_PORT: u16 = 5_002;
 /// Datagrams that are queued before either stack is polled.
 const BURST: usize = 32;
 /// Virtual time between two rounds, so that timers are set anew and pass.
 const ROUND: Duration = Duration::from_millis(1);
 
+/// A connection from stack 1 to stack 2.
+#[derive(Clone, Copy)]
+struct Flow {
+    sockets: [SocketHandle; 2],
+    port: u16,
+    /// Octets of payload in a full segment.
+    segment_len: usize,
+}
+
 /// Two stacks on a wire. Stack 1 sends, stack 2 receives.
 struct Pair {
     now: Instant,
     stacks: [Stack; 2],
     wire: [Queue; 2],
-    tcp: [SocketHandle; 2],
+    tcp: Flow,
+    stamped: Flow,
     udp: [SocketHandle; 2],
     data: Vec<u8>,
     received: Vec<u8>,
@@ -38,22 +51,27 @@ struct Pair {
 /// Does it all beside `idle` established connections in each of the stacks.
 pub(crate) fn run(idle: usize) {
     let mut pair = Pair::new(idle);
-    pair.connect();
+    pair.connect(pair.tcp);
+    pair.connect(pair.stamped);
     pair.now = pair.now.max(idle::establish(&mut pair.stacks[0], idle, pair.now));
     pair.now = pair.now.max(idle::establish(&mut pair.stacks[1], idle, pair.now));
     for _ in 0..4 {
         pair.round();
     }
     // The congestion window is as large as it gets, and everything has been touched once.
-    pair.transfer(2_000, false);
+    pair.transfer(pair.tcp, 2_000, false);
+    pair.transfer(pair.stamped, 2_000, false);
     pair.exchange(BURST, BURST);
 
     let mut parts = Parts::default();
     for count in [1_000, 11_000] {
-        parts.measure("tcp", count, || pair.transfer(count, false));
+        parts.measure("tcp", count, || pair.transfer(pair.tcp, count, false));
     }
     for count in [1_000, 11_000] {
-        parts.measure("tcp_paced", count, || pair.transfer_paced(count));
+        parts.measure("tcp_stamped", count, || pair.transfer(pair.stamped, count, false));
+    }
+    for count in [1_000, 11_000] {
+        parts.measure("tcp_paced", count, || pair.transfer_paced(pair.tcp, count));
     }
     for count in [320, 10_240] {
         parts.measure("udp", count, || pair.exchange(count, BURST));
@@ -66,9 +84,9 @@ pub(crate) fn run(idle: usize) {
     }
     // The same transfer with and without a call after each poll; the units are the calls.
     let before = pair.polls;
-    parts.measure("poll_at_transfer", 0, || pair.transfer(10_000, false));
+    parts.measure("poll_at_transfer", 0, || pair.transfer(pair.tcp, 10_000, false));
     let polls = pair.polls - before;
-    parts.measure("poll_at_transfer", polls, || pair.transfer(10_000, true));
+    parts.measure("poll_at_transfer", polls, || pair.transfer(pair.tcp, 10_000, true));
     forward::run(|forward| {
         forward(320);
         for count in [1_024, 11_264] {
@@ -82,12 +100,18 @@ pub(crate) fn run(idle: usize) {
 impl Pair {
     fn new(idle: usize) -> Pair {
         let mut stacks = [Stack::new(1, idle + 8), Stack::new(2, idle + 8)];
-        let tcp = [stacks[0].add_tcp(), stacks[1].add_tcp()];
+        let mut flow = |port, has_stamps, segment_len| Flow {
+            sockets: stacks.each_mut().map(|stack| stack.add_tcp(has_stamps)),
+            port,
+            segment_len,
+        };
+        let tcp = flow(TCP_PORT, false, SEGMENT_LEN);
+        let stamped = flow(STAMPED_PORT, true, SEGMENT_LEN - STAMP_LEN);
         let udp = [stacks[0].add_udp(UDP_PORT), stacks[1].add_udp(UDP_PORT)];
         let wire = [Queue::new(), Queue::new()];
         let data = (0..BUFFER_LEN).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let received = vec![0; BUFFER_LEN];
-        Pair { now: Instant::from_secs(1), stacks, wire, tcp, udp, data, received, polls: 0 }
+        Pair { now: Instant::from_secs(1), stacks, wire, tcp, stamped, udp, data, received, polls: 0 }
     }
 
     /// Polls one of the stacks, hears what it has to tell and, if told to, asks when to poll next.
@@ -111,15 +135,15 @@ impl Pair {
         self.poll(1, false);
     }
 
-    fn connect(&mut self) {
-        self.stacks[1].tcp(self.tcp[1]).listen(TCP_PORT).expect("the port is free");
+    fn connect(&mut self, flow: Flow) {
+        self.stacks[1].tcp(flow.sockets[1]).listen(flow.port).expect("the port is free");
         self.round();
-        let peer = IpEndpoint::new(address(2).into(), TCP_PORT);
-        self.stacks[0].tcp(self.tcp[0]).connect(peer, 0).expect("the socket is closed");
+        let peer = IpEndpoint::new(address(2).into(), flow.port);
+        self.stacks[0].tcp(flow.sockets[0]).connect(peer, 0).expect("the socket is closed");
         for _ in 0..8 {
             self.round();
         }
-        for (stack, handle) in self.stacks.iter_mut().zip(self.tcp) {
+        for (stack, handle) in self.stacks.iter_mut().zip(flow.sockets) {
             assert_eq!(stack.tcp(handle).state(), State::Established);
             // So that there is a timer when nothing goes on, idle connections or not.
             stack.tcp(handle).set_keep_alive(Some(idle::KEEP_ALIVE));
@@ -127,24 +151,24 @@ impl Pair {
     }
 
     /// Sends `segments` full segments, as many at once as buffers and wire hold.
-    fn transfer(&mut self, segments: usize, ask: bool) {
-        self.send(segments, BUFFER_LEN, ask);
+    fn transfer(&mut self, flow: Flow, segments: usize, ask: bool) {
+        self.send(flow, segments, BUFFER_LEN, ask);
     }
 
     /// Sends `segments` full segments, two at a time, so that every second one is acknowledged.
-    fn transfer_paced(&mut self, segments: usize) {
-        self.send(segments, 2 * SEGMENT_LEN, false);
+    fn transfer_paced(&mut self, flow: Flow, segments: usize) {
+        self.send(flow, segments, 2 * flow.segment_len, false);
     }
 
     /// Sends octets, `most` of them a round, and compares the last of them in the end.
-    fn send(&mut self, segments: usize, most: usize, ask: bool) {
-        let total = segments * SEGMENT_LEN;
+    fn send(&mut self, flow: Flow, segments: usize, most: usize, ask: bool) {
+        let total = segments * flow.segment_len;
         let (mut sent, mut received) = (0, 0);
         self.received.fill(0);
         while received < total {
             self.now += ROUND;
             let Pair { stacks: [sender, _], data, .. } = self;
-            let socket = sender.tcp(self.tcp[0]);
+            let socket = sender.tcp(flow.sockets[0]);
             let end = total.min(sent + most);
             while sent < end {
                 let from = sent % BUFFER_LEN;
@@ -156,7 +180,7 @@ impl Pair {
             }
             self.poll(0, ask);
             self.poll(1, ask);
-            received += self.receive(received);
+            received += self.receive(flow, received);
             // The window has opened, which the peer is told.
             self.poll(1, ask);
         }
@@ -164,9 +188,9 @@ impl Pair {
     }
 
     /// Reads all that has come.
-    fn receive(&mut self, at: usize) -> usize {
+    fn receive(&mut self, flow: Flow, at: usize) -> usize {
         let mut count = 0;
-        let socket = self.stacks[1].tcp(self.tcp[1]);
+        let socket = self.stacks[1].tcp(flow.sockets[1]);
         while socket.can_recv() {
             let from = (at + count) % BUFFER_LEN;
             count += socket.recv_slice(&mut self.received[from..]).expect("the connection is open");

@@ -11,7 +11,7 @@ use super::output::{Packet, Sent, TrafficClass};
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
-use crate::socket::tcp::{self, Kind, Look, Plan, Segment, Verdict};
+use crate::socket::tcp::{self, Kind, Look, Plan, Segment, Stamp, Verdict};
 use crate::socket::{Events, Socket, Tuple};
 use crate::stats::{Count, DropReason};
 use crate::storage::{Class, list_of, lists};
@@ -36,19 +36,22 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if !received.unicast {
             return Err(DropReason::BadSource);
         }
+        let mut stamp = Stamp::NONE;
+        let area = stamp.strip(options);
         let mut segment = Segment {
             seq: header.seq(),
             ack: header.ack(),
             flags: header.flags(),
             window: header.window(),
             options: Options::NONE,
+            stamp,
             #[cfg(feature = "tcp-sack")]
-            area: options,
+            area,
             payload,
         };
         // RFC 9293 §3.1 (MUST-5): in any segment.
-        if !options.is_empty() {
-            segment.options.parse(options)?;
+        if !area.is_empty() {
+            segment.stamp.parse(area, &mut segment.options)?;
         }
         let tuple = Tuple {
             local: received.dst,
@@ -100,6 +103,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let listens = listener.is_some();
         let verdict = self.sockets.time_wait.process(hash, tuple, now, segment, listens, &mut reply);
         if !matches!(verdict, Verdict::Reopen) {
+            reply.stamp = segment.stamp.answer(&self.sockets.keys, tuple, now);
             return self.conclude(tuple, segment, verdict, &mut reply);
         }
         let Some(ix) = listener else {

@@ -17,12 +17,12 @@ use super::{Error, Result};
 /// Octets of the longest options area.
 pub const MAX_LEN: usize = tlv::MAX_LEN;
 
-mod kind {
+pub(crate) mod kind {
     pub(super) const MSS: u8 = 2;
     pub(super) const WINDOW_SCALE: u8 = 3;
     pub(super) const SACK_PERMITTED: u8 = 4;
     pub(super) const SACK: u8 = 5;
-    pub(super) const TIMESTAMPS: u8 = 8;
+    pub(crate) const TIMESTAMPS: u8 = 8;
     pub(super) const MD5: u8 = 19;
     pub(super) const USER_TIMEOUT: u8 = 28;
     pub(super) const AUTHENTICATION: u8 = 29;

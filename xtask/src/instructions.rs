@@ -42,7 +42,18 @@ struct Row {
 
 const ROWS: &[Row] = &[
     Row { name: "tcp", title: "1460-octet TCP segment", limit: Some(3_500.0), from: 0 },
-    Row { name: "tcp_paced", title: "the same, every second one acknowledged", limit: None, from: 0 },
+    Row {
+        name: "tcp_stamped",
+        title: "1448-octet TCP segment with a timestamp",
+        limit: Some(3_500.0),
+        from: 0,
+    },
+    Row {
+        name: "tcp_paced",
+        title: "1460-octet segment, every second one acknowledged",
+        limit: None,
+        from: 0,
+    },
     Row { name: "udp", title: "64-octet UDP packet, in bursts of 32", limit: None, from: 0 },
     Row { name: "udp_single", title: "64-octet UDP packet, one at a time", limit: None, from: 0 },
     Row { name: "poll_at", title: "`poll_at` when nothing goes on", limit: None, from: 0 },

@@ -75,7 +75,7 @@ fn is_arp_reply(frame: &[u8]) -> bool {
 
 /// An ACK, at most with a probe of ours, that says that there is no room.
 fn is_closed_window(frame: &[u8]) -> bool {
-    frame[12..14] == [8, 0] && frame[23] == 6 && frame.len() <= 55 && frame[48..50] == [0, 0]
+    frame[12..14] == [8, 0] && frame[23] == 6 && frame.len() <= 67 && frame[48..50] == [0, 0]
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_fault_that_drains_every_buffer_leaves_arp_and_acks_working() {
     let mut probes = 0;
     for _ in 0..10_000 {
         pair.b.poll(pair.now);
-        probes += pair.b.wire.from_stack.iter().filter(|frame| frame.len() == 55).count();
+        probes += pair.b.wire.from_stack.iter().filter(|frame| frame.len() == 67).count();
         pair.a.wire.to_stack.append(&mut pair.b.wire.from_stack);
         pair.a.poll(pair.now);
         pair.now += Duration::from_millis(1);

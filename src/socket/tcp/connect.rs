@@ -105,7 +105,7 @@ impl Connection {
             return Outcome::DROPPED;
         }
         // Data that comes with the SYN is not taken; it will come again.
-        self.on_syn(seg.seq, u32::from(seg.window), &seg.options, side);
+        self.on_syn(cx, seg.seq, u32::from(seg.window), &seg.options, &seg.stamp, side);
         self.silence = Silence::new(cx.ticks);
         let mut out = Outcome::NONE;
         if has_ack {

@@ -11,6 +11,7 @@ use super::recv::{self, Recv};
 use super::rtt::Rtt;
 use super::sack::Sack;
 use super::send::Send;
+use super::stamps::{Stamp, Stamps};
 use super::state::{State, Step};
 use super::time_wait::TimeWait;
 use super::timers::{Timer, Timers};
@@ -84,6 +85,7 @@ pub(super) struct Connection {
     pub(super) rcv: Recv,
     /// What has arrived beyond what is acknowledged, on either side.
     pub(super) sack: Sack,
+    pub(super) stamps: Stamps,
     /// How long the peer has been silent.
     pub(super) silence: Silence,
     /// When a close has waited long enough.
@@ -118,6 +120,7 @@ impl Connection {
             snd: Send::new(iss),
             rcv: Recv::new(),
             sack: Sack::new(),
+            stamps: Stamps::new(cx, &tuple, side.config.stamps),
             rtt: Rtt::new(),
             control: Control::new(),
             recovery: Recovery::new(iss),
@@ -133,7 +136,8 @@ impl Connection {
 
     /// New, it goes on from a record whose SYN-ACK was acknowledged.
     pub(super) fn go_on_from(&mut self, cx: &Context<'_>, half: &HalfOpen, side: &Side<'_>) -> Events {
-        self.on_syn(half.irs, u32::from(half.window), &half.options(), side);
+        self.stamps.grant();
+        self.on_syn(cx, half.irs, u32::from(half.window), &half.options(), &half.stamp(), side);
         self.rcv.shift = half.our_shift();
         self.snd.nxt = half.iss + 1;
         self.snd.max = half.iss + 1;
@@ -146,7 +150,16 @@ impl Connection {
     }
 
     /// The peer's SYN: its number, window and options.
-    pub(super) fn on_syn(&mut self, irs: SeqNum, window: u32, options: &Options, side: &Side<'_>) {
+    pub(super) fn on_syn(
+        &mut self,
+        cx: &Context<'_>,
+        irs: SeqNum,
+        window: u32,
+        options: &Options,
+        stamp: &Stamp,
+        side: &Side<'_>,
+    ) {
+        self.stamps.begin(stamp, cx.ticks);
         self.rcv.on_syn(irs, recv::free(&side.rx));
         // RFC 9293 §3.7.1 (MUST-15): what is assumed if the peer does not say.
         self.snd.mss = match options.mss {
@@ -174,10 +187,10 @@ impl Connection {
         path_mss(cx, &self.tuple)
     }
 
-    /// The largest payload to send (RFC 9293 §3.7.1, MUST-16): segments with data have no options.
+    /// The largest payload to send (RFC 9293 §3.7.1, MUST-16): segments with data have no options but a stamp.
     #[inline]
     pub(super) fn mss(&self, cx: &Context<'_>) -> u32 {
-        u32::from(self.snd.mss.min(self.path_mss(cx)))
+        u32::from(self.snd.mss.min(self.path_mss(cx)) - self.stamps.len())
     }
 
     /// Both SYNs are acknowledged.

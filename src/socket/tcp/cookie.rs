@@ -1,8 +1,8 @@
 //! SYN cookies (RFC 4987 §3.6): when the table of half-open connections is full, the record travels.
 //!
 //! The initial sequence number of the SYN-ACK holds a coarse time, the peer's segment size and a keyed
-//! hash of both ends, the peer's sequence number and these; the ACK brings it back. Windows of such a
-//! connection are not scaled, since there is no room to remember that.
+//! hash of both ends, the peer's sequence number and these; the ACK brings it back. What else the SYN asks for is
+//! remembered in the timestamp (`stamps`); without that, windows of such a connection are not scaled.
 //!
 //! ```text
 //!  31   27 26  24 23                  0

@@ -12,6 +12,7 @@ use super::recv;
 use super::segment::{Outcome, Segment, Verdict};
 use super::state::{State, Step};
 use super::timers::Timer;
+use crate::config;
 use crate::socket::{Context, Events};
 use crate::wire::tcp::Flags;
 
@@ -42,6 +43,9 @@ impl Connection {
         if seg.flags.intersects(Flags::SYN.union(Flags::RST)) {
             return self.process_control(cx, seg, offset, room, side);
         }
+        if config::HAS_TCP_STAMPS && self.stamps.is_stale(&seg.stamp, cx.ticks) {
+            return self.process_stale(cx, seg);
+        }
         let len = seg.len() as i32;
         if offset > room || (offset < 0 && offset.wrapping_add(len) <= 0) {
             return self.process_outside(cx, seg, offset, side);
@@ -62,6 +66,7 @@ impl Connection {
             return Outcome { events: out.events, ..Outcome::DROPPED };
         }
         self.silence = Silence::new(cx.ticks);
+        self.stamps.on_segment(&seg.stamp, seg.seq.le(self.rcv.acked), cx.ticks);
         out.events |= self.on_ack(cx, seg, side);
         if len > 0 && self.state.takes_data() {
             self.on_text(cx, seg, offset, side, in_place, &mut out);
@@ -216,6 +221,7 @@ impl Connection {
         self.persist = 0;
         self.progress_at = cx.ticks;
         self.rtt.on_ack(seg.ack, cx.ticks);
+        self.measure(cx, seg);
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
         let mut is_rearmed = true;
         match self.recovery.on_ack(seg.ack) {

@@ -8,7 +8,7 @@ use super::segment::{Outcome, Segment};
 use super::state::State;
 use super::{ListenKey, Phase, Side, Socket};
 use crate::socket::{Context, Tuple};
-use crate::wire::tcp::{Flags, Options, SeqNum};
+use crate::wire::tcp::Flags;
 use crate::wire::{Addr, IpListenEndpoint};
 
 /// Where a socket listens.
@@ -55,7 +55,7 @@ impl Socket<'_> {
         if !seg.flags.contains(Flags::SYN) || seg.flags.contains(Flags::FIN) {
             return Outcome::DROPPED;
         }
-        let mut connection = Connection::passive(cx, *tuple, seg.seq, seg.window, &seg.options, &self.side);
+        let mut connection = Connection::passive(cx, *tuple, seg, &self.side);
         connection.marks |= Marks::PASSIVE;
         if key.is_any() {
             connection.marks |= Marks::LISTEN_ANY;
@@ -81,17 +81,10 @@ impl Socket<'_> {
 
 impl Connection {
     /// RFC 9293 §3.10.7.2: a SYN for a listening socket. The SYN-ACK is still to be sent.
-    fn passive(
-        cx: &Context<'_>,
-        tuple: Tuple,
-        irs: SeqNum,
-        window: u16,
-        options: &Options,
-        side: &Side<'_>,
-    ) -> Connection {
+    fn passive(cx: &Context<'_>, tuple: Tuple, seg: &Segment<'_>, side: &Side<'_>) -> Connection {
         let iss = super::isn::isn(cx.keys, &tuple, cx.now);
         let mut connection = Connection::new(cx, tuple, State::SynReceived, iss, side);
-        connection.on_syn(irs, u32::from(window), options, side);
+        connection.on_syn(cx, seg.seq, u32::from(seg.window), &seg.options, &seg.stamp, side);
         connection.arm_rtx(cx.ticks, side);
         connection
     }

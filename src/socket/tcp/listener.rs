@@ -1,6 +1,6 @@
 //! A listening endpoint with half-open connections as records (RFC 9293 §3.10.7.2, RFC 4987 §3.4).
 //!
-//! A SYN costs a record of 64 octets and no buffers. When the last ACK of the handshake comes, the
+//! A SYN costs a record of at most 64 octets and no buffers. When the last ACK of the handshake comes, the
 //! engine takes a socket and lets it go on from the record. If it has none, the ACK is ignored, the
 //! record is kept, and the SYN-ACK goes out again, so that nothing the client has sent is lost.
 //!
@@ -14,6 +14,7 @@ use super::error::ListenError;
 #[cfg(feature = "tcp-traffic-class")]
 use super::look::Look;
 use super::segment::{Kind, Plan, Segment, Verdict};
+use super::stamps::{self, Stamp};
 use super::tally::Tally;
 use super::{isn, recv, ticks_of_ms, to_addr};
 use crate::config;
@@ -33,6 +34,15 @@ enum Stage {
     Acked,
 }
 
+bitflags::bitflags! {
+    /// What both ends want.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct Agreed: u8 {
+        const SACK = 1;
+        const STAMPS = 1 << 1;
+    }
+}
+
 /// A connection that is not yet complete.
 #[derive(Debug, Clone, Copy)]
 pub struct HalfOpen {
@@ -40,19 +50,16 @@ pub struct HalfOpen {
     pub(super) iss: SeqNum,
     pub(super) irs: SeqNum,
     pub(super) created_at: Ticks,
-    /// When the SYN-ACK goes again.
-    again_at: Ticks,
     /// The window of the SYN.
     pub(super) window: u16,
     mss: u16,
-    /// How often the SYN-ACK was repeated.
+    /// How often the SYN-ACK was repeated, or could have been while nobody polled; says when it goes again.
     pub(super) tries: u8,
     /// Our shift in the high half, the peer's in the low one; 0xff if windows are not scaled.
     shifts: u8,
     stage: Stage,
-    /// The peer asks for selective acknowledgments.
-    #[cfg(feature = "tcp-sack")]
-    has_sack: bool,
+    agreed: Agreed,
+    clock: stamps::Half,
 }
 
 const _: () = assert!(size_of::<HalfOpen>() <= 64);
@@ -70,14 +77,13 @@ impl HalfOpen {
         iss: SeqNum(0),
         irs: SeqNum(0),
         created_at: Ticks(0),
-        again_at: Ticks(0),
         window: 0,
         mss: 0,
         tries: 0,
         shifts: 0xff,
         stage: Stage::Free,
-        #[cfg(feature = "tcp-sack")]
-        has_sack: false,
+        agreed: Agreed::empty(),
+        clock: stamps::Half::NONE,
     };
 
     /// The options that count of the peer's SYN.
@@ -86,23 +92,27 @@ impl HalfOpen {
         Options { mss: self.mss, window_scale, sack_permitted: self.has_sack() }
     }
 
-    #[cfg(feature = "tcp-sack")]
     fn has_sack(&self) -> bool {
-        self.has_sack
+        config::HAS_TCP_SACK && self.agreed.contains(Agreed::SACK)
     }
 
-    #[cfg(feature = "tcp-sack")]
-    fn set_sack(&mut self, is_asked: bool) {
-        self.has_sack = is_asked;
+    /// The timestamp of the peer's SYN, if the connection has some.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.clock.stamp(self.agreed.contains(Agreed::STAMPS))
     }
 
-    #[cfg(not(feature = "tcp-sack"))]
-    fn has_sack(&self) -> bool {
-        false
+    /// What the peer's SYN says; `window` is that of the socket to come.
+    fn agree(&mut self, options: &Options, window: u32, choice: stamps::Choice, stamp: &Stamp) {
+        self.mss = options.mss;
+        let sack =
+            if config::HAS_TCP_SACK && options.sack_permitted { Agreed::SACK } else { Agreed::empty() };
+        let stamps = if self.clock.begin(choice, stamp) { Agreed::STAMPS } else { Agreed::empty() };
+        self.agreed = sack | stamps;
+        self.shifts = match options.window_scale {
+            0xff => 0xff,
+            shift => recv::shift_for(window as usize) << 4 | shift,
+        };
     }
-
-    #[cfg(not(feature = "tcp-sack"))]
-    fn set_sack(&mut self, _is_asked: bool) {}
 
     /// How far our windows are shifted.
     pub(super) fn our_shift(&self) -> u8 {
@@ -125,10 +135,18 @@ impl HalfOpen {
             plan.options.window_scale = self.our_shift();
         }
         plan.options.sack_permitted = self.has_sack();
+        plan.stamp = self.stamp().answer(cx.keys, &self.tuple, cx.ticks);
     }
 
-    fn timeout(&self) -> u32 {
-        ticks_of_ms(config::TCP_INITIAL_RTO) << self.tries.min(config::TCP_SYN_ACK_RETRIES)
+    /// When the SYN-ACK goes again: after ever longer times, counted from the SYN (RFC 6298 §5.5). One that waits for
+    /// a socket is asked again soon.
+    fn again_at(&self) -> Ticks {
+        const FIRST: u32 = ticks_of_ms(config::TCP_INITIAL_RTO);
+        let span = match self.stage {
+            Stage::Acked => (u32::from(self.tries) + 1) * (FIRST << 2),
+            _ => (FIRST << (self.tries + 1)) - FIRST,
+        };
+        self.created_at.after(span)
     }
 }
 
@@ -197,6 +215,7 @@ pub struct Listener<'a> {
     pub(super) tally: Tally,
     #[cfg(feature = "tcp-traffic-class")]
     pub(super) look: Look,
+    pub(super) stamps: stamps::Choice,
     /// Sockets that wait to be given a connection.
     pub(crate) pool: Line,
     /// Connections that wait to be accepted.
@@ -231,6 +250,7 @@ impl<'a> Listener<'a> {
             tally: Tally::NONE,
             #[cfg(feature = "tcp-traffic-class")]
             look: Look::DEFAULT,
+            stamps: stamps::Choice::DEFAULT,
             pool: Line::EMPTY,
             accepted: Line::EMPTY,
             #[cfg(feature = "alloc")]
@@ -404,18 +424,12 @@ impl<'a> Listener<'a> {
             record.irs = seg.seq;
             record.created_at = cx.ticks;
             record.window = seg.window;
-            record.mss = seg.options.mss;
             record.tries = 0;
-            record.set_sack(seg.options.sack_permitted);
             record.stage = Stage::Answered;
-            record.shifts = match seg.options.window_scale {
-                0xff => 0xff,
-                shift => recv::shift_for(self.window as usize) << 4 | shift,
-            };
-            record.again_at = cx.ticks.after(record.timeout());
+            record.agree(&seg.options, self.window, self.stamps, &seg.stamp);
         }
         record.plan_syn_ack(cx, self.window, is_again, reply);
-        let again_at = record.again_at;
+        let again_at = record.again_at();
         self.due_by(again_at);
         Verdict::Reply
     }
@@ -433,8 +447,13 @@ impl<'a> Listener<'a> {
         let Some(iss) = self.cookies.bake(cx, tuple, seg, room) else {
             return Verdict::Drop(DropReason::BacklogFull);
         };
-        let record = HalfOpen { tuple: *tuple, iss, irs: seg.seq, ..HalfOpen::EMPTY };
+        let mut record = HalfOpen { tuple: *tuple, iss, irs: seg.seq, ..HalfOpen::EMPTY };
+        // What can't be hidden in a stamp can't be agreed on.
+        if record.clock.begin(self.stamps, &seg.stamp) {
+            record.agree(&seg.options, self.window, self.stamps, &seg.stamp);
+        }
         record.plan_syn_ack(cx, self.window, false, reply);
+        reply.stamp = reply.stamp.hide(&record.options());
         Verdict::Reply
     }
 
@@ -445,19 +464,20 @@ impl<'a> Listener<'a> {
         let Some(mss) = self.cookies.read(cx, tuple, seg) else {
             return Verdict::Refuse(DropReason::NoSocket);
         };
-        self.cookies.keep(HalfOpen {
+        let mut record = HalfOpen {
             tuple: *tuple,
             iss: seg.ack - 1,
             irs: seg.seq - 1,
             created_at: cx.ticks,
-            // Not scaled, so this is all that the peer can have said.
+            // Scaled or not, the segment will say it again.
             window: seg.window,
-            mss,
             // The round trip is not known.
             tries: 1,
             stage: Stage::Acked,
             ..HalfOpen::EMPTY
-        });
+        };
+        record.agree(&seg.stamp.hidden(mss, self.stamps), self.window, self.stamps, &seg.stamp);
+        self.cookies.keep(record);
         Verdict::Complete(RETURNED)
     }
 
@@ -493,6 +513,7 @@ impl<'a> Listener<'a> {
         if offset < 0 || offset as u32 > self.window {
             reply.begin(Kind::DupAck, record.iss + 1, record.irs + 1, Flags::ACK);
             reply.window = self.window.min(0xffff) as u16 >> record.our_shift();
+            reply.stamp = record.stamp().answer(cx.keys, tuple, cx.ticks);
             return Verdict::Reply;
         }
         Verdict::Complete(i as u16)
@@ -518,7 +539,7 @@ impl<'a> Listener<'a> {
     /// A SYN-ACK whose time has come. Call it while there is room to send, until it has none.
     #[inline(never)]
     pub(crate) fn next_retransmit(&mut self, cx: &Context<'_>, plan: &mut Plan) -> Option<&Tuple> {
-        const ACKED_LIFE: i32 = ticks_of_ms(config::TCP_ACKED_LIFE) as i32;
+        const ACKED_TRIES: u8 = (config::TCP_ACKED_LIFE / config::TCP_INITIAL_RTO / 4) as u8;
         if !self.due?.is_due(cx.ticks) {
             return None;
         }
@@ -528,26 +549,21 @@ impl<'a> Listener<'a> {
             if record.stage == Stage::Free {
                 continue;
             }
-            if !record.again_at.is_due(cx.ticks) {
-                let at = record.again_at;
+            let at = record.again_at();
+            if !at.is_due(cx.ticks) {
                 self.due_by(at);
                 continue;
             }
-            let is_over = match record.stage {
-                Stage::Acked => cx.ticks.since(record.created_at) >= ACKED_LIFE,
-                _ => record.tries >= config::TCP_SYN_ACK_RETRIES,
-            };
-            if is_over {
+            let most = if record.stage == Stage::Acked { ACKED_TRIES } else { config::TCP_SYN_ACK_RETRIES };
+            // Those that were missed while nobody polled are not made up for.
+            while record.tries < most && record.again_at().is_due(cx.ticks) {
+                record.tries += 1;
+            }
+            if record.again_at().is_due(cx.ticks) {
                 record.stage = Stage::Free;
                 self.tally.on_fails(1);
                 continue;
             }
-            // One that waits for a socket is asked again soon, not ever later.
-            record.tries = match record.stage {
-                Stage::Acked => (record.tries + 1).min(2),
-                _ => record.tries + 1,
-            };
-            record.again_at = cx.ticks.after(record.timeout());
             // Others may be due as well.
             self.due = Some(cx.ticks);
             record.plan_syn_ack(cx, self.window, true, plan);

@@ -1,8 +1,7 @@
 //! TCP (RFC 9293): one connection, or a port that takes many.
 //!
 //! [`Socket`] is a connection with its buffers. [`Listener`] takes connections for a port without a
-//! buffer for each that is only begun. Not here yet: timestamps, other congestion control than
-//! NewReno. Urgent data is ordinary data (RFC 6093).
+//! buffer for each that is only begun. Not here yet: other congestion control than NewReno. Urgent data is ordinary data (RFC 6093).
 //!
 //! How the engine uses a socket: [`Socket::process`] for what comes, [`Socket::plan`],
 //! [`Socket::emit`] and [`Socket::on_sent`] for what goes, [`Socket::on_timer`] when a deadline has come
@@ -36,6 +35,8 @@ mod rtt;
 mod sack;
 mod segment;
 mod send;
+#[cfg_attr(not(feature = "tcp-timestamps"), path = "no_stamps.rs")]
+mod stamps;
 mod state;
 #[cfg_attr(not(feature = "stats-mib"), path = "no_tally.rs")]
 mod tally;
@@ -55,6 +56,7 @@ mod user_timeout;
     feature = "tcp-icmp",
     feature = "tcp-linger",
     feature = "tcp-sack",
+    feature = "tcp-timestamps",
     feature = "tcp-traffic-class"
 ))]
 mod tests;
@@ -69,6 +71,7 @@ use listen_once::Listening;
 pub(crate) use listener::ListenKey;
 pub use listener::{HalfOpen, Listener};
 pub(crate) use segment::{Kind, Outcome, Plan, Segment, Verdict, emit_control, plan_reset};
+pub(crate) use stamps::Stamp;
 pub use state::State;
 #[cfg(feature = "stats-mib")]
 pub(crate) use tally::Tally;
@@ -110,6 +113,7 @@ pub(crate) struct Config {
     look: Look,
     linger: Linger,
     sack: sack::Choice,
+    stamps: stamps::Choice,
     is_nodelay: bool,
     is_in_place: bool,
 }
@@ -156,6 +160,7 @@ impl<'a> Socket<'a> {
             look: Look::DEFAULT,
             linger: Linger::NONE,
             sack: sack::Choice::DEFAULT,
+            stamps: stamps::Choice::DEFAULT,
             is_nodelay: false,
             is_in_place: false,
         };

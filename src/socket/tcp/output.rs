@@ -17,6 +17,7 @@ impl Connection {
         if self.state.is_opening() || self.state == State::Closed {
             return self.decide_opening(cx, side, plan);
         }
+        plan.stamp = self.stamps.stamp(cx.ticks);
         let has_data = self.state.owes_fin() || !side.tx.is_empty();
         if (has_data && self.decide_data(cx, side, plan)) || self.decide_ack(cx, side, plan) {
             plan.window = self.window(cx, side);
@@ -58,6 +59,7 @@ impl Connection {
             return self.marks.contains(Marks::RESET);
         }
         let is_active = self.state == State::SynSent;
+        plan.stamp = self.stamps.stamp(cx.ticks);
         // RFC 7323 §2.2: the window of a SYN is never scaled. An ACK here tells no more than that.
         plan.window = recv::free(&side.rx).min(0xffff) as u16;
         if self.snd.nxt != self.snd.una {
@@ -206,6 +208,7 @@ impl Connection {
             self.rtt.on_new(end, cx.ticks);
         } else {
             self.rtt.on_retransmit();
+            self.stamps.on_retransmit();
         }
         // A probe of a closed window stays the next to be sent.
         if plan.kind != Kind::ZeroWindowProbe || self.snd.wnd > 0 {

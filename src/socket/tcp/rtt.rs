@@ -55,7 +55,7 @@ impl Rtt {
     }
 
     /// RFC 6298 §2.2, §2.3.
-    fn sample(&mut self, rtt: u32) {
+    pub(super) fn sample(&mut self, rtt: u32) {
         self.backoff = 0;
         // The clock's granularity and the bound on the timeout make anything longer useless.
         let rtt = rtt.min(MAX);

@@ -2,6 +2,7 @@
 //! becomes octets.
 
 use super::sack::Blocks;
+use super::stamps::Stamp;
 use crate::socket::Events;
 use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
@@ -17,7 +18,8 @@ pub(crate) struct Segment<'f> {
     /// Not scaled.
     pub(crate) window: u16,
     pub(crate) options: Options,
-    /// All of its options; they are well-formed.
+    pub(crate) stamp: Stamp,
+    /// Its options but for a timestamp at their beginning; they are well-formed.
     #[cfg(feature = "tcp-sack")]
     pub(crate) area: &'f [u8],
     pub(crate) payload: &'f [u8],
@@ -83,16 +85,18 @@ pub(crate) struct Plan {
     pub(crate) kind: Kind,
     /// Blocks of a selective acknowledgment; only with neither data nor SYN.
     pub(crate) blocks: Blocks,
+    pub(crate) stamp: Stamp,
 }
 
-const _: () = assert!(size_of::<Plan>() <= 32);
+const _: () = assert!(size_of::<Plan>() <= 40);
 
 impl Plan {
     /// Octets of the header with its options.
     #[inline]
     pub(crate) fn header_len(&self) -> usize {
         let is_syn = self.flags.contains(Flags::SYN);
-        HEADER_LEN + if is_syn { self.options.buffer_len() } else { self.blocks.buffer_len() }
+        let others = if is_syn { self.options.buffer_len() } else { self.blocks.buffer_len() };
+        HEADER_LEN + self.stamp.buffer_len() + others
     }
 
     #[inline]
@@ -111,15 +115,15 @@ impl Plan {
     pub(crate) const fn none() -> Plan {
         let zero = SeqNum(0);
         let (flags, kind) = (Flags::empty(), Kind::Ack);
-        let (options, blocks) = (Options::NONE, Blocks::NONE);
-        Plan { seq: zero, ack: zero, offset: 0, len: 0, options, window: 0, flags, kind, blocks }
+        let (options, blocks, stamp) = (Options::NONE, Blocks::NONE, Stamp::NONE);
+        Plan { seq: zero, ack: zero, offset: 0, len: 0, options, window: 0, flags, kind, blocks, stamp }
     }
 
-    /// Begins with a segment without payload, options or window.
+    /// Begins with a segment without payload, options, stamp or window.
     #[inline(never)]
     pub(super) fn begin(&mut self, kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) {
-        let (options, blocks) = (Options::NONE, Blocks::NONE);
-        *self = Plan { seq, ack, offset: 0, len: 0, options, window: 0, flags, kind, blocks };
+        let (options, blocks, stamp) = (Options::NONE, Blocks::NONE, Stamp::NONE);
+        *self = Plan { seq, ack, offset: 0, len: 0, options, window: 0, flags, kind, blocks, stamp };
     }
 
     /// It has `len` octets from `offset` of the send buffer on, the last that are queued if `is_all`, and the FIN.
@@ -210,11 +214,15 @@ pub(crate) fn emit_control(plan: &Plan, local_port: u16, remote_port: u16, out: 
     };
     fields.emit(fixed);
     let sum = checksum::sum_header(fixed);
-    if header_len == HEADER_LEN {
-        return sum;
+    if header_len == HEADER_LEN + plan.stamp.buffer_len() {
+        return sum.add(plan.stamp.emit(rest));
     }
     let Some(options) = rest.get_mut(..header_len - HEADER_LEN) else { return sum };
-    plan.options.emit(options);
+    // The blocks are there.
+    plan.stamp.emit(options);
+    if let Some(options) = options.get_mut(plan.stamp.buffer_len()..) {
+        plan.options.emit(options);
+    }
     sum.add(checksum::sum(options))
 }
 

@@ -1,5 +1,6 @@
 //! The send side's sequence variables (RFC 9293 §3.3.1).
 
+use crate::config;
 use crate::wire::tcp::SeqNum;
 
 /// `una <= nxt <= max <= una + octets queued + SYN and FIN`.
@@ -38,7 +39,7 @@ impl Send {
             max_wnd: 0,
             wl1: SeqNum(0),
             wl2: SeqNum(0),
-            mss: 0,
+            mss: config::TCP_MIN_MSS,
             shift: 0,
         }
     }

@@ -325,7 +325,8 @@ impl Connection {
     #[inline]
     pub(super) fn note_blocks(&self, plan: &mut Plan) {
         if self.sack.is_on && (!self.rcv.assembler.is_empty() || self.sack.report.has_twice()) {
-            plan.blocks = Blocks::new(self.blocks().1);
+            let most = if plan.stamp.buffer_len() > 0 { 3 } else { MAX_BLOCKS };
+            plan.blocks = Blocks::new(self.blocks().1.min(most));
         }
     }
 
@@ -341,7 +342,7 @@ impl Connection {
     #[cold]
     #[inline(never)]
     pub(super) fn emit_blocks(&self, plan: &Plan, header: &mut [u8]) {
-        let Some(area) = header.get_mut(HEADER_LEN + plan.options.buffer_len()..) else { return };
+        let Some(area) = header.get_mut(HEADER_LEN + plan.stamp.buffer_len()..) else { return };
         area.fill(NOP);
         let (blocks, count) = self.blocks();
         let count = count.min(plan.blocks.count());

@@ -233,6 +233,7 @@ fn a_record_answers_for_a_closed_connection() {
         window: fin.window,
         options: Options::NONE,
         area: &[],
+        stamp: Stamp::NONE,
         payload: &[],
     };
     let mut ack = Plan::none();
@@ -304,6 +305,7 @@ fn a_new_syn_in_time_wait_is_acknowledged_by_the_socket() {
         window: 1_000,
         options: Options::NONE,
         area: &[],
+        stamp: Stamp::NONE,
         payload: &[],
     };
     assert_eq!(pair.ends[A].process(&cx, &syn, None), Outcome::NONE);

@@ -93,6 +93,7 @@ fn a_reset_answers_what_no_socket_wants() {
         window: 1,
         options: Options::NONE,
         area: &[],
+        stamp: Stamp::NONE,
         payload: b"abc",
     };
     let rst = reset_for(&seg).unwrap();
@@ -142,6 +143,7 @@ fn random_segments_do_no_harm() {
                 window: random.next() as u16,
                 options: Options { mss: random.next() as u16, window_scale: 3, sack_permitted: true },
                 area: &[],
+                stamp: Stamp::NONE,
                 payload: &data,
             };
             peer.give(seg);

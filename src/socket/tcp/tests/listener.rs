@@ -20,6 +20,7 @@ fn syn(seq: u32) -> Segment<'static> {
         window: 1_000,
         options: Options { mss: 1_460, window_scale: 7, sack_permitted: true },
         area: &[],
+        stamp: Stamp::NONE,
         payload: &[],
     }
 }
@@ -76,6 +77,7 @@ fn request(syn_ack: &Plan) -> Segment<'static> {
         window: 500,
         options: Options::NONE,
         area: &[],
+        stamp: Stamp::NONE,
         payload: b"GET /",
     }
 }
@@ -258,4 +260,64 @@ fn a_listener_is_opened_and_closed() {
     assert!(!bench.listener.is_listening());
     assert_eq!(bench.listener.listen(0), Err(ListenError::Unaddressable));
     bench.listener.listen(81).unwrap();
+}
+
+/// A client whose clock shows `value`, and who has seen `echo` of ours.
+fn stamped_at(seg: Segment<'_>, value: u32, echo: u32) -> Segment<'_> {
+    Segment { stamp: Stamp::new(value, echo), ..seg }
+}
+
+/// Covers: RFC 7323 §3.2
+#[test]
+fn a_record_keeps_the_clock_of_the_syn() {
+    let mut bench = Bench::new(1);
+    let first = bench.request(9, &stamped_at(syn(5), 700, 0)).unwrap();
+    assert_eq!((first.stamp.is_there, first.stamp.echo), (true, 700));
+    bench.now = bench.listener.deadline().unwrap().to_instant(bench.now);
+    let (_, again) = bench.retransmits()[0];
+    assert_eq!(again.stamp.echo, 700);
+    let waited = again.stamp.value.wrapping_sub(first.stamp.value);
+    assert!((976..=978).contains(&waited), "the clock goes on: {waited}");
+    let outside = Segment { seq: again.ack - 1, ..stamped_at(request(&again), 701, again.stamp.value) };
+    assert!(bench.request(9, &outside).unwrap().stamp.is_there);
+    let ack = stamped_at(request(&again), 702, again.stamp.value);
+    let Verdict::Complete(index) = bench.segment(9, &ack) else { panic!() };
+    let cx = context!(bench.keys, bench.now, MTU);
+    // The listener has granted them, whatever the socket would.
+    let mut socket = socket(1 << 18, 10_000);
+    socket.open_from(&cx, &bench.listener.complete(usize::from(index)).unwrap(), false);
+    assert!(socket.process(&cx, &ack, None).is_taken());
+    socket.send_slice(&[0; 5_000]).unwrap();
+    let plan = socket.decide(&cx).unwrap();
+    assert_eq!((plan.stamp.echo, plan.header_len()), (702, 32));
+    assert!(!socket.process(&cx, &stamped_at(request(&again), 699, 0), None).is_taken());
+}
+
+#[test]
+fn a_listener_that_wants_no_stamps_grants_none() {
+    let mut bench = Bench::new(1);
+    bench.listener.set_timestamps_enabled(false);
+    assert!(!bench.listener.timestamps_enabled());
+    let syn_ack = bench.request(9, &stamped_at(syn(5), 700, 0)).unwrap();
+    assert_eq!(syn_ack.stamp, Stamp::NONE);
+}
+
+/// Covers: RFC 4987 §3.6
+#[test]
+#[cfg(feature = "tcp-cookies")]
+fn a_cookie_with_a_stamp_keeps_scale_and_selective_acknowledgments() {
+    for is_wanted in [true, false] {
+        let mut bench = Bench::new(0);
+        bench.listener.set_timestamps_enabled(is_wanted);
+        let syn_ack = bench.request(9, &stamped_at(syn(5), 700, 0)).unwrap();
+        let scale = if is_wanted { 3 } else { 0xff };
+        assert_eq!((syn_ack.options.window_scale, syn_ack.options.sack_permitted), (scale, is_wanted));
+        bench.now += millis(30);
+        let ack = stamped_at(request(&syn_ack), 730, syn_ack.stamp.value | 0x27);
+        let Verdict::Complete(index) = bench.segment(9, &ack) else { panic!() };
+        let half = bench.listener.complete(usize::from(index)).unwrap();
+        assert_eq!(half.options().window_scale, if is_wanted { 7 } else { 0xff });
+        assert_eq!(half.options().sack_permitted, is_wanted);
+        assert_eq!(half.stamp().is_there, is_wanted);
+    }
 }

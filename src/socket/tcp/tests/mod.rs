@@ -11,6 +11,7 @@ mod listener;
 mod loss;
 mod random;
 mod sack;
+mod stamps;
 mod timers;
 mod transfer;
 mod window;
@@ -43,7 +44,14 @@ fn v6(_: u8) -> Addr {
     unreachable!("IPv4 is built in")
 }
 
+/// Without timestamps, so that segments have their full size.
 fn socket(rx: usize, tx: usize) -> Socket<'static> {
+    let mut socket = stamped(rx, tx);
+    socket.set_timestamps_enabled(false);
+    socket
+}
+
+fn stamped(rx: usize, tx: usize) -> Socket<'static> {
     Socket::new(SocketBuffer::new(vec![0; rx]), SocketBuffer::new(vec![0; tx]))
 }
 
@@ -139,14 +147,16 @@ const B: usize = 1;
 
 fn parse<'f>(octets: &'f [u8]) -> (u16, u16, Segment<'f>) {
     let (header, area, payload) = crate::wire::tcp::parse(octets).unwrap();
-    let mut options = Options::NONE;
-    options.parse(area).unwrap();
+    let (mut options, mut stamp) = (Options::NONE, Stamp::NONE);
+    let area = stamp.strip(area);
+    stamp.parse(area, &mut options).unwrap();
     let segment = Segment {
         seq: header.seq(),
         ack: header.ack(),
         flags: header.flags(),
         window: header.window(),
         options,
+        stamp,
         area,
         payload,
     };
@@ -391,12 +401,17 @@ struct Peer {
     /// What the peer expects next.
     ack: SeqNum,
     window: u16,
+    stamp: Stamp,
 }
 
 impl Peer {
     /// The socket is connected to the peer, which announced this MSS, window and scale.
     fn connected(rx: usize, tx: usize, options: Options, window: u16) -> Peer {
-        let mut peer = Peer::connecting(rx, tx);
+        Peer::connecting(rx, tx).into_connected(options, window)
+    }
+
+    fn into_connected(self, options: Options, window: u16) -> Peer {
+        let mut peer = self;
         let plan = peer.sent().pop().unwrap();
         assert_eq!(plan.flags, Flags::SYN);
         peer.ack = plan.seq + 1;
@@ -411,13 +426,18 @@ impl Peer {
     }
 
     fn connecting(rx: usize, tx: usize) -> Peer {
+        Peer::with(socket(rx, tx))
+    }
+
+    fn with(socket: Socket<'static>) -> Peer {
         let mut peer = Peer {
             now: Instant::from_secs(500),
             keys: Keys::new([3; 32]),
-            socket: socket(rx, tx),
+            socket,
             seq: SeqNum(0xffff_fff0),
             ack: SeqNum(0),
             window: 0,
+            stamp: Stamp::NONE,
         };
         peer.socket.connect(endpoint(2, 80), 50_000).unwrap();
         let cx = context!(peer.keys, peer.now, MTU);
@@ -437,6 +457,7 @@ impl Peer {
             window: self.window,
             options: Options::NONE,
             area: &[],
+            stamp: self.stamp,
             payload: &[],
         }
     }

@@ -1,0 +1,124 @@
+//! Without timestamps.
+
+use super::Outcome;
+use super::connection::Connection;
+use super::segment::Segment;
+use crate::rand::Keys;
+use crate::socket::{Context, Tuple};
+use crate::time::Ticks;
+use crate::wire::Error;
+use crate::wire::checksum::Sum;
+use crate::wire::tcp::Options;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice;
+
+impl Choice {
+    pub(super) const DEFAULT: Choice = Choice;
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp;
+
+impl Stamp {
+    pub(crate) const NONE: Stamp = Stamp;
+
+    #[inline]
+    pub(crate) fn strip<'f>(&mut self, area: &'f [u8]) -> &'f [u8] {
+        area
+    }
+
+    #[inline]
+    pub(crate) fn parse(&mut self, area: &[u8], options: &mut Options) -> Result<(), Error> {
+        options.parse(area)
+    }
+
+    #[inline]
+    pub(crate) fn buffer_len(&self) -> usize {
+        0
+    }
+
+    #[inline]
+    pub(crate) fn emit(&self, _area: &mut [u8]) -> Sum {
+        Sum::ZERO
+    }
+
+    #[inline]
+    pub(crate) fn answer(&self, _keys: &Keys, _tuple: &Tuple, _now: Ticks) -> Stamp {
+        Stamp
+    }
+
+    #[inline]
+    pub(super) fn hide(self, _options: &Options) -> Stamp {
+        self
+    }
+
+    #[inline]
+    pub(super) fn hidden(&self, mss: u16, _wanted: Choice) -> Options {
+        Options { mss, ..Options::NONE }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Half;
+
+impl Half {
+    pub(super) const NONE: Half = Half;
+
+    #[inline]
+    pub(super) fn begin(&mut self, _wanted: Choice, _syn: &Stamp) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn stamp(self, _is_on: bool) -> Stamp {
+        Stamp
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Stamps;
+
+impl Stamps {
+    #[inline]
+    pub(super) fn new(_cx: &Context<'_>, _tuple: &Tuple, _wanted: Choice) -> Stamps {
+        Stamps
+    }
+
+    #[inline]
+    pub(super) fn begin(&mut self, _syn: &Stamp, _now: Ticks) {}
+
+    #[inline]
+    pub(super) fn grant(&mut self) {}
+
+    #[inline]
+    pub(super) fn len(&self) -> u16 {
+        0
+    }
+
+    #[inline]
+    pub(super) fn stamp(&self, _now: Ticks) -> Stamp {
+        Stamp
+    }
+
+    #[inline]
+    pub(super) fn is_stale(&self, _stamp: &Stamp, _now: Ticks) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn on_segment(&mut self, _stamp: &Stamp, _is_first: bool, _now: Ticks) {}
+
+    #[inline]
+    pub(super) fn on_retransmit(&mut self) {}
+}
+
+impl Connection {
+    #[inline]
+    pub(super) fn measure(&mut self, _cx: &Context<'_>, _seg: &Segment<'_>) {}
+
+    #[inline]
+    pub(super) fn process_stale(&mut self, _cx: &Context<'_>, _seg: &Segment<'_>) -> Outcome {
+        Outcome::DROPPED
+    }
+}
