@@ -110,10 +110,15 @@ fn a_web_server_keeps_its_promises_for_its_corpus_and_mutations_of_it() {
 }
 
 #[test]
+fn a_bridge_keeps_its_promises_for_its_corpus_and_mutations_of_it() {
+    replay("bridge", 500);
+}
+
+#[test]
 fn every_target_is_replayed() {
     let names: Vec<&str> = bodies::BODIES.iter().map(|(name, _)| *name).collect();
     assert_eq!(
         names,
-        ["frame", "checksum", "groups", "icmp", "ip_options", "transports", "interface", "http"]
+        ["frame", "checksum", "groups", "icmp", "ip_options", "transports", "interface", "http", "bridge"]
     );
 }

@@ -3,6 +3,7 @@
 //! Besides the targets in fuzz_targets/, tests/fuzz_replay.rs runs these over the corpus and over
 //! mutations of it in every build.
 
+mod bridge;
 mod checksum;
 mod formats;
 mod http;
@@ -17,6 +18,7 @@ use goldcrest::wire::{
     ipv6ext, ndisc, udp, vlan,
 };
 
+pub(crate) use bridge::bridge;
 pub(crate) use checksum::checksum;
 pub(crate) use formats::{groups, icmp, ip_options, transports};
 pub(crate) use http::http;
@@ -35,6 +37,7 @@ pub(crate) const BODIES: &[(&str, Body)] = &[
     ("transports", transports),
     ("interface", interface),
     ("http", http),
+    ("bridge", bridge),
 ];
 
 /// An Ethernet frame, down to the last header that the formats know.

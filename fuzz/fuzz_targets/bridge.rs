@@ -1,0 +1,8 @@
+//! A program for a bridge.
+#![no_main]
+
+#[path = "../src/bodies.rs"]
+#[allow(dead_code)] // every target has its own part of it
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::bridge(data));
