@@ -1,8 +1,10 @@
 //! AF_PACKET: every frame that an interface of the kernel's receives, beside the kernel's own stack.
 //!
 //! Not promiscuous unless asked. The kernel leaves the checksums of frames between local interfaces
-//! (veth) to be completed later; it says so beside the frame, and then the frame is vouched for. A tag
-//! of 802.1Q, which the kernel takes out of the frame, is put back.
+//! (veth) to be completed later, and TCP segments of one flow together (GSO, GRO); it says so in a header before
+//! the frame (`PACKET_VNET_HDR`), and [`RxMeta`] says it on. UDP datagrams that are together can't be told from one large
+//! one by who receives them: they are dropped and counted. A tag of 802.1Q, which the kernel takes out of the frame, is
+//! put back.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -78,8 +80,18 @@ pub struct RawSocket {
 /// linux/if_arp.h: bare IP, as mobile modems have it.
 #[cfg(feature = "medium-ip")]
 const ARPHRD_RAWIP: u16 = 519;
-/// An 802.1Q tag, and room for it in front of the received frame.
+/// An 802.1Q tag, which finds room in place of the kernel's header.
 const TAG_LEN: usize = 4;
+/// linux/virtio_net.h: the header before each frame, in both directions.
+const VNET_LEN: usize = 10;
+/// Its flags: a checksum is still to be completed, or was found right.
+const NEEDS_CSUM: u8 = 1;
+const DATA_VALID: u8 = 2;
+/// What is together: nothing, or TCP; whether with ECN is of no matter.
+const GSO_NONE: u8 = 0;
+const GSO_TCPV4: u8 = 1;
+const GSO_TCPV6: u8 = 4;
+const GSO_ECN: u8 = 0x80;
 /// Both Ethernet addresses, which come before a tag.
 const ADDRESSES_LEN: usize = 12;
 /// The kernel joins segments for itself (GRO), and on a veth may not have cut them yet.
@@ -100,8 +112,8 @@ impl RawSocket {
             hardware_address,
             link: LinkCache::new(interface),
             counters: SystemCounters::default(),
-            rx_frame: vec![0; TAG_LEN + RX_LEN],
-            tx_frame: vec![0; mtu],
+            rx_frame: vec![0; VNET_LEN + RX_LEN],
+            tx_frame: vec![0; VNET_LEN + mtu],
         })
     }
 
@@ -129,18 +141,19 @@ impl RawSocket {
     /// Receives the next frame that this host did not send, and says where in the buffer it is.
     fn read(&mut self) -> io::Result<(RxMeta, usize, usize)> {
         loop {
-            let info = call::receive_packet(&self.socket, &mut self.rx_frame[TAG_LEN..])?;
+            let info = call::receive_packet(&self.socket, &mut self.rx_frame)?;
             // The kernel was asked not to show these, which kernels before 4.20 don't know.
             if info.is_outgoing {
                 continue;
             }
-            let end = TAG_LEN + info.len;
-            if end > self.rx_frame.len() {
+            let end = info.len;
+            let meta = self.rx_frame.first_chunk().and_then(|header| meta(&info, header));
+            let Some(meta) = meta.filter(|_| (VNET_LEN..=self.rx_frame.len()).contains(&end)) else {
                 self.counters.rx_errors += 1;
                 continue;
-            }
+            };
             let start = restore_tag(&mut self.rx_frame, &info);
-            return Ok((meta(&info), start, end));
+            return Ok((meta, start, end));
         }
     }
 }
@@ -162,6 +175,7 @@ fn open(interface: &KernelInterface) -> Result<OwnedFd, RawSocketError> {
     // With protocol 0 it receives nothing before it is bound, so no frame of another interface.
     let socket = call::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_NONBLOCK, 0)?;
     call::set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1_i32)?;
+    call::set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1_i32)?;
     let _ = call::set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1_i32);
     // The kernel's default holds some ninety frames, less than one window of TCP, and what comes when it is
     // full is lost. As root in earnest the limit can be passed; others get as much as there may be.
@@ -172,29 +186,40 @@ fn open(interface: &KernelInterface) -> Result<OwnedFd, RawSocketError> {
     Ok(socket)
 }
 
-fn meta(info: &PacketInfo) -> RxMeta {
+/// What the kernel says of a frame; `None` if it put together what can't be taken for what it was.
+fn meta(info: &PacketInfo, header: &[u8; VNET_LEN]) -> Option<RxMeta> {
+    let &[flags, kind, _, _, high, low, ..] = header;
+    let segment_len = match kind & !GSO_ECN {
+        GSO_NONE => 0,
+        GSO_TCPV4 | GSO_TCPV6 => u16::from_ne_bytes([high, low]),
+        _ => return None,
+    };
     let status = info.aux.map_or(0, |aux| aux.tp_status);
-    let vouched = libc::TP_STATUS_CSUMNOTREADY | libc::TP_STATUS_CSUM_VALID;
-    RxMeta {
-        checksum_ok: status & vouched != 0,
-        checksum_partial: status & libc::TP_STATUS_CSUMNOTREADY != 0,
+    let is_partial = flags & NEEDS_CSUM != 0 || status & libc::TP_STATUS_CSUMNOTREADY != 0;
+    let is_valid = flags & DATA_VALID != 0 || status & libc::TP_STATUS_CSUM_VALID != 0;
+    Some(RxMeta {
+        checksum_ok: is_partial || is_valid,
+        checksum_partial: is_partial,
+        segment_len,
         ..RxMeta::default()
-    }
+    })
 }
 
-/// Puts a tag that the kernel took out back into the frame behind `TAG_LEN` octets of room; where the
-/// frame begins now.
+/// Puts a tag that the kernel took out back into the frame, over the end of the kernel's header; where the frame begins
+/// now.
 fn restore_tag(buffer: &mut [u8], info: &PacketInfo) -> usize {
-    let Some(aux) = info.aux else { return TAG_LEN };
-    if aux.tp_status & libc::TP_STATUS_VLAN_VALID == 0 || info.len < ADDRESSES_LEN {
-        return TAG_LEN;
+    let Some(aux) = info.aux else { return VNET_LEN };
+    if aux.tp_status & libc::TP_STATUS_VLAN_VALID == 0 || info.len < VNET_LEN + ADDRESSES_LEN {
+        return VNET_LEN;
     }
     let has_type = aux.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
     let ether_type = if has_type { aux.tp_vlan_tpid } else { 0x8100 };
-    buffer.copy_within(TAG_LEN..TAG_LEN + ADDRESSES_LEN, 0);
+    let start = VNET_LEN - TAG_LEN;
+    buffer.copy_within(VNET_LEN..VNET_LEN + ADDRESSES_LEN, start);
     let tag = [ether_type.to_be_bytes(), aux.tp_vlan_tci.to_be_bytes()];
-    buffer[ADDRESSES_LEN..ADDRESSES_LEN + TAG_LEN].copy_from_slice(tag.as_flattened());
-    0
+    let at = start + ADDRESSES_LEN;
+    buffer[at..at + TAG_LEN].copy_from_slice(tag.as_flattened());
+    start
 }
 
 impl AsFd for RawSocket {
@@ -285,8 +310,11 @@ pub struct RawSocketTxToken<'a> {
 
 impl TxToken for RawSocketTxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let frame = super::room_for(self.frame, len);
-        let result = f(frame);
+        let frame = super::room_for(self.frame, VNET_LEN + len);
+        let (header, octets) = frame.split_at_mut(VNET_LEN);
+        // Nothing is left to the kernel.
+        header.fill(0);
+        let result = f(octets);
         self.counters.on_written(call::send(self.socket, frame));
         result
     }
