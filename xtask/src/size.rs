@@ -73,6 +73,17 @@ const IMAGES: &[Image] = &[
         socket: Some("tcp::Socket"),
         lists_panics: true,
     },
+    Image {
+        config: "(c) as (b), and an HTTP server",
+        binary: "echo-server",
+        features: "http,ipv4",
+        // As for (b): what it weighs now, and half a hundredth.
+        limit: 36_280,
+        // The goal of (b), and what the server adds now.
+        goal: 31_000,
+        socket: Some("tcp::Socket"),
+        lists_panics: true,
+    },
 ];
 
 /// The features with which the sizes of types are taken.
@@ -135,7 +146,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         if sum > image.limit {
             too_large.push(format!(
                 "{}: {sum} octets of code and constants, {} allowed",
-                image.binary, image.limit
+                image.config, image.limit
             ));
         }
         if image.lists_panics {

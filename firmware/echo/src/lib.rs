@@ -5,6 +5,8 @@
 
 #[cfg_attr(not(feature = "tcp"), path = "no_stream.rs")]
 mod stream;
+#[cfg_attr(not(feature = "http"), path = "no_web.rs")]
+mod web;
 
 use goldcrest::iface::{
     Address, Config, Fragments, Interface, InterfaceStorage, Neighbor, PollResult, SocketHandle, SocketSet,
@@ -19,6 +21,7 @@ use goldcrest::wire::IpCidr;
 use managed::ManagedSlice;
 
 use crate::stream::Streams;
+use crate::web::Web;
 
 /// The port that RFC 862 names.
 const PORT: u16 = 7;
@@ -36,7 +39,7 @@ pub struct Storage<'a> {
     neighbors: [Neighbor; 4],
     waiting_cells: [PacketCell; WAITING],
     waiting: [u8; WAITING * WAITING_LEN],
-    slots: [SocketSlot<'a>; 1 + stream::SLOTS],
+    slots: [SocketSlot<'a>; 1 + stream::SLOTS + web::SLOTS],
     udp_rx_metadata: [udp::PacketMetadata; DATAGRAMS],
     udp_rx: [u8; DATAGRAM_LEN],
     udp_tx_metadata: [udp::PacketMetadata; DATAGRAMS],
@@ -44,6 +47,7 @@ pub struct Storage<'a> {
     scratch: [u8; DATAGRAM_LEN],
     streams: stream::Storage,
     ended: stream::Ended,
+    web: web::Storage,
 }
 
 impl Storage<'_> {
@@ -54,7 +58,7 @@ impl Storage<'_> {
             neighbors: [Neighbor::EMPTY; 4],
             waiting_cells: [PacketCell::EMPTY; WAITING],
             waiting: [0; WAITING * WAITING_LEN],
-            slots: [const { SocketSlot::EMPTY }; 1 + stream::SLOTS],
+            slots: [const { SocketSlot::EMPTY }; 1 + stream::SLOTS + web::SLOTS],
             udp_rx_metadata: [udp::PacketMetadata::EMPTY; DATAGRAMS],
             udp_rx: [0; DATAGRAM_LEN],
             udp_tx_metadata: [udp::PacketMetadata::EMPTY; DATAGRAMS],
@@ -62,6 +66,7 @@ impl Storage<'_> {
             scratch: [0; DATAGRAM_LEN],
             streams: stream::Storage::EMPTY,
             ended: stream::Ended::EMPTY,
+            web: web::Storage::EMPTY,
         }
     }
 }
@@ -78,6 +83,7 @@ pub struct Server<'a> {
     sockets: SocketSet<'a>,
     udp: SocketHandle,
     streams: Streams,
+    web: Web<'a>,
     scratch: &'a mut [u8],
 }
 
@@ -112,21 +118,24 @@ impl<'a> Server<'a> {
         socket.bind(PORT).ok()?;
         let udp = sockets.try_add(socket).ok()?;
         let streams = Streams::open(&mut storage.streams, &mut sockets)?;
-        Some(Server { iface, sockets, udp, streams, scratch: &mut storage.scratch })
+        let web = Web::open(&mut storage.web, &mut sockets)?;
+        Some(Server { iface, sockets, udp, streams, web, scratch: &mut storage.scratch })
     }
 
     /// Does all there is to do and says when there will be more, unless a frame comes before.
     pub fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
         while self.iface.poll(now, device, &mut self.sockets) == PollResult::SocketStateChanged {
-            while let Some((handle, _)) = self.sockets.next_ready() {
+            while let Some((handle, events)) = self.sockets.next_ready() {
                 if handle == self.udp {
                     self.echo_datagrams();
-                } else {
+                } else if !self.web.serve(now, &mut self.sockets, handle, events) {
                     self.streams.serve(&mut self.sockets, handle, self.scratch);
                 }
             }
         }
-        self.iface.poll_at(now, &mut self.sockets)
+        self.web.poll(now, &mut self.sockets);
+        let at = self.iface.poll_at(now, &mut self.sockets);
+        self.web.or_before(now, at)
     }
 
     fn echo_datagrams(&mut self) {
