@@ -122,7 +122,7 @@ impl Connection {
             sack: Sack::new(),
             stamps: Stamps::new(cx, &tuple, side.config.stamps),
             rtt: Rtt::new(),
-            control: Control::new(),
+            control: side.config.control.start(),
             recovery: Recovery::new(iss),
             timers: Timers::NONE,
             progress_at: cx.ticks,

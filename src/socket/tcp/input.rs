@@ -225,7 +225,9 @@ impl Connection {
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
         let mut is_rearmed = true;
         match self.recovery.on_ack(seg.ack) {
-            OnAck::Normal if was_full => self.control.on_ack(acked, mss),
+            OnAck::Normal if was_full => {
+                self.control.on_ack(acked, mss, cx.ticks, self.rtt.srtt().unwrap_or(0))
+            }
             OnAck::Normal => self.snd.full = seg.ack,
             OnAck::Partial if self.sack.is_repairing() => {}
             OnAck::Partial => {

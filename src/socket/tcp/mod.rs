@@ -1,7 +1,7 @@
 //! TCP (RFC 9293): one connection, or a port that takes many.
 //!
 //! [`Socket`] is a connection with its buffers. [`Listener`] takes connections for a port without a
-//! buffer for each that is only begun. Not here yet: other congestion control than NewReno. Urgent data is ordinary data (RFC 6093).
+//! buffer for each that is only begun. Urgent data is ordinary data (RFC 6093).
 //!
 //! How the engine uses a socket: [`Socket::process`] for what comes, [`Socket::plan`],
 //! [`Socket::emit`] and [`Socket::on_sent`] for what goes, [`Socket::on_timer`] when a deadline has come
@@ -56,11 +56,14 @@ mod user_timeout;
     feature = "tcp-icmp",
     feature = "tcp-linger",
     feature = "tcp-sack",
+    feature = "tcp-cubic",
     feature = "tcp-timestamps",
     feature = "tcp-traffic-class"
 ))]
 mod tests;
 
+#[cfg(feature = "tcp-cubic")]
+pub use congestion::CongestionControl;
 pub(crate) use connect::Wish;
 use connection::{Connection, Marks};
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
@@ -112,6 +115,7 @@ pub(crate) struct Config {
     ack_delay: u16,
     look: Look,
     linger: Linger,
+    control: congestion::Choice,
     sack: sack::Choice,
     stamps: stamps::Choice,
     is_nodelay: bool,
@@ -159,6 +163,7 @@ impl<'a> Socket<'a> {
             ack_delay: ticks_of_ms(config::TCP_ACK_DELAY) as u16,
             look: Look::DEFAULT,
             linger: Linger::NONE,
+            control: congestion::Choice::DEFAULT,
             sack: sack::Choice::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
             is_nodelay: false,

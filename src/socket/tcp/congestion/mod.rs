@@ -1,8 +1,20 @@
 //! Congestion control: how much may be in flight.
 //!
-//! One algorithm is built in, chosen here. It reacts to what the connection tells it and reaches for
-//! nothing; which segments to repeat is not its business but that of `recovery`.
+//! | file | what |
+//! | --- | --- |
+//! | `reno` | the window in slow start, recovery and after a timeout; Reno's growth |
+//! | `cubic` | CUBIC's growth |
+//! | `choice` | which of them a socket has; without `tcp-cubic` it is Reno |
+//!
+//! They react to what the connection tells them and reach for nothing; which segments to repeat is not their
+//! business but that of `recovery`.
 
+#[cfg_attr(not(feature = "tcp-cubic"), path = "no_choice.rs")]
+mod choice;
+#[cfg(feature = "tcp-cubic")]
+mod cubic;
 mod reno;
 
-pub(super) use reno::Reno as Control;
+#[cfg(feature = "tcp-cubic")]
+pub use choice::CongestionControl;
+pub(super) use choice::{Choice, Control};

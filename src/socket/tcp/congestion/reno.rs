@@ -1,6 +1,7 @@
 //! Reno with NewReno's window in recovery (RFC 5681, RFC 6582 §3.2, RFC 6928).
 
 use crate::config;
+use crate::time::Ticks;
 
 /// Everything counts octets; `mss` is the largest payload on the path now.
 #[derive(Debug, Clone)]
@@ -40,9 +41,9 @@ impl Reno {
         self.cwnd = if was_syn_lost { mss } else { Reno::initial_window(mss) };
     }
 
-    /// `acked` octets have left the network, of a window that was in use.
+    /// `acked` octets have left the network, of a window that was in use. Time is nothing to Reno.
     #[inline]
-    pub(crate) fn on_ack(&mut self, acked: u32, mss: u32) {
+    pub(crate) fn on_ack(&mut self, acked: u32, mss: u32, _now: Ticks, _srtt: u32) {
         let growth = if self.cwnd < self.ssthresh {
             // RFC 5681 §3.1. All of it counts, for one ACK may stand for a burst (a stack that polls
             // sends no more), and as far as the threshold only, so that little can burst from it.
@@ -127,12 +128,12 @@ mod tests {
     fn slow_start_doubles_and_avoidance_adds_one_segment_a_round_trip() {
         let mut reno = started();
         for _ in 0..10 {
-            reno.on_ack(MSS, MSS);
+            reno.on_ack(MSS, MSS, Ticks(0), 0);
         }
         assert_eq!(reno.window(), 20_000);
         reno.ssthresh = 20_000;
         for _ in 0..20 {
-            reno.on_ack(MSS, MSS);
+            reno.on_ack(MSS, MSS, Ticks(0), 0);
         }
         assert!((20_900..=21_000).contains(&reno.window()), "{}", reno.window());
     }

@@ -90,8 +90,14 @@ fn a_fin_that_is_lost_behind_a_hole_is_found() {
 
 /// A peer that says what the test wants it to, on a connection with selective acknowledgments.
 fn peer(tx: usize) -> Peer {
+    peer_of(CongestionControl::default(), tx)
+}
+
+fn peer_of(control: CongestionControl, tx: usize) -> Peer {
     let options = Options { mss: MSS as u16, sack_permitted: true, ..Options::NONE };
-    let mut peer = Peer::connected(20_000, tx, options, 0xffff);
+    let mut socket = socket(20_000, tx);
+    socket.set_congestion_control(control);
+    let mut peer = Peer::with(socket).into_connected(options, 0xffff);
     peer.socket.send_slice(&vec![0; tx]).unwrap();
     assert_eq!(peer.sent().len(), 10);
     peer
@@ -124,19 +130,23 @@ fn two_segments_beyond_a_hole_may_be_reordering_and_three_are_a_loss() {
 
 /// Covers: RFC 9937 §6
 #[test]
-fn the_flight_is_halved_within_the_round_trip() {
-    let mut peer = peer(60_000);
-    let mut sent = 0;
-    for n in 1..10 {
-        give_blocks(&mut peer, &[(M, (n + 1) * M)]);
-        sent += peer.sent().len();
+fn the_flight_comes_down_within_the_round_trip() {
+    // Two by limited transmit, the lost one, and of what has arrived since one for two, or seven for ten.
+    for (control, within, most) in
+        [(CongestionControl::Reno, 4..=7, 9), (CongestionControl::Cubic, 7..=9, 11)]
+    {
+        let mut peer = peer_of(control, 60_000);
+        let mut sent = 0;
+        for n in 1..10 {
+            give_blocks(&mut peer, &[(M, (n + 1) * M)]);
+            sent += peer.sent().len();
+        }
+        assert!(within.contains(&sent), "{control:?}: {sent}");
+        peer.ack = peer.ack + 10 * M;
+        peer.give_ack();
+        let window = (peer.sent().len() + sent) as u32;
+        assert!(window <= most, "{control:?}: {window} segments after ten");
     }
-    // Two by limited transmit, the lost one, and one for two of what has arrived since.
-    assert!((4..=7).contains(&sent), "{sent}");
-    peer.ack = peer.ack + 10 * M;
-    peer.give_ack();
-    let window = (peer.sent().len() + sent) as u32;
-    assert!(window <= 9, "{window} segments after ten");
 }
 
 #[test]

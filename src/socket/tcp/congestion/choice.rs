@@ -1,0 +1,203 @@
+//! Each socket's own congestion control. What they have in common is Reno's.
+
+use super::super::Socket;
+use super::cubic::Cubic;
+use super::reno::Reno;
+use crate::time::Ticks;
+
+/// How a connection decides how much may be in flight.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CongestionControl {
+    /// Nothing but the peer's window bounds it: for a laboratory, or a link with one user and no router.
+    None,
+    /// Half the window after a loss, then a segment a round trip (RFC 5681, RFC 6582).
+    Reno,
+    /// Seven tenths of the window after a loss, then as fast as the time since then says, be the round trip long
+    /// or short (RFC 9438).
+    #[default]
+    Cubic,
+}
+
+/// What the socket's next connection has.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::socket::tcp) struct Choice(CongestionControl);
+
+impl Choice {
+    pub(in crate::socket::tcp) const DEFAULT: Choice = Choice(CongestionControl::Cubic);
+
+    pub(in crate::socket::tcp) fn start(self) -> Control {
+        Control { reno: Reno::new(), cubic: Cubic::new(), kind: self.0 }
+    }
+}
+
+impl Socket<'_> {
+    /// The congestion control of the socket's next connection, be it opened or accepted. At first CUBIC.
+    pub fn set_congestion_control(&mut self, control: CongestionControl) {
+        self.side.config.control = Choice(control);
+    }
+
+    /// What was set.
+    pub fn congestion_control(&self) -> CongestionControl {
+        self.side.config.control.0
+    }
+}
+
+/// The congestion control of a connection; everything counts octets, as with [`Reno`].
+#[derive(Debug, Clone)]
+pub(in crate::socket::tcp) struct Control {
+    reno: Reno,
+    cubic: Cubic,
+    kind: CongestionControl,
+}
+
+impl Control {
+    #[inline]
+    pub(in crate::socket::tcp) fn window(&self) -> u32 {
+        self.reno.window()
+    }
+
+    pub(in crate::socket::tcp) fn threshold(&self) -> u32 {
+        self.reno.threshold()
+    }
+
+    fn is_none(&self) -> bool {
+        self.kind == CongestionControl::None
+    }
+
+    pub(in crate::socket::tcp) fn set_window(&mut self, cwnd: u32) {
+        if !self.is_none() {
+            self.reno.set_window(cwnd);
+        }
+    }
+
+    pub(in crate::socket::tcp) fn on_established(&mut self, mss: u32, was_syn_lost: bool) {
+        self.reno.on_established(mss, was_syn_lost);
+        if self.is_none() {
+            self.reno.set_window(u32::MAX);
+        }
+    }
+
+    /// `acked` octets have left the network, of a window that was in use; `srtt` in ticks, 0 if it is not known.
+    #[inline]
+    pub(in crate::socket::tcp) fn on_ack(&mut self, acked: u32, mss: u32, now: Ticks, srtt: u32) {
+        let cwnd = self.reno.window();
+        if self.kind == CongestionControl::Cubic && cwnd >= self.reno.threshold() {
+            self.reno.set_window(self.cubic.on_ack(cwnd, acked, mss, now, srtt));
+        } else {
+            // Of no control the window is the largest there is, and below the threshold.
+            self.reno.on_ack(acked, mss, now, srtt);
+        }
+    }
+
+    /// What Reno halves to get the threshold: for RFC 9438 §4.6 that is seven tenths of the flight.
+    fn halved(&self, flight: u32) -> u32 {
+        if self.kind == CongestionControl::Cubic { flight + flight * 2 / 5 } else { flight }
+    }
+
+    #[cold]
+    pub(in crate::socket::tcp) fn on_loss(&mut self, flight: u32, mss: u32) {
+        if !self.is_none() {
+            self.cubic.on_loss(self.reno.window());
+            self.reno.on_loss(self.halved(flight), mss);
+        }
+    }
+
+    pub(in crate::socket::tcp) fn on_dup_ack(&mut self, mss: u32) {
+        self.reno.on_dup_ack(mss);
+    }
+
+    pub(in crate::socket::tcp) fn on_partial_ack(&mut self, acked: u32, mss: u32) {
+        if !self.is_none() {
+            self.reno.on_partial_ack(acked, mss);
+        }
+    }
+
+    pub(in crate::socket::tcp) fn on_recovered(&mut self, flight: u32, mss: u32) {
+        if !self.is_none() {
+            self.reno.on_recovered(flight, mss);
+        }
+    }
+
+    #[cold]
+    pub(in crate::socket::tcp) fn on_timeout(&mut self, flight: u32, mss: u32, is_first: bool) {
+        if !self.is_none() {
+            self.cubic.on_timeout(self.reno.window(), is_first);
+            self.reno.on_timeout(self.halved(flight), mss, is_first);
+        }
+    }
+
+    pub(in crate::socket::tcp) fn on_idle(&mut self, mss: u32) {
+        if !self.is_none() {
+            self.cubic.on_restart();
+            self.reno.on_idle(mss);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MSS: u32 = 1_000;
+    const NOW: Ticks = Ticks(5);
+
+    fn started(kind: CongestionControl) -> Control {
+        let mut control = Choice(kind).start();
+        control.on_established(MSS, false);
+        control
+    }
+
+    #[test]
+    fn settings_are_read_back() {
+        let buffer = || crate::storage::SocketBuffer::new(std::vec![0; 10]);
+        let mut socket = Socket::new(buffer(), buffer());
+        assert_eq!(socket.congestion_control(), CongestionControl::default());
+        for kind in [CongestionControl::None, CongestionControl::Reno, CongestionControl::Cubic] {
+            socket.set_congestion_control(kind);
+            assert_eq!(socket.congestion_control(), kind);
+        }
+    }
+
+    /// Covers: RFC 9438 §4.6
+    #[test]
+    fn a_loss_leaves_cubic_seven_tenths_and_reno_a_half() {
+        for (kind, left) in [(CongestionControl::Cubic, 70_000), (CongestionControl::Reno, 50_000)] {
+            let mut control = started(kind);
+            control.on_loss(100_000, MSS);
+            assert_eq!((control.threshold(), control.window()), (left, left + 3 * MSS));
+            control.on_loss(1_000, MSS);
+            assert_eq!(control.threshold(), 2 * MSS);
+            control.on_recovered(5 * MSS, MSS);
+            assert_eq!(control.window(), 2 * MSS);
+        }
+    }
+
+    /// Covers: RFC 9438 §4.8
+    #[test]
+    fn a_timeout_leaves_one_segment_and_slow_start_ends_at_seven_tenths() {
+        let mut control = started(CongestionControl::Cubic);
+        control.on_timeout(100_000, MSS, true);
+        control.on_timeout(1_000, MSS, false);
+        assert_eq!((control.threshold(), control.window()), (70_000, MSS));
+        control.on_ack(10_000, MSS, NOW, 100);
+        assert_eq!(control.window(), 11_000);
+        control.on_ack(100_000, MSS, NOW, 100);
+        assert_eq!(control.window(), 70_000);
+    }
+
+    #[test]
+    fn without_control_nothing_changes_the_window() {
+        let mut control = started(CongestionControl::None);
+        control.on_ack(1_000, MSS, NOW, 100);
+        control.on_loss(5_000, MSS);
+        control.set_window(1);
+        control.on_dup_ack(MSS);
+        control.on_partial_ack(5_000, MSS);
+        control.on_recovered(1_000, MSS);
+        control.on_timeout(5_000, MSS, true);
+        control.on_idle(MSS);
+        control.on_ack(1_000, MSS, NOW, 100);
+        assert_eq!((control.window(), control.threshold()), (1 << 30, u32::MAX));
+    }
+}
