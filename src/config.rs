@@ -106,6 +106,8 @@ pub const ASSEMBLER_RANGES: usize = match (cfg!(feature = "tcp-many-holes"), HAS
 };
 /// How many separate ranges that have arrived a TCP sender keeps track of (RFC 6675).
 pub const SACK_RANGES: usize = if HAS_FAST_PATHS { 16 } else { 4 };
+/// In how many ranges a TCP sender remembers when which octets were sent (RFC 8985).
+pub const SENT_RANGES: usize = if HAS_FAST_PATHS { 16 } else { 5 };
 
 /// First and last ephemeral port (RFC 6335 §6); their number is a power of two.
 pub const EPHEMERAL_PORTS: (u16, u16) = (49_152, 65_535);

@@ -311,7 +311,8 @@ impl Connection {
         if let Some(left) = side.config.timeout.left(self.stalled(now)) {
             span = span.min(left);
         }
-        self.timers.set(Timer::Rtx, now.after(span));
+        let at = now.after(span);
+        self.timers.set(Timer::Rtx, self.sack.due().filter(|due| due.is_before(at)).unwrap_or(at));
     }
 
     /// Ticks since the last progress.
@@ -384,6 +385,9 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn on_rtx(&mut self, cx: &Context<'_>, side: &mut Side<'_>) -> Events {
+        if config::HAS_TCP_SACK && self.on_patience_over(cx, side) {
+            return Events::empty();
+        }
         // RFC 9293 §3.8.3 (MUST-20, MUST-21, MUST-22, MUST-23): R2, in repetitions, or in time if the application
         // has said one.
         let limit = if self.state.is_opening() { config::TCP_SYN_RETRIES } else { config::TCP_DATA_RETRIES };

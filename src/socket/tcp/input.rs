@@ -187,7 +187,9 @@ impl Connection {
             }
         }
         if tells_of_sacks {
-            self.on_sacks(cx, seg, acked.max(0) as u32);
+            self.on_sacks(cx, seg, acked.max(0) as u32, side);
+        } else {
+            self.sack.on_new_ack(self.snd.una);
         }
         self.on_nothing_new(seg);
         self.arm_persist(cx, side);

@@ -4,6 +4,8 @@ use super::Side;
 use super::connection::Connection;
 use super::segment::{Plan, Segment};
 use crate::socket::Context;
+use crate::time::Ticks;
+use crate::wire::tcp::SeqNum;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice;
@@ -56,6 +58,14 @@ impl Sack {
     }
 
     #[inline]
+    pub(super) fn on_new_ack(&mut self, _una: SeqNum) {}
+
+    #[inline]
+    pub(super) fn due(&self) -> Option<Ticks> {
+        None
+    }
+
+    #[inline]
     pub(super) fn arrived(&self) -> u32 {
         0
     }
@@ -63,7 +73,7 @@ impl Sack {
 
 impl Connection {
     #[inline]
-    pub(super) fn on_sacks(&mut self, _cx: &Context<'_>, _seg: &Segment<'_>, _acked: u32) {}
+    pub(super) fn on_sacks(&mut self, _cx: &Context<'_>, _seg: &Segment<'_>, _acked: u32, _side: &Side<'_>) {}
 
     #[inline]
     pub(super) fn repair_all(&mut self) -> bool {
@@ -74,6 +84,14 @@ impl Connection {
     pub(super) fn decide_repair(&self, _cx: &Context<'_>, _side: &Side<'_>, _plan: &mut Plan) -> bool {
         false
     }
+
+    #[inline]
+    pub(super) fn on_patience_over(&mut self, _cx: &Context<'_>, _side: &Side<'_>) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn note_sent(&mut self, _plan: &Plan, _now: Ticks) {}
 
     #[inline]
     pub(super) fn on_sent_repair(&mut self, _plan: &Plan) {}

@@ -204,6 +204,7 @@ impl Connection {
         if self.sack.is_repairing() {
             self.on_sent_repair(plan);
         }
+        self.note_sent(plan, cx.ticks);
         if plan.seq == self.snd.max {
             self.rtt.on_new(end, cx.ticks);
         } else {

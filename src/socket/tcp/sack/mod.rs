@@ -1,9 +1,10 @@
-//! Selective acknowledgments: as receiver (RFC 2018, RFC 2883), and to repair losses (RFC 6675, RFC 9937).
+//! Selective acknowledgments: as receiver (RFC 2018, RFC 2883), and to repair losses (RFC 6675, RFC 8985, RFC 9937).
 //!
 //! | file | what |
 //! | --- | --- |
 //! | `mod` | when losses are repaired, and with what |
 //! | `scoreboard` | what the peer has |
+//! | `rack` | when it was sent, and what is lost |
 //! | `prr` | how much may go meanwhile |
 //! | `report` | what we tell the peer |
 //!
@@ -15,17 +16,21 @@
 //! While losses are repaired, SND.NXT stays at SND.MAX: what is sent again is chosen from the scoreboard's holes.
 
 mod prr;
+mod rack;
 mod report;
 mod scoreboard;
 
 use self::prr::Prr;
+use self::rack::{Rack, SentTimes};
 use self::report::{MAX_BLOCKS, Report};
 use self::scoreboard::Scoreboard;
 use super::connection::Connection;
 use super::segment::{Kind, Plan, Segment};
 use super::send::Send;
+use super::timers::Timer;
 use super::{Side, Socket};
 use crate::socket::Context;
+use crate::time::Ticks;
 use crate::wire::tcp::{Flags, HEADER_LEN, SeqNum};
 use crate::wire::tcpopt::{self, NOP, SackBlock, TcpOption};
 
@@ -84,11 +89,11 @@ pub(super) struct Sack {
     report: Report,
     /// What was SND.MAX when the repair began.
     recover: SeqNum,
-    /// What has not arrived below this is lost.
-    lost_to: SeqNum,
-    /// What was lost below this was sent again (RFC 6675 HighRxt).
-    repaired_to: SeqNum,
+    sent: SentTimes,
+    rack: Rack,
     prr: Prr,
+    /// Something was sent again in this recovery.
+    has_repaired: bool,
 }
 
 impl Sack {
@@ -101,9 +106,10 @@ impl Sack {
             board: Scoreboard::new(),
             report: Report::new(),
             recover: zero,
-            lost_to: zero,
-            repaired_to: zero,
+            sent: SentTimes::new(),
+            rack: Rack::new(),
             prr: Prr::new(0),
+            has_repaired: false,
         }
     }
 
@@ -138,32 +144,67 @@ impl Sack {
     /// Octets in flight (RFC 6675 §4, SetPipe): all that has not arrived but for what is lost and was not
     /// repeated.
     fn pipe(&self, snd: &Send) -> u32 {
-        let from = snd.una.max(self.repaired_to);
-        self.board.missing(snd.una, snd.max) - self.board.missing(from, self.lost_to).min(snd.outstanding())
+        let missing = self.board.missing(snd.una, snd.max);
+        // What was forgotten of the ranges can make both differ.
+        missing.saturating_sub(self.sent.lost(snd.una, &self.board))
     }
 
     /// Losses are being repaired from now on.
-    fn repair(&mut self, mode: Mode, snd: &Send, lost_to: SeqNum) {
+    fn repair(&mut self, mode: Mode, snd: &Send) {
         self.mode = mode;
         self.is_busy = true;
         self.recover = snd.max;
-        self.repaired_to = snd.una;
-        self.lost_to = lost_to;
+        self.has_repaired = false;
     }
 
-    /// Takes what an ACK's blocks say. What was never sent or is acknowledged already, be it that it came
-    /// twice, says nothing.
-    fn take_blocks(&mut self, area: &[u8], snd: &Send) {
+    /// `from..to` has arrived, though some of it may have been told of before.
+    fn on_arrived(&mut self, una: SeqNum, mut from: SeqNum, to: SeqNum, now: Ticks) {
+        while let Some((start, len)) = self.board.hole(from, to) {
+            from = start + len;
+            self.rack.on_arrived(&self.sent, una, (start, from), now);
+        }
+    }
+
+    /// An ACK that tells of nothing but its number.
+    #[inline]
+    pub(super) fn on_new_ack(&mut self, una: SeqNum) {
+        self.sent.advance(una);
+    }
+
+    /// When something counts as lost unless it has arrived before.
+    #[inline]
+    pub(super) fn due(&self) -> Option<Ticks> {
+        self.rack.due
+    }
+
+    /// Takes what an ACK's blocks say. What was never sent says nothing, and what is acknowledged already no more than
+    /// that it came twice.
+    fn take_blocks(&mut self, area: &[u8], snd: &Send, now: Ticks) {
         for option in tcpopt::Options::parse(area).into_iter().flatten() {
             let TcpOption::Sack(blocks) = option else { continue };
+            if is_twice(blocks, snd.una) {
+                self.rack.on_twice(snd.una, snd.max);
+            }
             for &[start, end] in blocks {
                 let (start, end) = (SeqNum(u32::from_be_bytes(start)), SeqNum(u32::from_be_bytes(end)));
                 let is_sane = start.gt(snd.una) && end.le(snd.max) && start.lt(end) && end.gt(snd.una);
                 if is_sane {
+                    self.on_arrived(snd.una, start, end, now);
                     self.board.add(start, end);
                 }
             }
         }
+    }
+}
+
+/// Whether the first block tells of something that came twice (RFC 2883 §4): it is acknowledged already, or part of
+/// the second one.
+fn is_twice(blocks: &[SackBlock], una: SeqNum) -> bool {
+    let seq = |octets: [u8; 4]| SeqNum(u32::from_be_bytes(octets));
+    match *blocks {
+        [[_, end], ..] if seq(end).le(una) => true,
+        [[start, end], [from, to], ..] => seq(from).le(seq(start)) && seq(end).le(seq(to)),
+        _ => false,
     }
 }
 
@@ -172,42 +213,76 @@ impl Connection {
     /// An ACK, which has moved SND.UNA by `acked`, tells of what has arrived.
     #[cold]
     #[inline(never)]
-    pub(super) fn on_sacks(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32) {
+    pub(super) fn on_sacks(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, side: &Side<'_>) {
+        let was_waiting = self.sack.due().is_some();
         self.update(cx, seg, acked);
         self.sack.is_busy = self.sack.mode != Mode::Open || !self.sack.board.is_empty();
+        // RFC 8985 §8: one timer serves both, what comes first.
+        if (was_waiting || self.sack.due().is_some()) && self.timers.is_set(Timer::Rtx) {
+            self.arm_rtx(cx.ticks, side);
+        }
     }
 
     fn update(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32) {
         let mss = self.mss(cx);
         let before = self.sack.board.sacked();
+        let una = self.snd.una - acked;
+        if !self.sack.is_busy {
+            self.sack.rack.begin(una);
+        }
+        self.sack.on_arrived(una, una, self.snd.una, cx.ticks);
         self.sack.board.advance(self.snd.una);
-        self.sack.take_blocks(seg.area, &self.snd);
+        self.sack.sent.advance(self.snd.una);
+        self.sack.take_blocks(seg.area, &self.snd, cx.ticks);
+        self.sack.rack.on_taken(self.sack.board.end().unwrap_or(self.snd.una));
         let delivered = (acked + self.sack.board.sacked()).saturating_sub(before);
-        let lost_to = self.sack.board.lost_to(mss).filter(|end| end.gt(self.snd.una));
-        match (self.sack.mode, lost_to) {
-            (Mode::Open, None) => return,
-            (Mode::Open, Some(lost_to)) => self.enter_recovery(lost_to, delivered, mss),
-            _ if self.snd.una.ge(self.sack.recover) => return self.sack.mode = Mode::Open,
-            (_, Some(lost_to)) => self.sack.lost_to = self.sack.lost_to.max(lost_to),
-            (_, None) => {}
+        if self.sack.mode != Mode::Open && self.snd.una.ge(self.sack.recover) {
+            self.sack.mode = Mode::Open;
+            self.sack.rack.on_recovered();
+        }
+        self.find_losses(cx, delivered, mss, acked > 0);
+    }
+
+    /// Looks for what is lost (RFC 8985 §6.2, step 5), and how much may be sent if anything is.
+    fn find_losses(&mut self, cx: &Context<'_>, delivered: u32, mss: u32, is_safe: bool) {
+        let Sack { rack, sent, board, mode, .. } = &mut self.sack;
+        let is_sure = *mode != Mode::Open || board.is_loss(mss);
+        rack.detect(sent, board, self.snd.una, (self.rtt.srtt().unwrap_or(0), is_sure), cx.ticks);
+        if *mode == Mode::Open {
+            if sent.first_lost(self.snd.una, board).is_none() {
+                return;
+            }
+            self.enter_recovery(delivered, mss);
         }
         if self.sack.mode == Mode::Recovery {
             let pipe = self.sack.pipe(&self.snd);
             let ssthresh = self.control.threshold();
-            let window = self.sack.prr.on_delivered(delivered, pipe, ssthresh, mss, acked > 0);
+            let window = self.sack.prr.on_delivered(delivered, pipe, ssthresh, mss, is_safe);
             self.control.set_window(window);
         }
     }
 
+    /// What was late has been waited for: says whether the timer was for that.
+    #[cold]
+    pub(super) fn on_patience_over(&mut self, cx: &Context<'_>, side: &Side<'_>) -> bool {
+        if !self.sack.rack.due.is_some_and(|due| due.is_due(cx.ticks)) {
+            return false;
+        }
+        self.find_losses(cx, 0, self.mss(cx), false);
+        self.sack.is_busy = true;
+        self.arm_rtx(cx.ticks, side);
+        true
+    }
+
     /// RFC 6675 §5, step 4.
-    fn enter_recovery(&mut self, lost_to: SeqNum, delivered: u32, mss: u32) {
+    fn enter_recovery(&mut self, delivered: u32, mss: u32) {
         let flight = self.snd.outstanding();
         if !self.recovery.is_active() {
             self.control.on_loss(flight, mss);
         }
         self.recovery.enter(self.snd.max);
         self.snd.nxt = self.snd.max;
-        self.sack.repair(Mode::Recovery, &self.snd, lost_to);
+        self.sack.repair(Mode::Recovery, &self.snd);
         self.sack.prr = Prr::new((flight + delivered).saturating_sub(self.sack.board.sacked()));
     }
 
@@ -223,20 +298,21 @@ impl Connection {
             self.sack.board.clear();
         }
         self.snd.nxt = self.snd.max;
-        self.sack.repair(Mode::Loss, &self.snd, self.snd.max);
+        self.sack.sent.lose_all();
+        self.sack.rack.due = None;
+        self.sack.repair(Mode::Loss, &self.snd);
         true
     }
 
     /// Plans what is sent while losses are repaired (RFC 6675 §4, NextSeg): what is lost, then something new,
-    /// then what may be lost.
+    /// then the end once more.
     #[cold]
     #[inline(never)]
     pub(super) fn decide_repair(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
         let (sack, snd) = (&self.sack, &self.snd);
         let mss = self.mss(cx);
         let room = self.control.window().max(mss).saturating_sub(sack.pipe(snd));
-        let from = snd.una.max(sack.repaired_to);
-        if let Some((seq, len)) = sack.board.hole(from, sack.lost_to) {
+        if let Some((seq, len)) = sack.sent.first_lost(snd.una, &sack.board) {
             return len.min(mss) <= room && self.plan_again(side, seq, len.min(mss), plan);
         }
         if room < mss {
@@ -245,10 +321,10 @@ impl Connection {
         if self.plan_new(side, mss, plan) {
             return true;
         }
-        let below = sack.board.end().and_then(|end| sack.board.hole(from, end));
         // The last rule is for what was lost at the end, of which no block can tell.
-        let tail = || sack.board.hole(from.max(snd.max - mss), snd.max);
-        below.or_else(tail).is_some_and(|(seq, len)| self.plan_again(side, seq, len.min(mss), plan))
+        let from = snd.una.max(snd.max - mss);
+        let tail = sack.board.hole(from, snd.max).filter(|&(seq, _)| !sack.sent.is_again(seq));
+        tail.is_some_and(|(seq, len)| self.plan_again(side, seq, len.min(mss), plan))
     }
 
     /// `len` octets from `seq` again, the last of which may be the FIN.
@@ -263,7 +339,7 @@ impl Connection {
         plan.kind = match self.sack.mode {
             _ if plan.len == 0 => Kind::FinRetransmit,
             Mode::Loss => Kind::RtoRetransmit,
-            _ if self.sack.repaired_to == self.snd.una => Kind::FastRetransmit,
+            _ if !self.sack.has_repaired => Kind::FastRetransmit,
             _ => Kind::SackRetransmit,
         };
         true
@@ -289,8 +365,14 @@ impl Connection {
     #[cold]
     pub(super) fn on_sent_repair(&mut self, plan: &Plan) {
         self.sack.prr.on_sent(plan.seq_len());
-        if plan.seq.lt(self.snd.max) {
-            self.sack.repaired_to = self.sack.repaired_to.max(plan.seq + plan.seq_len());
+        self.sack.has_repaired |= plan.seq.lt(self.snd.max);
+    }
+
+    /// Notes when a segment is sent, before SND.MAX is moved.
+    #[inline]
+    pub(super) fn note_sent(&mut self, plan: &Plan, now: Ticks) {
+        if self.sack.is_on {
+            self.sack.sent.on_sent(self.snd.una, plan.seq, plan.seq + plan.seq_len(), now);
         }
     }
 }

@@ -9,6 +9,7 @@ mod hostile;
 mod linger;
 mod listener;
 mod loss;
+mod rack;
 mod random;
 mod sack;
 mod stamps;

@@ -1,0 +1,389 @@
+//! What is lost, told by time (RACK, RFC 8985): what was sent before something that has arrived, by more than packets
+//! overtake each other on this path.
+//!
+//! When which octet was sent is kept in a bounded list of ranges. What is sent in one tick is one range; when there
+//! are too many, those two become one that differ least, and count as sent when the later one was: then a loss is
+//! seen later, and nothing is believed lost that may be on its way.
+
+use super::scoreboard::Scoreboard;
+use crate::config::SENT_RANGES;
+use crate::time::Ticks;
+use crate::wire::tcp::SeqNum;
+
+/// RFC 8985 §7.2: recoveries without a word of needless repetitions after which little reordering is expected again.
+const PERSIST: u8 = 16;
+
+/// Octets up to `end` from where the one before ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    end: SeqNum,
+    /// When they were last sent.
+    at: Ticks,
+    /// That was not the first time.
+    is_again: bool,
+    /// Those of them that have not arrived are lost.
+    is_lost: bool,
+}
+
+/// When the octets from SND.UNA to SND.MAX were sent.
+#[derive(Debug, Clone)]
+pub(super) struct SentTimes {
+    ranges: [Range; SENT_RANGES],
+    count: u8,
+}
+
+impl SentTimes {
+    pub(super) const fn new() -> SentTimes {
+        let none = Range { end: SeqNum(0), at: Ticks(0), is_again: false, is_lost: false };
+        SentTimes { ranges: [none; SENT_RANGES], count: 0 }
+    }
+
+    fn known(&self) -> &[Range] {
+        self.ranges.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
+    /// All of them, each with where it begins.
+    fn iter(&self, una: SeqNum) -> impl Iterator<Item = (SeqNum, Range)> {
+        let mut start = una;
+        self.known().iter().map(move |range| (core::mem::replace(&mut start, range.end), *range))
+    }
+
+    /// `start..end` is sent now: what comes behind all the rest, or something in it once more.
+    #[inline]
+    pub(super) fn on_sent(&mut self, una: SeqNum, start: SeqNum, end: SeqNum, now: Ticks) {
+        let last = usize::from(self.count).checked_sub(1).and_then(|last| self.ranges.get_mut(last));
+        match last {
+            Some(last) if last.end == start && last.at == now && !last.is_again && !last.is_lost => {
+                last.end = end
+            }
+            Some(last) if last.end.gt(start) => self.on_sent_again(una, start, end, now),
+            _ => self.push(Range { end, at: now, is_again: false, is_lost: false }),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn on_sent_again(&mut self, una: SeqNum, from: SeqNum, to: SeqNum, now: Ticks) {
+        let mut new = SentTimes::new();
+        let again = Range { end: to, at: now, is_again: true, is_lost: false };
+        for (start, range) in self.iter(una) {
+            if start.lt(from) {
+                new.push(Range { end: range.end.min(from), ..range });
+            }
+            if range.end.ge(to) && start.lt(to) {
+                new.push(again);
+            }
+            if range.end.gt(to) {
+                new.push(range);
+            }
+        }
+        // More than there was before: what comes behind was sent with it.
+        if new.known().last().is_none_or(|last| last.end.lt(to)) {
+            new.push(again);
+        }
+        *self = new;
+    }
+
+    /// Puts a range behind the others.
+    #[inline(never)]
+    fn push(&mut self, range: Range) {
+        if usize::from(self.count) == SENT_RANGES {
+            self.join();
+        }
+        let count = usize::from(self.count);
+        if let Some(last) = count.checked_sub(1).and_then(|last| self.ranges.get_mut(last))
+            && (Range { end: range.end, ..*last }) == range
+        {
+            last.end = range.end;
+            return;
+        }
+        if let Some(place) = self.ranges.get_mut(count) {
+            *place = range;
+            self.count += 1;
+        }
+    }
+
+    /// Makes one of the two neighbours that differ least.
+    #[cold]
+    fn join(&mut self) {
+        let distance = |pair: &[Range]| match pair {
+            [a, b] => b.at.since(a.at).unsigned_abs() | u32::from(a.is_lost != b.is_lost) << 31,
+            _ => u32::MAX,
+        };
+        let Some((i, _)) = self.known().windows(2).enumerate().min_by_key(|(_, pair)| distance(pair)) else {
+            return;
+        };
+        if let Some([a, b]) = self.ranges.get_mut(i..i + 2) {
+            let at = if b.at.is_before(a.at) { a.at } else { b.at };
+            let (is_again, is_lost) = (a.is_again || b.is_again, a.is_lost && b.is_lost);
+            *b = Range { end: b.end, at, is_again, is_lost };
+        }
+        self.remove(i, i + 1);
+    }
+
+    fn remove(&mut self, from: usize, to: usize) {
+        let count = usize::from(self.count);
+        self.ranges.get_mut(from..count).unwrap_or_default().rotate_left(to - from);
+        self.count -= (to - from) as u8;
+    }
+
+    /// All before `una` is acknowledged.
+    #[inline]
+    pub(super) fn advance(&mut self, una: SeqNum) {
+        let gone = self.known().iter().take_while(|range| range.end.le(una)).count();
+        if gone > 0 {
+            self.remove(0, gone);
+        }
+    }
+
+    /// All that has not arrived is lost.
+    pub(super) fn lose_all(&mut self) {
+        let count = usize::from(self.count);
+        self.ranges.get_mut(..count).unwrap_or_default().iter_mut().for_each(|range| range.is_lost = true);
+    }
+
+    /// Octets that are lost.
+    pub(super) fn lost(&self, una: SeqNum, board: &Scoreboard) -> u32 {
+        let lost = self.iter(una).filter(|(_, range)| range.is_lost);
+        lost.map(|(start, range)| board.missing(start, range.end)).sum()
+    }
+
+    /// The first octets that are lost: where, and how many.
+    pub(super) fn first_lost(&self, una: SeqNum, board: &Scoreboard) -> Option<(SeqNum, u32)> {
+        let mut lost = self.iter(una).filter(|(_, range)| range.is_lost);
+        lost.find_map(|(start, range)| board.hole(start, range.end))
+    }
+
+    /// Whether this octet was sent more than once.
+    pub(super) fn is_again(&self, seq: SeqNum) -> bool {
+        self.known().iter().find(|range| range.end.gt(seq)).is_none_or(|range| range.is_again)
+    }
+}
+
+/// What has arrived of late, and how far packets overtake each other.
+#[derive(Debug, Clone)]
+pub(super) struct Rack {
+    /// When that was sent which was sent last of all that has arrived, and where it ends.
+    at: Ticks,
+    end: SeqNum,
+    /// Its round trip.
+    rtt: u32,
+    /// The shortest one that was seen; 0 before.
+    min_rtt: u32,
+    /// The end of the highest octets that had arrived before this ACK.
+    highest: SeqNum,
+    /// What was SND.MAX when a needless repetition was last told of.
+    round: SeqNum,
+    /// When something is lost, unless it arrives before.
+    pub(super) due: Option<Ticks>,
+    /// Something has arrived.
+    is_known: bool,
+    /// Packets have overtaken each other.
+    is_reordered: bool,
+    /// By how many quarters of the shortest round trip they may.
+    quarters: u8,
+    /// Recoveries after which it is one again.
+    persist: u8,
+}
+
+impl Rack {
+    pub(super) const fn new() -> Rack {
+        let zero = SeqNum(0);
+        Rack {
+            at: Ticks(0),
+            end: zero,
+            rtt: 0,
+            min_rtt: 0,
+            highest: zero,
+            round: zero,
+            due: None,
+            is_known: false,
+            is_reordered: false,
+            quarters: 1,
+            persist: 0,
+        }
+    }
+
+    /// The first word of something that arrived out of order, after a time without: all below `una` has arrived.
+    pub(super) fn begin(&mut self, una: SeqNum) {
+        (self.highest, self.round) = (una, una);
+    }
+
+    /// RFC 8985 §6.2, steps 1 to 3: `from..to` has arrived, and had not before.
+    pub(super) fn on_arrived(
+        &mut self,
+        sent: &SentTimes,
+        una: SeqNum,
+        (from, to): (SeqNum, SeqNum),
+        now: Ticks,
+    ) {
+        for (start, range) in sent.iter(una) {
+            if start.ge(to) || range.end.le(from) {
+                continue;
+            }
+            let (end, rtt) = (range.end.min(to), now.since(range.at).max(0) as u32);
+            if range.is_again {
+                // It may have been the first one that has arrived.
+                if rtt < self.min_rtt {
+                    continue;
+                }
+            } else {
+                self.is_reordered |= end.lt(self.highest);
+                self.min_rtt = if self.min_rtt == 0 { rtt } else { self.min_rtt.min(rtt.max(1)) };
+            }
+            let is_later = self.at.is_before(range.at) || (self.at == range.at && end.gt(self.end));
+            if !self.is_known || is_later {
+                self.is_known = true;
+                (self.at, self.end, self.rtt) = (range.at, end, rtt);
+            }
+        }
+    }
+
+    /// All that an ACK tells of is taken: the highest of it ends at `end`.
+    pub(super) fn on_taken(&mut self, end: SeqNum) {
+        self.highest = self.highest.max(end);
+    }
+
+    /// RFC 8985 §6.2, step 4: something had arrived before and came again, so that it was not lost.
+    pub(super) fn on_twice(&mut self, una: SeqNum, max: SeqNum) {
+        if una.ge(self.round) {
+            self.round = max;
+            self.quarters = self.quarters.saturating_add(1);
+        }
+        self.persist = PERSIST;
+    }
+
+    /// Losses have been repaired.
+    pub(super) fn on_recovered(&mut self) {
+        self.persist = self.persist.saturating_sub(1);
+        if self.persist == 0 {
+            self.quarters = 1;
+        }
+    }
+
+    /// For how many ticks something may be late; `is_sure` if as much has arrived behind it as no reordering explains,
+    /// unless there is some.
+    fn patience(&self, srtt: u32, is_sure: bool) -> u32 {
+        if is_sure && !self.is_reordered {
+            return 0;
+        }
+        let quarters = u32::from(self.quarters);
+        (self.min_rtt.max(1).saturating_mul(quarters) >> 2).min(srtt).max(1)
+    }
+
+    /// RFC 8985 §6.2, step 5: finds what is lost, and when the next look is due.
+    pub(super) fn detect(
+        &mut self,
+        sent: &mut SentTimes,
+        board: &Scoreboard,
+        una: SeqNum,
+        (srtt, is_sure): (u32, bool),
+        now: Ticks,
+    ) {
+        self.due = None;
+        if !self.is_known {
+            return;
+        }
+        let wait = self.rtt + self.patience(srtt, is_sure);
+        let mut new = SentTimes::new();
+        for (start, range) in sent.iter(una) {
+            // What is before the last that has arrived, by time, and within a tick by number: but that says nothing of
+            // what was sent again.
+            let before = match range.at.since(self.at) {
+                1.. => start,
+                0 if range.is_again => start,
+                0 => range.end.min(self.end.max(start)),
+                _ => range.end,
+            };
+            let due = range.at.after(wait);
+            let is_waited_for = !range.is_lost && before.gt(start) && board.missing(start, before) > 0;
+            let is_lost = is_waited_for && due.is_due(now);
+            if is_waited_for && !is_lost && self.due.is_none_or(|other| other.is_before(due)) {
+                self.due = Some(due);
+            }
+            if is_lost && before.lt(range.end) {
+                new.push(Range { end: before, is_lost, ..range });
+                new.push(range);
+            } else {
+                new.push(Range { is_lost: is_lost || range.is_lost, ..range });
+            }
+        }
+        *sent = new;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNA: SeqNum = SeqNum(u32::MAX - 700);
+    const WINDOW: usize = 2_000;
+
+    #[test]
+    fn what_is_sent_in_one_tick_is_one_range() {
+        let mut sent = SentTimes::new();
+        for (n, tick) in [1, 1, 1, 2, 2].into_iter().enumerate() {
+            let start = UNA + 100 * n as u32;
+            sent.on_sent(UNA, start, start + 100, Ticks(tick));
+        }
+        let ends: Vec<i32> = sent.known().iter().map(|range| range.end.since(UNA)).collect();
+        assert_eq!(ends, [300, 500]);
+        sent.on_sent(UNA, UNA + 100, UNA + 200, Ticks(3));
+        let known: Vec<(i32, u32, bool)> =
+            sent.known().iter().map(|r| (r.end.since(UNA), r.at.0, r.is_again)).collect();
+        assert_eq!(known, [(100, 1, false), (200, 3, true), (300, 1, false), (500, 2, false)]);
+        sent.on_sent(UNA, UNA, UNA + 600, Ticks(4));
+        assert_eq!(sent.known().len(), 1, "a repetition that goes beyond the end: {:?}", sent.known());
+        sent.advance(UNA + 600);
+        assert!(sent.known().is_empty());
+    }
+
+    /// However full it is: no octet counts as sent earlier than it was, nor as lost if it was not called so.
+    #[test]
+    fn random_use_never_believes_octets_older_than_they_are() {
+        let mut random = crate::phy::SimRng::new(11);
+        let mut below = |n: usize| random.below(n as u64) as usize;
+        for _ in 0..2_000 {
+            let mut sent = SentTimes::new();
+            let (mut una, mut max, mut now) = (0, 0, 0);
+            let mut map = vec![(0, false); WINDOW];
+            for _ in 0..60 {
+                now += below(3) as u32;
+                let at = |n: usize| UNA + n as u32;
+                match below(6) {
+                    0 => {
+                        una += below(max - una + 1);
+                        sent.advance(at(una));
+                    }
+                    1 if max > una => {
+                        let start = una + below(max - una);
+                        let end = (start + 1 + below(120)).min(max);
+                        sent.on_sent(at(una), at(start), at(end), Ticks(now));
+                        map[start..end].fill((now, false));
+                    }
+                    2 if below(4) == 0 => {
+                        sent.lose_all();
+                        map[una..max].iter_mut().for_each(|octet| octet.1 = true);
+                    }
+                    _ if max < WINDOW => {
+                        let end = (max + 1 + below(60)).min(WINDOW);
+                        sent.on_sent(at(una), at(max), at(end), Ticks(now));
+                        map[max..end].fill((now, false));
+                        max = end;
+                    }
+                    _ => {}
+                }
+                let mut seen = una;
+                for (start, range) in sent.iter(at(una)) {
+                    let (from, to) = (start.since(UNA) as usize, range.end.since(UNA) as usize);
+                    assert!(from == seen && to > from);
+                    for &(sent_at, is_lost) in &map[from..to] {
+                        assert!(range.at.0 >= sent_at && (is_lost || !range.is_lost));
+                    }
+                    seen = to;
+                }
+                assert_eq!(seen, max);
+            }
+        }
+    }
+}
