@@ -188,7 +188,7 @@ mod tests {
             seconds: 8,
             runs: 3,
             congestion: "cubic".into(),
-            ours_congestion: "newreno".into(),
+            ours_congestion: "cubic".into(),
             buffers: Buffers { rx: 1, tx: 2 },
             kernel: "6".into(),
             processors: 2,

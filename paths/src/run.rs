@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     /// The congestion control of Linux
     #[arg(long, default_value = "cubic")]
     congestion: String,
-    /// That of ours, which is what there is
-    #[arg(long, default_value = "newreno")]
+    /// That of ours: cubic, reno, none
+    #[arg(long, default_value = "cubic")]
     ours_congestion: String,
     /// Where the document and its pictures go
     #[arg(long, value_name = "FOLDER", default_value = "docs")]

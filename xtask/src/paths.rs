@@ -23,8 +23,8 @@ pub(crate) struct Arguments {
     /// The congestion control of Linux: cubic, reno, bbr
     #[arg(long, default_value = "cubic")]
     congestion: String,
-    /// The congestion control of ours, which is what the stack has: newreno
-    #[arg(long, default_value = "newreno")]
+    /// The congestion control of ours: cubic, reno, none
+    #[arg(long, default_value = "cubic")]
     ours_congestion: String,
 }
 

@@ -3,21 +3,29 @@
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
 use goldcrest::phy::{Device, HardwareAddress, Medium, TunTapInterface, wait};
 use goldcrest::rand::Keys;
-use goldcrest::socket::tcp::{HalfOpen, Listener, Socket};
+use goldcrest::socket::tcp::{CongestionControl, HalfOpen, Listener, Socket};
 use goldcrest::storage::SocketBuffer;
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::IpCidr;
 
 use super::{Arguments, PORT, Pattern, Taken, tell_ready};
 
-/// What the stack has.
-const CONGESTION: &str = "newreno";
 /// How soon a receiver sees that its time is over.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// By the names that Linux has for its own.
+fn congestion_control(name: &str) -> Result<CongestionControl> {
+    Ok(match name {
+        "cubic" => CongestionControl::Cubic,
+        "reno" => CongestionControl::Reno,
+        "none" => CongestionControl::None,
+        _ => bail!("the stack has no {name}, but cubic, reno and none"),
+    })
+}
 
 struct Stack {
     tap: TunTapInterface,
@@ -27,8 +35,7 @@ struct Stack {
 
 impl Stack {
     fn new(arguments: &Arguments) -> Result<Stack> {
-        let name = &arguments.congestion;
-        ensure!(name == CONGESTION, "the stack has no {name}, only {CONGESTION}");
+        congestion_control(&arguments.congestion)?;
         let mut tap = TunTapInterface::new(&arguments.tap, Medium::Ethernet)?;
         // Both ends may be ours.
         let hardware = HardwareAddress::Ethernet([2, 0, 0, 0, 69, last_octet(arguments.address)]);
@@ -71,7 +78,9 @@ fn last_octet(address: Ipv4Addr) -> u8 {
 pub(super) fn send(arguments: &Arguments) -> Result<()> {
     let mut stack = Stack::new(arguments)?;
     let buffer = |len| SocketBuffer::new(vec![0; len]);
-    let handle = stack.sockets.add(Socket::new(buffer(4_096), buffer(arguments.tx_buffer)));
+    let mut socket = Socket::new(buffer(4_096), buffer(arguments.tx_buffer));
+    socket.set_congestion_control(congestion_control(&arguments.congestion)?);
+    let handle = stack.sockets.add(socket);
     stack.iface.connect(Instant::now(), &mut stack.sockets, handle, (arguments.peer, PORT), 0)?;
     let (pattern, mut sent, end) = (Pattern::new(), 0, arguments.octets.unwrap_or(u64::MAX));
     loop {
