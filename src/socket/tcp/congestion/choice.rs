@@ -1,7 +1,7 @@
 //! Each socket's own congestion control. What they have in common is Reno's.
 
 use super::super::Socket;
-use super::cubic::Cubic;
+use super::cubic::{Cubic, Epoch};
 use super::reno::Reno;
 use crate::time::Ticks;
 
@@ -27,7 +27,7 @@ impl Choice {
     pub(in crate::socket::tcp) const DEFAULT: Choice = Choice(CongestionControl::Cubic);
 
     pub(in crate::socket::tcp) fn start(self) -> Control {
-        Control { reno: Reno::new(), cubic: Cubic::new(), kind: self.0 }
+        Control { reno: Reno::new(), cubic: Cubic::new(), kind: self.0, before: None }
     }
 }
 
@@ -49,6 +49,15 @@ pub(in crate::socket::tcp) struct Control {
     reno: Reno,
     cubic: Cubic,
     kind: CongestionControl,
+    /// What was before the last reduction.
+    before: Option<Before>,
+}
+
+/// Threshold and epoch before a reduction; [`Cubic`] knows the window.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    ssthresh: u32,
+    epoch: Epoch,
 }
 
 impl Control {
@@ -95,9 +104,27 @@ impl Control {
         if self.kind == CongestionControl::Cubic { flight + flight * 2 / 5 } else { flight }
     }
 
+    /// RFC 9438 §4.9: keeps what a reduction that is about to come changes.
+    fn save(&mut self) {
+        self.before = Some(Before { ssthresh: self.reno.threshold(), epoch: self.cubic.save() });
+    }
+
+    /// RFC 9438 §4.9: the last reduction was not called for; all is as before it, but for what the window has grown
+    /// beyond. What has been undone once, or lies behind a silence, is not undone again.
+    #[allow(dead_code, reason = "nothing tells of it yet")]
+    #[cold]
+    pub(in crate::socket::tcp) fn undo(&mut self) {
+        if let Some(Before { ssthresh, epoch }) = self.before.take() {
+            let cwnd = self.cubic.restore(&epoch);
+            self.reno.set_threshold(ssthresh);
+            self.reno.set_window(self.reno.window().max(cwnd));
+        }
+    }
+
     #[cold]
     pub(in crate::socket::tcp) fn on_loss(&mut self, flight: u32, mss: u32) {
         if !self.is_none() {
+            self.save();
             self.cubic.on_loss(self.reno.window());
             self.reno.on_loss(self.halved(flight), mss);
         }
@@ -122,6 +149,9 @@ impl Control {
     #[cold]
     pub(in crate::socket::tcp) fn on_timeout(&mut self, flight: u32, mss: u32, is_first: bool) {
         if !self.is_none() {
+            if is_first {
+                self.save();
+            }
             self.cubic.on_timeout(self.reno.window(), is_first);
             self.reno.on_timeout(self.halved(flight), mss, is_first);
         }
@@ -129,6 +159,7 @@ impl Control {
 
     pub(in crate::socket::tcp) fn on_idle(&mut self, mss: u32) {
         if !self.is_none() {
+            self.before = None;
             self.cubic.on_restart();
             self.reno.on_idle(mss);
         }
@@ -184,6 +215,53 @@ mod tests {
         assert_eq!(control.window(), 11_000);
         control.on_ack(100_000, MSS, NOW, 100);
         assert_eq!(control.window(), 70_000);
+    }
+
+    /// Undone late, when slow start is over again, and yet the window goes on as if nothing had been.
+    ///
+    /// Covers: RFC 9438 §4.9
+    #[test]
+    fn a_reduction_that_is_undone_leaves_no_trace() {
+        let lose = |control: &mut Control| control.on_loss(80_000, MSS);
+        let time_out = |control: &mut Control| {
+            control.on_timeout(80_000, MSS, true);
+            control.on_timeout(MSS, MSS, false);
+        };
+        for kind in [CongestionControl::Cubic, CongestionControl::Reno] {
+            for reduce in [lose, time_out as fn(&mut Control)] {
+                let mut control = started(kind);
+                control.on_loss(100_000, MSS);
+                control.on_recovered(100_000, MSS);
+                for at in 0..3_000 {
+                    control.on_ack(MSS, MSS, NOW.after(at * 2), 100);
+                }
+                let mut other = control.clone();
+                reduce(&mut other);
+                other.on_recovered(80_000, MSS);
+                other.on_ack(MSS, MSS, NOW.after(6_000), 100);
+                assert!(other.window() < control.window() && other.threshold() < control.threshold());
+                // The second time there is nothing left to undo.
+                other.undo();
+                other.undo();
+                for at in 0..100 {
+                    assert_eq!(other.window(), control.window());
+                    control.on_ack(MSS, MSS, NOW.after(6_000 + at * 2), 100);
+                    other.on_ack(MSS, MSS, NOW.after(6_000 + at * 2), 100);
+                }
+                assert_eq!(other.threshold(), control.threshold());
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_a_silence_is_not_undone() {
+        let mut control = started(CongestionControl::Cubic);
+        control.undo();
+        control.on_loss(100_000, MSS);
+        control.on_idle(MSS);
+        let before = (control.window(), control.threshold());
+        control.undo();
+        assert_eq!((control.window(), control.threshold()), before);
     }
 
     #[test]

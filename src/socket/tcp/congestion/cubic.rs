@@ -142,6 +142,31 @@ impl Cubic {
     pub(super) fn on_restart(&mut self) {
         self.is_on = false;
     }
+
+    /// What a reduction that is about to come changes, sooner or later.
+    pub(super) fn save(&self) -> Epoch {
+        let &Cubic { w_max, cwnd_prior, k, w_est, epoch_at, is_on, .. } = self;
+        Epoch { w_max, cwnd_prior, k, w_est, epoch_at, is_on }
+    }
+
+    /// RFC 9438 §4.9: the reduction was not called for. Returns the window that it began with.
+    pub(super) fn restore(&mut self, saved: &Epoch) -> u32 {
+        let cwnd = self.cwnd_prior;
+        let Epoch { w_max, cwnd_prior, k, w_est, epoch_at, is_on } = *saved;
+        *self = Cubic { w_max, cwnd_prior, k, w_est, epoch_at, is_on, ..*self };
+        cwnd
+    }
+}
+
+/// An epoch as it was before a reduction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Epoch {
+    w_max: u32,
+    cwnd_prior: u32,
+    k: u32,
+    w_est: u32,
+    epoch_at: Ticks,
+    is_on: bool,
 }
 
 /// C t^3 in octets, at most 2^30, rounded down.

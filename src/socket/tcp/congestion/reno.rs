@@ -27,6 +27,11 @@ impl Reno {
         self.ssthresh
     }
 
+    #[cfg(feature = "tcp-cubic")]
+    pub(super) fn set_threshold(&mut self, ssthresh: u32) {
+        self.ssthresh = ssthresh;
+    }
+
     /// Selective acknowledgments say what may be in flight while losses are repaired.
     pub(crate) fn set_window(&mut self, cwnd: u32) {
         self.cwnd = cwnd.min(1 << 30);
