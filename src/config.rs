@@ -101,13 +101,13 @@ pub(crate) const ICMP_ERROR_INTERVAL: u32 = 10;
 /// How many separate ranges of out-of-order data a TCP receiver keeps track of.
 pub const ASSEMBLER_RANGES: usize = match (cfg!(feature = "tcp-many-holes"), HAS_FAST_PATHS) {
     (false, _) => 1,
-    (true, false) => 4,
+    (true, false) => 3,
     (true, true) => 16,
 };
 /// How many separate ranges that have arrived a TCP sender keeps track of (RFC 6675).
-pub const SACK_RANGES: usize = if HAS_FAST_PATHS { 16 } else { 4 };
+pub const SACK_RANGES: usize = if HAS_FAST_PATHS { 16 } else { 3 };
 /// In how many ranges a TCP sender remembers when which octets were sent (RFC 8985).
-pub const SENT_RANGES: usize = if HAS_FAST_PATHS { 16 } else { 5 };
+pub const SENT_RANGES: usize = if HAS_FAST_PATHS { 16 } else { 4 };
 
 /// First and last ephemeral port (RFC 6335 §6); their number is a power of two.
 pub const EPHEMERAL_PORTS: (u16, u16) = (49_152, 65_535);

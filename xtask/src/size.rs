@@ -86,8 +86,41 @@ const IMAGES: &[Image] = &[
     },
 ];
 
-/// The features with which the sizes of types are taken.
-const TYPES_FEATURES: &str = "tcp,ipv4";
+/// The features with which the sizes of types are taken: those of (b), those of a connection that loses little to
+/// losses, and all that it can have.
+const TYPES_FEATURES: [(&str, &str); 3] =
+    [("lean", "tcp,ipv4"), ("quick", "quick,ipv4"), ("full", "full,ipv4")];
+
+/// Octets that a connection without buffers, its socket included, is to have at most.
+const CONNECTION_GOALS: [(&str, u32); 2] = [("lean", 200), ("quick", 320)];
+
+/// The parts of a connection, as firmware/size/src/bin/types.rs calls them, and the feature that adds them or to them.
+const PARTS: &[(&str, &str)] = &[
+    ("Send", ""),
+    ("Recv", ""),
+    ("Holes", "tcp-many-holes"),
+    ("Control", "tcp-cubic"),
+    ("Recovery", ""),
+    ("Timers", ""),
+    ("Rtt", ""),
+    ("Sack", "tcp-sack"),
+    ("Scoreboard", "tcp-sack"),
+    ("Report", "tcp-sack"),
+    ("Rack", "tcp-sack"),
+    ("Prr", "tcp-sack"),
+    ("Stamps", "tcp-timestamps"),
+    ("Silence", "tcp-keep-alive"),
+    ("Patience", "tcp-linger"),
+    ("Tuple", ""),
+    ("Connection", "all of the above"),
+    ("Config", "tcp-keep-alive, -user-timeout, -linger, -traffic-class"),
+    ("Buffers", ""),
+    ("Trouble", "tcp-icmp"),
+    ("Farewell", "tcp-abort-queue"),
+    ("Watch", "stats-mib"),
+];
+
+type Types = BTreeMap<String, u32>;
 
 /// The sections of an image, in octets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +160,9 @@ fn is_in_ram(flags: SectionFlags) -> bool {
 
 /// Builds and weighs the images; one that is over its limit is an error.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let types = sizes_of_types(&build("types", TYPES_FEATURES)?)?;
+    let types = TYPES_FEATURES.map(|(_, features)| sizes_of_types(&build("types", features)?));
+    let [lean, quick, full] = types;
+    let types = [lean?, quick?, full?];
     let mut too_large = Vec::new();
     let mut panics = Vec::new();
     if !arguments.json {
@@ -141,7 +176,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for image in IMAGES {
         let path = build(image.binary, image.features)?;
         let sections = Sections::read(&path)?;
-        let socket = image.socket.and_then(|name| types.get(name)).copied().unwrap_or(0); // no socket
+        let socket = image.socket.and_then(|name| types[0].get(name)).copied().unwrap_or(0); // no socket
         let sum = sections.code + sections.rodata;
         if sum > image.limit {
             too_large.push(format!(
@@ -166,6 +201,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if !arguments.json {
         print_types(&types);
+        print_connection(&types);
         print_panics(&panics);
     }
     ensure!(too_large.is_empty(), "{}", too_large.join("; "));
@@ -223,11 +259,44 @@ fn print_sources(image: &Path) -> Result<()> {
     Ok(())
 }
 
-fn print_types(types: &BTreeMap<String, u32>) {
-    println!("\nsize_of on 32 bit ({TYPES_FEATURES}), octets");
-    for (name, size) in types {
-        println!("{name:<58} {size:>6}");
+fn print_types(types: &[Types; 3]) {
+    println!("\n{:<58} {:>6} {:>6} {:>6}", "size_of on 32 bit, octets", "lean", "quick", "full");
+    for name in types[0].keys().filter(|name| !name.starts_with("part ")) {
+        print_row(types, name, name, "");
     }
+}
+
+/// What a connection consists of, and which feature is to blame.
+fn print_connection(types: &[Types; 3]) {
+    println!(
+        "\n{:<58} {:>6} {:>6} {:>6}",
+        "a connection, its buffers' octets apart", "lean", "quick", "full"
+    );
+    for (part, feature) in PARTS {
+        print_row(types, &format!("part {part}"), part, feature);
+    }
+    print_row(types, "tcp::Socket", "tcp::Socket", "");
+    let sizes = TYPES_FEATURES.iter().zip(types);
+    for ((name, features), types) in sizes {
+        let size = types.get("tcp::Socket").copied().unwrap_or(0); // it is there
+        let goal = CONNECTION_GOALS.iter().find(|(of, _)| of == name).map(|(_, goal)| goal);
+        let verdict = match goal {
+            Some(&goal) if size <= goal => format!("{goal} at most: met"),
+            Some(&goal) => format!("{goal} at most: not met, {} too many", size - goal),
+            None => String::from("no limit"),
+        };
+        println!("{name} ({features}): {size} octets, {verdict}");
+    }
+    for (name, most) in [("tcp::HalfOpen", 64), ("tcp::TimeWait", 48)] {
+        let size = types.iter().filter_map(|types| types.get(name)).max().copied().unwrap_or(0); // it is there
+        let verdict = if size <= most { "met" } else { "not met" };
+        println!("{name}: {size} octets, {most} at most: {verdict}");
+    }
+}
+
+fn print_row(types: &[Types; 3], key: &str, name: &str, feature: &str) {
+    let [lean, quick, full] = types.each_ref().map(|types| types.get(key).copied().unwrap_or(0)); // without it none
+    println!("{name:<58} {lean:>6} {quick:>6} {full:>6}  {feature}");
 }
 
 fn print_panics(panics: &[(&str, Vec<panics::Site>)]) {
@@ -245,7 +314,7 @@ pub(crate) fn build(binary: &str, features: &str) -> Result<PathBuf> {
 }
 
 /// The numbers that firmware/size/src/bin/types.rs left in the image.
-fn sizes_of_types(image: &Path) -> Result<BTreeMap<String, u32>> {
+fn sizes_of_types(image: &Path) -> Result<Types> {
     let data = std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
     let file = object::File::parse(&*data)?;
     let mut types = BTreeMap::new();

@@ -110,7 +110,6 @@ impl Connection {
         let mut out = Outcome::NONE;
         if has_ack {
             out.events = self.establish(cx, seg.ack, side);
-            self.snd.wl2 = seg.ack;
             self.marks |= Marks::ACK;
         } else {
             // RFC 9293 §3.5, figure 7: both open at once; ours goes again, with an ACK.

@@ -75,6 +75,8 @@ pub(super) struct Connection {
     /// them (RFC 5681 §3.2).
     pub(super) dup_acks: u8,
     pub(super) marks: Marks,
+    /// When the last challenge ACK was asked for: the lower half of the ticks.
+    pub(super) challenged_at: u16,
     pub(super) snd: Send,
     pub(super) control: Control,
     pub(super) recovery: Recovery,
@@ -90,8 +92,6 @@ pub(super) struct Connection {
     pub(super) silence: Silence,
     /// When a close has waited long enough.
     pub(super) patience: Patience,
-    /// When the last challenge ACK was asked for.
-    pub(super) challenged_at: Ticks,
     pub(super) tuple: Tuple,
 }
 
@@ -99,7 +99,7 @@ pub(super) struct Connection {
 /// ticks.
 const ORPHAN_TIMEOUT: u32 = ticks_of_ms(config::TCP_ORPHAN_TIMEOUT);
 
-const CHALLENGE_INTERVAL: u32 = ticks_of_ms(config::TCP_CHALLENGE_INTERVAL);
+const CHALLENGE_INTERVAL: u16 = ticks_of_ms(config::TCP_CHALLENGE_INTERVAL) as u16;
 
 impl Connection {
     #[inline(never)]
@@ -128,7 +128,7 @@ impl Connection {
             progress_at: cx.ticks,
             silence: Silence::new(cx.ticks),
             patience: Patience::NONE,
-            challenged_at: Ticks(cx.ticks.0.wrapping_sub(CHALLENGE_INTERVAL)),
+            challenged_at: (cx.ticks.0 as u16).wrapping_sub(CHALLENGE_INTERVAL),
         };
         connection.rcv.shift = recv::shift_for(side.rx.capacity());
         connection
@@ -176,7 +176,6 @@ impl Connection {
         }
         self.sack.begin(options.sack_permitted && side.config.sack.is_wanted());
         self.snd.wl1 = irs;
-        self.snd.wl2 = self.snd.una;
         self.snd.wnd = window;
         self.snd.max_wnd = window;
     }
@@ -292,8 +291,9 @@ impl Connection {
     #[cold]
     #[inline(never)]
     pub(super) fn challenge(&mut self, now: Ticks) {
-        if now.since(self.challenged_at) >= CHALLENGE_INTERVAL as i32 {
-            self.challenged_at = now;
+        // After a minute and more an interval can seem not to be over: then the peer has to ask once more.
+        if (now.0 as u16).wrapping_sub(self.challenged_at) >= CHALLENGE_INTERVAL {
+            self.challenged_at = now.0 as u16;
             self.marks |= Marks::ACK;
         }
     }

@@ -179,6 +179,7 @@ impl Connection {
         let tells_of_sacks = self.sack.is_concerned(seg);
         let mut events = Events::empty();
         if acked > 0 {
+            self.snd.wl1 = seg.seq;
             events = self.on_new_ack(cx, seg, acked as u32, side);
         } else if acked == 0 && self.snd.nxt != self.snd.una {
             // RFC 5681 §2: what makes an ACK a duplicate.

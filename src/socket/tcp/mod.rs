@@ -28,6 +28,8 @@ mod listen_once;
 mod listener;
 mod look;
 mod output;
+#[doc(hidden)]
+pub mod parts;
 mod recovery;
 mod recv;
 mod rtt;

@@ -31,6 +31,8 @@ impl Blocks {
     }
 }
 
+pub(super) const PARTS: [usize; 4] = [0; 4];
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sack;
 

@@ -18,9 +18,9 @@ pub(super) struct Rtt {
     srtt: u32,
     /// Its variation in quarters of a tick; before the first sample the timeout itself, in ticks.
     rttvar: u32,
-    /// The end of the timed segment, and when it left.
+    /// The end of the timed segment, and when it left: the lower half of the ticks, 67 s, for it is repeated before.
     timed: SeqNum,
-    timed_at: Ticks,
+    timed_at: u16,
     is_timing: bool,
     /// How often the timeout has been doubled since the last sample.
     backoff: u8,
@@ -28,7 +28,7 @@ pub(super) struct Rtt {
 
 impl Rtt {
     pub(super) const fn new() -> Rtt {
-        Rtt { srtt: 0, rttvar: INITIAL, timed: SeqNum(0), timed_at: Ticks(0), is_timing: false, backoff: 0 }
+        Rtt { srtt: 0, rttvar: INITIAL, timed: SeqNum(0), timed_at: 0, is_timing: false, backoff: 0 }
     }
 
     /// Times the segment that ends at `end`, unless another one is being timed.
@@ -37,7 +37,7 @@ impl Rtt {
         if !self.is_timing {
             self.is_timing = true;
             self.timed = end;
-            self.timed_at = now;
+            self.timed_at = now.0 as u16;
         }
     }
 
@@ -50,7 +50,7 @@ impl Rtt {
     pub(super) fn on_ack(&mut self, ack: SeqNum, now: Ticks) {
         if self.is_timing && ack.ge(self.timed) {
             self.is_timing = false;
-            self.sample(now.since(self.timed_at).max(1) as u32);
+            self.sample(u32::from((now.0 as u16).wrapping_sub(self.timed_at)).max(1));
         }
     }
 

@@ -19,9 +19,8 @@ pub(super) struct Send {
     pub(super) wnd: u32,
     /// The largest window the peer has ever offered.
     pub(super) max_wnd: u32,
-    /// Sequence and acknowledgment number of the segment that `wnd` is from.
+    /// Sequence number of the segment that `wnd` is from; what it acknowledged (SND.WL2) is always `una`.
     pub(super) wl1: SeqNum,
-    pub(super) wl2: SeqNum,
     /// The largest payload that the peer takes.
     pub(super) mss: u16,
     /// How far the peer's windows are shifted.
@@ -38,7 +37,6 @@ impl Send {
             wnd: 0,
             max_wnd: 0,
             wl1: SeqNum(0),
-            wl2: SeqNum(0),
             mss: config::TCP_MIN_MSS,
             shift: 0,
         }
@@ -58,15 +56,15 @@ impl Send {
 
     /// RFC 9293 §3.10.7.4: takes the window of an acceptable segment, unless an older one comes late.
     ///
-    /// What acknowledges more is newer, whatever its number: the window of data that was repeated counts.
+    /// What acknowledges more is newer, whatever its number, and has set `wl1`: the window of data that was repeated
+    /// counts.
     /// (By the RFC's rule, which looks at numbers first, it would be left, and the edge move on without it.)
     #[inline]
     pub(super) fn update_window(&mut self, seq: SeqNum, ack: SeqNum, wnd: u32) {
-        if self.wl2.lt(ack) || (self.wl2 == ack && self.wl1.le(seq)) {
+        if ack == self.una && self.wl1.le(seq) {
             self.wnd = wnd;
             self.max_wnd = self.max_wnd.max(wnd);
             self.wl1 = seq;
-            self.wl2 = ack;
         }
     }
 

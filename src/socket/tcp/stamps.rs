@@ -26,8 +26,14 @@ use crate::wire::tcpopt::{self, NOP, TcpOption, kind};
 /// Octets of the option, with the padding before it.
 const LEN: usize = 12;
 
-/// RFC 7323 §5.5: what the peer's clock showed before that many ticks says nothing: 24 days.
-const OUTDATED: u32 = 24 * 24 * 3_600 * crate::time::TICKS_PER_SEC;
+/// RFC 7323 §5.5: what the peer's clock showed so long ago says nothing: 24 days, in 2^16 ticks.
+const OUTDATED: u16 = ((24 * 24 * 3_600 * crate::time::TICKS_PER_SEC) >> 16) as u16;
+
+/// A time to within 67 s.
+#[inline]
+fn coarse(at: Ticks) -> u16 {
+    (at.0 >> 16) as u16
+}
 
 /// Whether timestamps are wanted at all.
 #[derive(Debug, Clone, Copy)]
@@ -142,9 +148,9 @@ impl Half {
 pub(super) struct Stamps {
     /// Added to our clock.
     offset: u32,
-    /// The peer's clock (TS.Recent), and when it was seen.
+    /// The peer's clock (TS.Recent), and when it was seen: the upper half of the ticks.
     recent: u32,
-    seen_at: Ticks,
+    seen_at: u16,
     /// Both ends send stamps; before the peer has answered, we want to.
     is_on: bool,
     /// The next ACK of something new gives a round trip.
@@ -157,7 +163,7 @@ impl Stamps {
         Stamps {
             offset: offset(cx.keys, tuple),
             recent: 0,
-            seen_at: cx.ticks,
+            seen_at: coarse(cx.ticks),
             is_on: wanted.0,
             is_asked: false,
         }
@@ -166,7 +172,7 @@ impl Stamps {
     /// RFC 7323 §3.2: the peer's SYN has come, which decides.
     pub(super) fn begin(&mut self, syn: &Stamp, now: Ticks) {
         self.is_on &= syn.is_there;
-        (self.recent, self.seen_at) = (syn.value, now);
+        (self.recent, self.seen_at) = (syn.value, coarse(now));
     }
 
     /// The listener has granted them.
@@ -199,7 +205,7 @@ impl Stamps {
 
     #[cold]
     fn is_outdated(&self, now: Ticks) -> bool {
-        now.since(self.seen_at) as u32 > OUTDATED
+        coarse(now).wrapping_sub(self.seen_at) > OUTDATED
     }
 
     /// RFC 7323 §4.3: the clock that is echoed is that of the first segment which the next ACK is for.
@@ -207,7 +213,7 @@ impl Stamps {
     pub(super) fn on_segment(&mut self, stamp: &Stamp, is_first: bool, now: Ticks) {
         // One that was not stale.
         if is_first && self.is_on {
-            (self.recent, self.seen_at) = (stamp.value, now);
+            (self.recent, self.seen_at) = (stamp.value, coarse(now));
         }
     }
 

@@ -77,6 +77,14 @@ impl Blocks {
     }
 }
 
+/// Octets of the scoreboard, the report, RACK and PRR.
+pub(super) const PARTS: [usize; 4] = [
+    size_of::<Scoreboard>(),
+    size_of::<Report>(),
+    size_of::<Rack>() + size_of::<SentTimes>(),
+    size_of::<Prr>(),
+];
+
 /// What a connection knows of what has arrived.
 #[derive(Debug, Clone)]
 pub(super) struct Sack {
@@ -174,7 +182,7 @@ impl Sack {
     /// When something counts as lost unless it has arrived before.
     #[inline]
     pub(super) fn due(&self) -> Option<Ticks> {
-        self.rack.due
+        self.rack.due()
     }
 
     /// Takes what an ACK's blocks say. What was never sent says nothing, and what is acknowledged already no more than
@@ -265,7 +273,7 @@ impl Connection {
     /// What was late has been waited for: says whether the timer was for that.
     #[cold]
     pub(super) fn on_patience_over(&mut self, cx: &Context<'_>, side: &Side<'_>) -> bool {
-        if !self.sack.rack.due.is_some_and(|due| due.is_due(cx.ticks)) {
+        if !self.sack.due().is_some_and(|due| due.is_due(cx.ticks)) {
             return false;
         }
         self.find_losses(cx, 0, self.mss(cx), false);
@@ -299,7 +307,7 @@ impl Connection {
         }
         self.snd.nxt = self.snd.max;
         self.sack.sent.lose_all();
-        self.sack.rack.due = None;
+        self.sack.rack.stop();
         self.sack.repair(Mode::Loss, &self.snd);
         true
     }

@@ -13,7 +13,22 @@ use crate::wire::tcp::SeqNum;
 /// RFC 8985 §7.2: recoveries without a word of needless repetitions after which little reordering is expected again.
 const PERSIST: u8 = 16;
 
-/// Octets up to `end` from where the one before ends.
+/// A bit for each range.
+#[cfg(target_pointer_width = "64")]
+type Bits = u16;
+#[cfg(not(target_pointer_width = "64"))]
+type Bits = u8;
+
+const _: () = assert!(SENT_RANGES <= Bits::BITS as usize);
+
+/// Octets up to `end` from where the one before ends, as they are kept.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    end: SeqNum,
+    at: Ticks,
+}
+
+/// The same, with what the bits say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range {
     end: SeqNum,
@@ -28,34 +43,52 @@ struct Range {
 /// When the octets from SND.UNA to SND.MAX were sent.
 #[derive(Debug, Clone)]
 pub(super) struct SentTimes {
-    ranges: [Range; SENT_RANGES],
+    sent: [Sent; SENT_RANGES],
     count: u8,
+    /// Which of them are not for the first time, and which are lost.
+    again: Bits,
+    lost: Bits,
 }
 
 impl SentTimes {
     pub(super) const fn new() -> SentTimes {
-        let none = Range { end: SeqNum(0), at: Ticks(0), is_again: false, is_lost: false };
-        SentTimes { ranges: [none; SENT_RANGES], count: 0 }
+        let none = Sent { end: SeqNum(0), at: Ticks(0) };
+        SentTimes { sent: [none; SENT_RANGES], count: 0, again: 0, lost: 0 }
     }
 
-    fn known(&self) -> &[Range] {
-        self.ranges.get(..usize::from(self.count)).unwrap_or_default()
+    fn known(&self) -> &[Sent] {
+        self.sent.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = Range> {
+        let is_in = |bits: Bits, i: usize| bits >> i & 1 == 1;
+        self.known().iter().enumerate().map(move |(i, &Sent { end, at })| {
+            // There are no more than bits.
+            Range { end, at, is_again: is_in(self.again, i), is_lost: is_in(self.lost, i) }
+        })
     }
 
     /// All of them, each with where it begins.
     fn iter(&self, una: SeqNum) -> impl Iterator<Item = (SeqNum, Range)> {
         let mut start = una;
-        self.known().iter().map(move |range| (core::mem::replace(&mut start, range.end), *range))
+        self.ranges().map(move |range| (core::mem::replace(&mut start, range.end), range))
+    }
+
+    fn put(&mut self, i: usize, range: Range) {
+        let Some(place) = self.sent.get_mut(i) else { return };
+        *place = Sent { end: range.end, at: range.at };
+        let bit: Bits = 1 << i;
+        self.again = if range.is_again { self.again | bit } else { self.again & !bit };
+        self.lost = if range.is_lost { self.lost | bit } else { self.lost & !bit };
     }
 
     /// `start..end` is sent now: what comes behind all the rest, or something in it once more.
     #[inline]
     pub(super) fn on_sent(&mut self, una: SeqNum, start: SeqNum, end: SeqNum, now: Ticks) {
-        let last = usize::from(self.count).checked_sub(1).and_then(|last| self.ranges.get_mut(last));
+        let is_marked = u32::from(self.again | self.lost) << 1 >> self.count & 1 == 1;
+        let last = usize::from(self.count).checked_sub(1).and_then(|last| self.sent.get_mut(last));
         match last {
-            Some(last) if last.end == start && last.at == now && !last.is_again && !last.is_lost => {
-                last.end = end
-            }
+            Some(last) if last.end == start && last.at == now && !is_marked => last.end = end,
             Some(last) if last.end.gt(start) => self.on_sent_again(una, start, end, now),
             _ => self.push(Range { end, at: now, is_again: false, is_lost: false }),
         }
@@ -91,14 +124,11 @@ impl SentTimes {
             self.join();
         }
         let count = usize::from(self.count);
-        if let Some(last) = count.checked_sub(1).and_then(|last| self.ranges.get_mut(last))
-            && (Range { end: range.end, ..*last }) == range
-        {
-            last.end = range.end;
-            return;
-        }
-        if let Some(place) = self.ranges.get_mut(count) {
-            *place = range;
+        let is_same = |last: Range| (Range { end: range.end, ..last }) == range;
+        if self.ranges().last().is_some_and(is_same) {
+            self.put(count - 1, range);
+        } else if count < SENT_RANGES {
+            self.put(count, range);
             self.count += 1;
         }
     }
@@ -106,25 +136,25 @@ impl SentTimes {
     /// Makes one of the two neighbours that differ least.
     #[cold]
     fn join(&mut self) {
-        let distance = |pair: &[Range]| match pair {
-            [a, b] => b.at.since(a.at).unsigned_abs() | u32::from(a.is_lost != b.is_lost) << 31,
-            _ => u32::MAX,
-        };
-        let Some((i, _)) = self.known().windows(2).enumerate().min_by_key(|(_, pair)| distance(pair)) else {
-            return;
-        };
-        if let Some([a, b]) = self.ranges.get_mut(i..i + 2) {
-            let at = if b.at.is_before(a.at) { a.at } else { b.at };
-            let (is_again, is_lost) = (a.is_again || b.is_again, a.is_lost && b.is_lost);
-            *b = Range { end: b.end, at, is_again, is_lost };
-        }
+        let distance =
+            |a: &Range, b: &Range| b.at.since(a.at).unsigned_abs() | u32::from(a.is_lost != b.is_lost) << 31;
+        let pairs = self.ranges().zip(self.ranges().skip(1)).enumerate();
+        let Some((i, (a, b))) = pairs.min_by_key(|(_, (a, b))| distance(a, b)) else { return };
+        let at = if b.at.is_before(a.at) { a.at } else { b.at };
+        let (is_again, is_lost) = (a.is_again || b.is_again, a.is_lost && b.is_lost);
+        self.put(i + 1, Range { end: b.end, at, is_again, is_lost });
         self.remove(i, i + 1);
     }
 
     fn remove(&mut self, from: usize, to: usize) {
         let count = usize::from(self.count);
-        self.ranges.get_mut(from..count).unwrap_or_default().rotate_left(to - from);
+        self.sent.get_mut(from..count).unwrap_or_default().rotate_left(to - from);
         self.count -= (to - from) as u8;
+        let close = |bits: Bits| {
+            let (bits, below) = (u32::from(bits), (1 << from) - 1);
+            (bits & below | bits >> to << from) as Bits
+        };
+        (self.again, self.lost) = (close(self.again), close(self.lost));
     }
 
     /// All before `una` is acknowledged.
@@ -138,8 +168,7 @@ impl SentTimes {
 
     /// All that has not arrived is lost.
     pub(super) fn lose_all(&mut self) {
-        let count = usize::from(self.count);
-        self.ranges.get_mut(..count).unwrap_or_default().iter_mut().for_each(|range| range.is_lost = true);
+        self.lost = ((1u32 << self.count) - 1) as Bits;
     }
 
     /// Octets that are lost.
@@ -156,7 +185,7 @@ impl SentTimes {
 
     /// Whether this octet was sent more than once.
     pub(super) fn is_again(&self, seq: SeqNum) -> bool {
-        self.known().iter().find(|range| range.end.gt(seq)).is_none_or(|range| range.is_again)
+        self.ranges().find(|range| range.end.gt(seq)).is_none_or(|range| range.is_again)
     }
 }
 
@@ -166,16 +195,17 @@ pub(super) struct Rack {
     /// When that was sent which was sent last of all that has arrived, and where it ends.
     at: Ticks,
     end: SeqNum,
-    /// Its round trip.
-    rtt: u32,
-    /// The shortest one that was seen; 0 before.
-    min_rtt: u32,
     /// The end of the highest octets that had arrived before this ACK.
     highest: SeqNum,
     /// What was SND.MAX when a needless repetition was last told of.
     round: SeqNum,
-    /// When something is lost, unless it arrives before.
-    pub(super) due: Option<Ticks>,
+    /// When something is lost, unless it arrives before, if that `is_due`.
+    due_at: Ticks,
+    /// The round trip of what was sent last of all that has arrived, in ticks: at most 67 s.
+    rtt: u16,
+    /// The shortest one that was seen; 0 before.
+    min_rtt: u16,
+    is_due: bool,
     /// Something has arrived.
     is_known: bool,
     /// Packets have overtaken each other.
@@ -192,16 +222,28 @@ impl Rack {
         Rack {
             at: Ticks(0),
             end: zero,
-            rtt: 0,
-            min_rtt: 0,
             highest: zero,
             round: zero,
-            due: None,
+            due_at: Ticks(0),
+            rtt: 0,
+            min_rtt: 0,
+            is_due: false,
             is_known: false,
             is_reordered: false,
             quarters: 1,
             persist: 0,
         }
+    }
+
+    /// When something is lost, unless it arrives before.
+    #[inline]
+    pub(super) fn due(&self) -> Option<Ticks> {
+        self.is_due.then_some(self.due_at)
+    }
+
+    /// Nothing is waited for.
+    pub(super) fn stop(&mut self) {
+        self.is_due = false;
     }
 
     /// The first word of something that arrived out of order, after a time without: all below `una` has arrived.
@@ -221,7 +263,7 @@ impl Rack {
             if start.ge(to) || range.end.le(from) {
                 continue;
             }
-            let (end, rtt) = (range.end.min(to), now.since(range.at).max(0) as u32);
+            let (end, rtt) = (range.end.min(to), now.since(range.at).clamp(0, 0xffff) as u16);
             if range.is_again {
                 // It may have been the first one that has arrived.
                 if rtt < self.min_rtt {
@@ -268,7 +310,7 @@ impl Rack {
             return 0;
         }
         let quarters = u32::from(self.quarters);
-        (self.min_rtt.max(1).saturating_mul(quarters) >> 2).min(srtt).max(1)
+        (u32::from(self.min_rtt.max(1)).saturating_mul(quarters) >> 2).min(srtt).max(1)
     }
 
     /// RFC 8985 §6.2, step 5: finds what is lost, and when the next look is due.
@@ -280,11 +322,11 @@ impl Rack {
         (srtt, is_sure): (u32, bool),
         now: Ticks,
     ) {
-        self.due = None;
+        self.stop();
         if !self.is_known {
             return;
         }
-        let wait = self.rtt + self.patience(srtt, is_sure);
+        let wait = u32::from(self.rtt) + self.patience(srtt, is_sure);
         let mut new = SentTimes::new();
         for (start, range) in sent.iter(una) {
             // What is before the last that has arrived, by time, and within a tick by number: but that says nothing of
@@ -298,8 +340,8 @@ impl Rack {
             let due = range.at.after(wait);
             let is_waited_for = !range.is_lost && before.gt(start) && board.missing(start, before) > 0;
             let is_lost = is_waited_for && due.is_due(now);
-            if is_waited_for && !is_lost && self.due.is_none_or(|other| other.is_before(due)) {
-                self.due = Some(due);
+            if is_waited_for && !is_lost && self.due().is_none_or(|other| other.is_before(due)) {
+                (self.due_at, self.is_due) = (due, true);
             }
             if is_lost && before.lt(range.end) {
                 new.push(Range { end: before, is_lost, ..range });
@@ -330,7 +372,7 @@ mod tests {
         assert_eq!(ends, [300, 500]);
         sent.on_sent(UNA, UNA + 100, UNA + 200, Ticks(3));
         let known: Vec<(i32, u32, bool)> =
-            sent.known().iter().map(|r| (r.end.since(UNA), r.at.0, r.is_again)).collect();
+            sent.ranges().map(|r| (r.end.since(UNA), r.at.0, r.is_again)).collect();
         assert_eq!(known, [(100, 1, false), (200, 3, true), (300, 1, false), (500, 2, false)]);
         sent.on_sent(UNA, UNA, UNA + 600, Ticks(4));
         assert_eq!(sent.known().len(), 1, "a repetition that goes beyond the end: {:?}", sent.known());

@@ -1,5 +1,6 @@
 //! Which ranges a receiver tells of (RFC 2018 §4), and what came twice (RFC 2883).
 
+use crate::config;
 use crate::storage::Assembler;
 use crate::wire::tcp::SeqNum;
 use crate::wire::tcpopt::SackBlock;
@@ -7,11 +8,14 @@ use crate::wire::tcpopt::SackBlock;
 /// Blocks that an acknowledgment has room for beside no other option.
 pub(super) const MAX_BLOCKS: usize = 4;
 
+/// Ranges of which it is known in what order they have grown. Where there are few, nearly all are told of in any order.
+const RECENT: usize = if config::HAS_FAST_PATHS { MAX_BLOCKS } else { 2 };
+
 /// What is to be told.
 #[derive(Debug, Clone)]
 pub(super) struct Report {
     /// An octet of each of the ranges that have grown last, the latest first; other numbers mean nothing.
-    recent: [SeqNum; MAX_BLOCKS],
+    recent: [SeqNum; RECENT],
     /// What came twice, to be told once; empty if nothing has.
     twice: (SeqNum, SeqNum),
 }
@@ -19,13 +23,13 @@ pub(super) struct Report {
 impl Report {
     pub(super) const fn new() -> Report {
         let zero = SeqNum(0);
-        Report { recent: [zero; MAX_BLOCKS], twice: (zero, zero) }
+        Report { recent: [zero; RECENT], twice: (zero, zero) }
     }
 
     /// A segment came ahead of what is expected, and is part of the range `start..end` now.
     pub(super) fn on_ahead(&mut self, start: SeqNum, end: SeqNum) {
         let is_same = |seq: &SeqNum| seq.ge(start) && seq.lt(end);
-        let place = self.recent.iter().position(is_same).unwrap_or(MAX_BLOCKS - 1);
+        let place = self.recent.iter().position(is_same).unwrap_or(RECENT - 1);
         if let Some(moved) = self.recent.get_mut(..=place) {
             moved.rotate_right(1);
             moved[0] = start;
