@@ -37,6 +37,8 @@ pub(crate) const HAS_TCP_LOOK: bool = cfg!(feature = "tcp-traffic-class");
 pub(crate) const HAS_TCP_SACK: bool = cfg!(feature = "tcp-sack");
 /// Whether there are timestamps.
 pub(crate) const HAS_TCP_STAMPS: bool = cfg!(feature = "tcp-timestamps");
+/// Whether the size of segments follows the path.
+pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
 /// Whether what is queued can be told to go at once.
 pub(crate) const HAS_TCP_LINGER: bool = cfg!(feature = "tcp-linger");
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
@@ -174,6 +176,15 @@ pub const TCP_MIN_MSS: u16 = 64;
 pub const TCP_DEFAULT_MSS_V4: u16 = 536;
 /// TCP: the peer's MSS if it does not say, over IPv6 (RFC 9293 §3.7.1).
 pub const TCP_DEFAULT_MSS_V6: u16 = 1_220;
+/// TCP: the payload with its options that nearly any IPv4 path carries, for who finds a black hole.
+#[cfg(feature = "tcp-pmtu")]
+pub const TCP_BASE_MSS_V4: u16 = 1_024;
+/// TCP: the least path MTU that is believed over IPv4, as in Linux; what goes on smaller paths routers may cut.
+#[cfg(feature = "tcp-pmtu")]
+pub const TCP_PMTU_FLOOR_V4: u16 = 552;
+/// TCP: how long after the path was found to be small larger segments are tried, in ms (RFC 1191 §6.3, RFC 8899 §5.1.1).
+#[cfg(feature = "tcp-pmtu")]
+pub const TCP_PMTU_RAISE: u32 = 600_000;
 /// TCP: how long an acknowledgment may wait for company, in ms (RFC 9293 §3.8.6.3 allows 500).
 pub const TCP_ACK_DELAY: u32 = 40;
 /// TCP: the least time between two challenge ACKs of a connection, in ms (RFC 5961 §7).

@@ -1,5 +1,6 @@
 //! What ICMP has in common in both families: a type, a code, a word and data.
 
+use super::cutting::Cutting;
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::Links;
@@ -108,6 +109,7 @@ pub(crate) fn send(
         hop_limit: config::DEFAULT_HOP_LIMIT,
         traffic_class: TrafficClass::default(),
         len: HEADER_LEN + data.len(),
+        cutting: Cutting::default(),
         segment_len: 0,
     };
     let sent = links.with_port(route.port, |iface, out| {

@@ -23,6 +23,8 @@ pub(crate) struct Quote<'f> {
     pub(crate) src: Addr,
     pub(crate) dst: Addr,
     pub(crate) protocol: IpProtocol,
+    /// Octets of the whole packet, by its header.
+    pub(crate) len: usize,
     /// Eight octets at least (RFC 792; RFC 1122 §3.2.2).
     pub(crate) payload: &'f [u8],
 }
@@ -41,7 +43,7 @@ impl<'f> Quote<'f> {
     #[cfg(feature = "proto-ipv4")]
     fn parse_v4(data: &'f [u8]) -> Option<Quote<'f>> {
         let header = data.first_chunk::<{ ipv4::HEADER_LEN }>()?;
-        let &[first, _, _, _, _, _, o0, o1, _, protocol, _, _, a, b, c, d, e, f, g, h] = header;
+        let &[first, _, l0, l1, _, _, o0, o1, _, protocol, _, _, a, b, c, d, e, f, g, h] = header;
         let header_len = usize::from(first & 0xf) * 4;
         // A later fragment does not say whose it is.
         let is_first = u16::from_be_bytes([o0, o1]) & 0x1fff == 0;
@@ -52,6 +54,7 @@ impl<'f> Quote<'f> {
             src: Addr::v4([a, b, c, d]),
             dst: Addr::v4([e, f, g, h]),
             protocol: IpProtocol(protocol),
+            len: u16::from_be_bytes([l0, l1]).into(),
             payload: data.get(header_len..)?,
         })
     }
@@ -64,7 +67,7 @@ impl<'f> Quote<'f> {
     #[cfg(feature = "proto-ipv6")]
     fn parse_v6(data: &'f [u8]) -> Option<Quote<'f>> {
         let (header, rest) = data.split_first_chunk::<{ ipv6::HEADER_LEN }>()?;
-        let [first, _, _, _, _, _, next, _, addresses @ ..] = header;
+        let [first, _, _, _, l0, l1, next, _, addresses @ ..] = header;
         let (src, dst) = addresses.split_first_chunk::<16>()?;
         // The quote may be cut anywhere; what is cut within the extension headers does not say whose it is.
         let walk = ipv6ext::walk(IpProtocol(*next), rest).ok().filter(|walk| walk.fragment.is_none())?;
@@ -73,6 +76,7 @@ impl<'f> Quote<'f> {
             src: Addr::v6(*src),
             dst: Addr::v6(*dst.first_chunk()?),
             protocol: walk.protocol,
+            len: ipv6::HEADER_LEN + usize::from(u16::from_be_bytes([*l0, *l1])),
             payload: walk.payload,
         })
     }

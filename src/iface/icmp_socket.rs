@@ -1,5 +1,6 @@
 //! ICMP sockets in the engine: whom a message is for, and sending (feature `socket-icmp`).
 
+use super::cutting::Cutting;
 use super::egress::Step;
 use super::icmp::{HEADER_LEN, zone_of};
 use super::icmp_error::Quote;
@@ -139,6 +140,7 @@ fn send(
         hop_limit: peer.meta.hop_limit(hop_limit),
         traffic_class: TrafficClass::default(),
         len: message.len(),
+        cutting: Cutting::default(),
         segment_len: 0,
     };
     let header = [kind, code, 0, 0, a, b, c, d];

@@ -23,6 +23,7 @@ mod arp;
 pub mod bridge;
 #[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
 mod coalesced;
+mod cutting;
 mod egress;
 mod engine;
 #[cfg_attr(not(feature = "iface-forward"), path = "no_forward.rs")]

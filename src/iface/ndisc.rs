@@ -3,6 +3,7 @@
 //!
 //! Not here yet: routers and their advertisements, redirects that are received, duplicate address detection.
 
+use super::cutting::Cutting;
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::Out;
@@ -192,6 +193,7 @@ mod on_ethernet {
             hop_limit: HOP_LIMIT,
             traffic_class: TrafficClass::default(),
             len: message.buffer_len(),
+            cutting: Cutting::default(),
             segment_len: 0,
         };
         let Links { iface, out, .. } = links;
@@ -213,7 +215,16 @@ mod on_ethernet {
         let len = icmp::HEADER_LEN + body.len();
         let protocol = IpProtocol::ICMPV6;
         let traffic_class = TrafficClass::default();
-        let packet = Packet { src, dst, protocol, hop_limit: HOP_LIMIT, traffic_class, len, segment_len: 0 };
+        let packet = Packet {
+            src,
+            dst,
+            protocol,
+            hop_limit: HOP_LIMIT,
+            traffic_class,
+            len,
+            cutting: Cutting::default(),
+            segment_len: 0,
+        };
         iface.stats.counters.on_icmp_sent(false, message.kind);
         let class = if message.kind == NEIGHBOR_SOLICITATION { Class::Data } else { Class::Control };
         iface.send_or_queue(out, &packet, &dst, class, &mut message.followed_by(body))

@@ -2,6 +2,7 @@
 //!
 //! Everything that is sent goes through [`Interface::send`]: data, ACKs, resets, ICMP.
 
+use super::cutting::Cutting;
 use super::handler::{Hook, Hooks, Verdict};
 use super::interface::Interface;
 use super::links::Out;
@@ -23,6 +24,7 @@ pub(crate) struct Packet {
     pub(crate) protocol: IpProtocol,
     pub(crate) hop_limit: u8,
     pub(crate) traffic_class: TrafficClass,
+    pub(crate) cutting: Cutting,
     /// Octets after the IP header.
     pub(crate) len: usize,
     /// The device cuts it into segments with this many octets of payload; 0: it doesn't.
@@ -600,8 +602,8 @@ pub(crate) fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: b
     if let (Some(src), Some(dst)) = (packet.src.as_v4(), packet.dst.as_v4()) {
         let (header, payload) = ip.split_first_chunk_mut()?;
         let mut repr = ipv4::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit);
-        // Until the path MTU is watched, routers may cut what does not fit.
-        repr.dont_fragment = false;
+        // Only where the path's MTU is watched; else routers may cut what does not fit.
+        repr.dont_fragment = packet.cutting.is_forbidden();
         repr.ident = ident;
         repr.traffic_class = packet.traffic_class.octet();
         repr.emit_header(header, sum);

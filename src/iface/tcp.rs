@@ -1,5 +1,6 @@
 //! TCP in the engine: segments in and out. `tcp_set` has what concerns the set of sockets.
 
+use super::cutting::Cutting;
 use super::egress::Step;
 use super::engine::{context, context_of};
 use super::handler::SynVerdict;
@@ -204,12 +205,16 @@ pub(crate) fn dispatch(
         let cx = context_of(keys, now, iface);
         let mut plan = Plan::none();
         let mut packet = packet_for(&tuple, 0, socket.look());
+        let may_cut = socket.may_be_cut();
         let mut known = None;
         for _ in 0..quota {
             if !socket.plan(&cx, &mut plan) {
                 return Step::Idle;
             }
             packet.len = plan.total_len();
+            if may_cut {
+                packet.cutting = Cutting::forbidden_if(plan.kind == Kind::MtuProbe);
+            }
             let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
             match iface.send(out, &packet, &route.next_hop, &mut known, &mut fill) {
                 Sent::Yes => {
@@ -236,6 +241,7 @@ fn packet_for(tuple: &Tuple, len: usize, look: Look) -> Packet {
         hop_limit: look.hop_limit,
         traffic_class: TrafficClass::new(look.traffic_class()),
         len,
+        cutting: Cutting::forbidden_if(true),
         segment_len: 0,
     }
 }

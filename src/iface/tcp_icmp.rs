@@ -1,8 +1,12 @@
 //! ICMP errors about TCP segments (RFC 9293 §3.9.2.2, RFC 5461), believed only if they quote what is in
 //! flight (RFC 5927 §4.1).
 
+#[cfg(feature = "tcp-pmtu")]
+use super::engine::context_of;
 use super::icmp_error::Quote;
 use super::ingress::{Ingress, Taken};
+#[cfg(feature = "tcp-pmtu")]
+use super::socket_set::SocketSet;
 use super::tcp_set::tcp_in;
 use crate::socket::Tuple;
 use crate::socket::icmp_error::Unreachable;
@@ -20,6 +24,14 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let tuple = Tuple { local: quote.src, remote: quote.dst, local_port, remote_port, zone };
         let hash = self.sockets.hash_of(&tuple);
         let ix = self.sockets.find_connection(hash, &tuple).ok_or(DropReason::IcmpMismatch)?;
+        #[cfg(feature = "tcp-pmtu")]
+        if let Unreachable::TooBig(mtu) = reason {
+            let SocketSet { slots, keys, .. } = &mut *self.sockets;
+            let socket = tcp_in(slots, ix).ok_or(DropReason::IcmpMismatch)?;
+            socket.on_too_big(&context_of(keys, self.links.now, self.links.iface), seq, mtu, quote.len)?;
+            self.sockets.touch(ix);
+            return Ok(());
+        }
         let socket = tcp_in(&mut self.sockets.slots, ix).ok_or(DropReason::IcmpMismatch)?;
         let events = socket.on_icmp_error(seq, reason).ok_or(DropReason::IcmpMismatch)?;
         self.sockets.notify(ix, events);

@@ -1,5 +1,6 @@
 //! UDP in the engine: binding, datagrams in, datagrams out.
 
+use super::cutting::Cutting;
 use super::egress::Step;
 use super::icmp::zone_of;
 use super::ingress::{Ingress, Received, Taken};
@@ -326,6 +327,7 @@ fn send(
         hop_limit: peer.meta.hop_limit(hop_limit),
         traffic_class: TrafficClass::new(peer.meta.traffic_class()),
         len,
+        cutting: Cutting::default(),
         segment_len: 0,
     };
     let ([a, b], [c, d]) = (src_port.to_be_bytes(), peer.remote_port.to_be_bytes());

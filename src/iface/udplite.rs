@@ -1,5 +1,6 @@
 //! UDP-Lite in the engine (RFC 3828, feature `socket-udplite`): what differs from UDP.
 
+use super::cutting::Cutting;
 use super::ingress::{Ingress, Received, Taken};
 use super::links::Links;
 use super::output::{Fill, Packet, Sent, TrafficClass};
@@ -45,6 +46,7 @@ pub(super) fn send(
         hop_limit: peer.meta.hop_limit(socket.hop_limit()),
         traffic_class: TrafficClass::new(peer.meta.traffic_class()),
         len,
+        cutting: Cutting::default(),
         segment_len: 0,
     };
     let ([a, b], [c, d]) = (socket.bound_to().1.to_be_bytes(), peer.remote_port.to_be_bytes());

@@ -1,6 +1,9 @@
 //! Raw sockets: IP packets by version and protocol, or Ethernet frames by EtherType, as they came.
 //!
 //! Each of several sockets for the same gets a copy, and the stack goes on with its own processing.
+//!
+//! The size that a path takes is not watched for them: what is larger than the link carries is treated as IP treats all
+//! packets, and the DF bit is the application's where it writes the header.
 
 use super::Events;
 use crate::stats::DropReason;

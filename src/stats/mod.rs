@@ -98,6 +98,9 @@ pub enum DropReason {
     /// A UDP-Lite checksum covers less than the socket wants covered.
     #[cfg(feature = "socket-udplite")]
     Uncovered,
+    /// A report of a smaller path MTU that is not to be believed, or says nothing new.
+    #[cfg(feature = "tcp-pmtu")]
+    PathMtu,
     /// On a bridge: for a station behind the port that it came by.
     #[cfg(feature = "iface-bridge")]
     SameSegment,
@@ -108,6 +111,7 @@ pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize
     + 1
     + if cfg!(feature = "iface-fragments") { 4 } else { 0 }
     + cfg!(feature = "socket-udplite") as usize
+    + cfg!(feature = "tcp-pmtu") as usize
     + cfg!(feature = "iface-bridge") as usize;
 
 impl DropReason {
@@ -153,6 +157,8 @@ impl DropReason {
         DropReason::ReassemblyTimeout,
         #[cfg(feature = "socket-udplite")]
         DropReason::Uncovered,
+        #[cfg(feature = "tcp-pmtu")]
+        DropReason::PathMtu,
         #[cfg(feature = "iface-bridge")]
         DropReason::SameSegment,
     ];

@@ -39,6 +39,7 @@ const FEATURES: &[(&str, &str)] = &[
         "medium-ip,proto-ipv4,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue",
     ),
     ("IPv4, HTTP", "medium-ethernet,proto-ipv4,app-http"),
+    ("IPv4, TCP that watches the path's MTU", "medium-ip,proto-ipv4,tcp-pmtu,tcp-connect"),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
@@ -46,7 +47,7 @@ const FEATURES: &[(&str, &str)] = &[
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-sack,tcp-cubic,tcp-timestamps,\
          udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
          iface-ephemeral,iface-fragments,\
-         stats-mib,phy-loopback,phy-tracer",
+         tcp-pmtu,stats-mib,phy-loopback,phy-tracer",
     ),
     ("bare IPv4 router, no queue", "medium-ip,proto-ipv4,iface-forward"),
     (

@@ -34,6 +34,8 @@ mod tcp_hostile;
 mod tcp_icmp;
 #[cfg(feature = "stats-mib")]
 mod tcp_mib;
+#[cfg(feature = "tcp-pmtu")]
+mod tcp_pmtu;
 mod tcp_table;
 mod udp;
 mod udp_flow;

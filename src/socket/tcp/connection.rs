@@ -6,6 +6,7 @@ use super::congestion::Control;
 use super::keep_alive::Silence;
 use super::linger::Patience;
 use super::listener::HalfOpen;
+use super::pmtu::Pmtu;
 use super::recovery::Recovery;
 use super::recv::{self, Recv};
 use super::rtt::Rtt;
@@ -88,6 +89,8 @@ pub(super) struct Connection {
     /// What has arrived beyond what is acknowledged, on either side.
     pub(super) sack: Sack,
     pub(super) stamps: Stamps,
+    /// How large segments may be on the path.
+    pub(super) pmtu: Pmtu,
     /// How long the peer has been silent.
     pub(super) silence: Silence,
     /// When a close has waited long enough.
@@ -121,6 +124,7 @@ impl Connection {
             rcv: Recv::new(),
             sack: Sack::new(),
             stamps: Stamps::new(cx, &tuple, side.config.stamps),
+            pmtu: Pmtu::new(),
             rtt: Rtt::new(),
             control: side.config.control.start(),
             recovery: Recovery::new(iss),
@@ -201,6 +205,7 @@ impl Connection {
         if was_syn_lost {
             self.rtt.on_syn_lost();
         }
+        self.begin_pmtu(cx, side);
         self.control.on_established(self.mss(cx), was_syn_lost);
         self.tries = 0;
         self.progress_at = cx.ticks;
@@ -402,6 +407,8 @@ impl Connection {
         } else if self.snd.nxt == self.snd.una {
             self.marks |= Marks::PROBE;
             self.persist = self.persist.saturating_add(1);
+        } else if self.on_full_stop(cx, side) {
+            is_chosen = true;
         } else {
             let mss = self.mss(cx);
             self.control.on_timeout(self.snd.outstanding(), mss, self.tries == 1);

@@ -223,6 +223,9 @@ impl Connection {
         self.tries = 0;
         self.persist = 0;
         self.progress_at = cx.ticks;
+        if config::HAS_TCP_PMTU && self.pmtu.is_watching() {
+            self.on_pmtu_ack(cx, acked, mss, side);
+        }
         self.rtt.on_ack(seg.ack, cx.ticks);
         self.measure(cx, seg);
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
@@ -280,7 +283,10 @@ impl Connection {
         match self.recovery.on_dup_ack(self.snd.una, self.snd.max) {
             OnDup::Wait => {}
             OnDup::Enter => {
-                self.control.on_loss(self.snd.outstanding(), mss);
+                // RFC 4821 §7.6.2: that a probe is lost says nothing of congestion.
+                if !config::HAS_TCP_PMTU || !self.pmtu.is_probe_at(self.snd.una) {
+                    self.control.on_loss(self.snd.outstanding(), mss);
+                }
                 self.marks |= Marks::RETRANSMIT;
             }
             OnDup::Inflate => self.control.on_dup_ack(mss),

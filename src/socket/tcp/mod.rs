@@ -30,6 +30,8 @@ mod look;
 mod output;
 #[doc(hidden)]
 pub mod parts;
+#[cfg_attr(not(feature = "tcp-pmtu"), path = "no_pmtu.rs")]
+mod pmtu;
 mod recovery;
 mod recv;
 mod rtt;
@@ -60,7 +62,8 @@ mod user_timeout;
     feature = "tcp-sack",
     feature = "tcp-cubic",
     feature = "tcp-timestamps",
-    feature = "tcp-traffic-class"
+    feature = "tcp-traffic-class",
+    feature = "tcp-pmtu"
 ))]
 mod tests;
 
@@ -75,6 +78,8 @@ pub(crate) use input::InPlace;
 use listen_once::Listening;
 pub(crate) use listener::ListenKey;
 pub use listener::{HalfOpen, Listener};
+#[cfg(feature = "tcp-pmtu")]
+pub use pmtu::MtuProbing;
 pub(crate) use segment::{Kind, Outcome, Plan, Segment, Verdict, emit_control, plan_reset};
 pub(crate) use stamps::Stamp;
 pub use state::State;
@@ -120,6 +125,7 @@ pub(crate) struct Config {
     control: congestion::Choice,
     sack: sack::Choice,
     stamps: stamps::Choice,
+    probing: pmtu::MtuProbing,
     is_nodelay: bool,
     is_in_place: bool,
 }
@@ -168,6 +174,7 @@ impl<'a> Socket<'a> {
             control: congestion::Choice::DEFAULT,
             sack: sack::Choice::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
+            probing: Default::default(),
             is_nodelay: false,
             is_in_place: false,
         };

@@ -97,6 +97,12 @@ impl Connection {
             self.plan_first_again(queued.min(mss), queued, plan);
             return true;
         }
+        if config::HAS_TCP_PMTU
+            && self.pmtu.is_searching()
+            && let Some(is_due) = self.decide_mtu_probe(cx, side, plan)
+        {
+            return is_due;
+        }
         let flight = snd.flight();
         // RFC 9293 §3.8.6 (MUST-34): a window that has shrunk leaves less than nothing, and all that is out stays.
         // More in flight than is queued: the FIN is out too.
@@ -207,7 +213,11 @@ impl Connection {
         self.note_sent(plan, cx.ticks);
         if plan.seq == self.snd.max {
             self.rtt.on_new(end, cx.ticks);
+            if config::HAS_TCP_PMTU && plan.kind == Kind::MtuProbe {
+                self.on_probe_sent(plan);
+            }
         } else {
+            self.on_sent_again(cx, plan);
             self.rtt.on_retransmit();
             self.stamps.on_retransmit();
         }

@@ -1,6 +1,6 @@
 //! What a connection consists of, as arrays of as many octets, for who weighs it: `cargo xtask size`.
 
-use super::{connection, keep_alive, linger, recovery, recv, rtt, sack, send, stamps, tally, timers};
+use super::{connection, keep_alive, linger, pmtu, recovery, recv, rtt, sack, send, stamps, tally, timers};
 use super::{farewell, look, trouble};
 use crate::storage::{Assembler, SocketBuffer};
 
@@ -39,6 +39,8 @@ parts! {
     Prr: sack::PARTS[3],
     /// Both clocks.
     Stamps: size_of::<stamps::Stamps>(),
+    /// How large segments may be on the path.
+    Pmtu: size_of::<pmtu::Pmtu>(),
     /// How long the peer has been silent.
     Silence: size_of::<keep_alive::Silence>(),
     /// How long a close has waited.

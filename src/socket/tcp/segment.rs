@@ -54,6 +54,9 @@ pub(crate) enum Kind {
     PartialAckRetransmit,
     /// Data again since the peer has what was sent after it.
     SackRetransmit,
+    /// Data for the first time, in a segment larger than those that are known to arrive.
+    #[cfg_attr(not(feature = "tcp-pmtu"), allow(dead_code, reason = "nothing is probed"))]
+    MtuProbe,
     /// Something beyond the window, to learn whether it has opened.
     ZeroWindowProbe,
     /// Nothing, to learn whether the peer is there.

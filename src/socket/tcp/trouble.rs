@@ -34,7 +34,7 @@ impl Socket<'_> {
         }
         // RFC 9293 §3.9.2.2 (MUST-56): unreachable networks and hosts, hop limits and headers end nothing.
         let error = match reason {
-            // Left to the discovery of the path's MTU.
+            // For the discovery of the path's MTU (`pmtu`), if there is one.
             Unreachable::TooBig(_) => return Some(Events::empty()),
             Unreachable::Port => Some(Error::Refused),
             Unreachable::Protocol => Some(Error::Unreachable),
@@ -55,7 +55,7 @@ impl Socket<'_> {
 
 impl Connection {
     /// RFC 5927 §4.1: whether an octet of this number was sent and is not acknowledged.
-    fn is_in_flight(&self, seq: SeqNum) -> bool {
+    pub(super) fn is_in_flight(&self, seq: SeqNum) -> bool {
         self.snd.una.le(seq) && seq.lt(self.snd.max)
     }
 }

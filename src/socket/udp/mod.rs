@@ -1,6 +1,9 @@
 //! UDP sockets (RFC 768), and UDP-Lite's (RFC 3828): whole datagrams, each with its peer.
 //!
 //! `flow` has what concerns connected sockets, `meta` what goes with each datagram.
+//!
+//! A datagram larger than the link carries is cut by IP, if `iface-fragments` is built in, and routers may cut it further: the
+//! size that a path takes is watched for TCP alone. A socket that hears of a packet too big is told so, no more.
 
 mod api;
 mod engine;

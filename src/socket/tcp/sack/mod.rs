@@ -29,6 +29,7 @@ use super::segment::{Kind, Plan, Segment};
 use super::send::Send;
 use super::timers::Timer;
 use super::{Side, Socket};
+use crate::config;
 use crate::socket::Context;
 use crate::time::Ticks;
 use crate::wire::tcp::{Flags, HEADER_LEN, SeqNum};
@@ -257,8 +258,9 @@ impl Connection {
         let is_sure = *mode != Mode::Open || board.is_loss(mss);
         rack.detect(sent, board, self.snd.una, (self.rtt.srtt().unwrap_or(0), is_sure), cx.ticks);
         if *mode == Mode::Open {
-            if sent.first_lost(self.snd.una, board).is_none() {
-                return;
+            let Some((seq, _)) = sent.first_lost(self.snd.una, board) else { return };
+            if config::HAS_TCP_PMTU && self.pmtu.is_probe(seq, sent.lost(self.snd.una, board)) {
+                return self.repair_probe(cx);
             }
             self.enter_recovery(delivered, mss);
         }
@@ -280,6 +282,16 @@ impl Connection {
         self.sack.is_busy = true;
         self.arm_rtx(cx.ticks, side);
         true
+    }
+
+    /// RFC 4821 §7.6.2: what is lost is the probe of a larger segment, and nothing else. It goes again in smaller ones,
+    /// and the window stays.
+    #[cold]
+    fn repair_probe(&mut self, cx: &Context<'_>) {
+        self.on_probe_lost(cx);
+        self.recovery.on_timeout(self.snd.max);
+        self.snd.nxt = self.snd.max;
+        self.sack.repair(Mode::Loss, &self.snd);
     }
 
     /// RFC 6675 §5, step 4.

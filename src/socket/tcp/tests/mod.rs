@@ -9,6 +9,7 @@ mod hostile;
 mod linger;
 mod listener;
 mod loss;
+mod pmtu;
 mod rack;
 mod random;
 mod sack;
