@@ -41,6 +41,8 @@ pub(crate) const HAS_TCP_STAMPS: bool = cfg!(feature = "tcp-timestamps");
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
 /// Whether what is queued can be told to go at once.
 pub(crate) const HAS_TCP_LINGER: bool = cfg!(feature = "tcp-linger");
+/// Whether slices can be queued for sending.
+pub(crate) const HAS_TCP_SEND_REF: bool = cfg!(feature = "tcp-send-ref");
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
 /// begin established.
 pub(crate) const HAS_TCP_OPENING: bool = cfg!(any(feature = "tcp-connect", feature = "tcp-listen-once"));
@@ -166,6 +168,9 @@ pub(crate) const TCP_DOUBT_RETRIES: u8 = 3;
 pub const TCP_SYN_RETRIES: u8 = 7;
 /// TCP: how often a listener repeats a SYN-ACK before it forgets the request: a minute.
 pub const TCP_SYN_ACK_RETRIES: u8 = 5;
+/// TCP: octets that may be queued for sending at once, where slices can be.
+#[cfg(feature = "tcp-send-ref")]
+pub const TCP_SEND_QUEUE_LEN: usize = 1 << 30;
 /// TCP: the initial window in segments (RFC 6928).
 pub const TCP_INITIAL_WINDOW: u32 = 10;
 /// The smallest path there is room for headers on; the engine does not build on smaller links.

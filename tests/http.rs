@@ -170,6 +170,27 @@ fn curl_gets_puts_and_posts_over_both_families() {
     println!("{}", server.stop_and_dissect());
 }
 
+/// The file comes from where it lies, by way of 384 octets; frames get lost.
+#[test]
+fn curl_gets_ten_megabytes_from_a_server_with_kilobytes() {
+    let arguments = ["--small", "--loss", "0.5", "--fault-seed", "7"];
+    let Some(server) = Server::start("flash", &arguments) else { return };
+    if !has("curl") {
+        return;
+    }
+    let url = format!("http://{V4}/flash");
+    let file = server.pcap.with_extension("flash");
+    let path = file.to_str().unwrap();
+    curl(&["-o", path, &url]);
+    let got = fs::read(&file).unwrap();
+    let sent = (0..10_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8);
+    assert!(got.iter().copied().eq(sent), "{} octets came", got.len());
+    curl(&["-r", "1000000-1999999", "-o", path, &url]);
+    assert!(fs::read(&file).unwrap() == got[1_000_000..2_000_000]);
+    fs::remove_file(file).unwrap();
+    println!("{}", server.stop());
+}
+
 #[test]
 fn pipelined_requests_are_answered_in_their_order() {
     let Some(server) = Server::start("pipelined", &[]) else { return };

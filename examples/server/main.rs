@@ -53,6 +53,10 @@ struct Arguments {
     /// How long the head of a request may take to come
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     patience: u64,
+    /// The web server's connections get 512 octets to receive and 384 to send, and 10 MB at /flash are sent from
+    /// where they lie
+    #[arg(long)]
+    small: bool,
 }
 
 /// Octets of each buffer of a connection.
@@ -100,8 +104,15 @@ fn listen(stack: &mut Stack, port: u16, connections: u32) -> Result<SocketHandle
 
 fn web_server(stack: &mut Stack, arguments: &Arguments) -> Result<http::Server<'static>> {
     // One more than the server keeps, so that a new connection can push out an idle one.
-    let listener = listen(stack, arguments.http, arguments.connections.saturating_add(1))?;
-    let mut server = http::Server::with_capacity(listener, pages::SITE, arguments.connections as usize);
+    let most = arguments.connections.saturating_add(1);
+    let listener = listen(stack, arguments.http, most)?;
+    if arguments.small {
+        let listener = stack.sockets.get_mut::<Listener>(listener);
+        listener.set_buffers(512, 384, most as usize);
+        listener.set_send_refs(1);
+    }
+    let site = pages::site(arguments.small);
+    let mut server = http::Server::with_capacity(listener, site, arguments.connections as usize);
     let mut limits = Limits::DEFAULT;
     limits.body_len = 1 << 30;
     limits.requests = 10_000;

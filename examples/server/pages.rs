@@ -46,8 +46,20 @@ static ROUTES: [Route; 4] = [
     Route { path: "/upload/*", methods: Methods::PUT.union(Methods::POST) },
 ];
 
-/// All of it.
-pub(crate) const SITE: Site = Site { routes: &ROUTES, files: &FILES };
+/// Octets of `/flash`.
+const FLASH_LEN: u32 = 10_000_000;
+
+/// All of it, and `/flash` if asked for, which is there for good, as if it lay in flash memory.
+pub(crate) fn site(has_flash: bool) -> Site {
+    if !has_flash {
+        return Site { routes: &ROUTES, files: &FILES };
+    }
+    let octets = (0..FLASH_LEN).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let octets = Vec::leak(octets);
+    let flash =
+        File { path: "/flash", content_type: "application/octet-stream", octets, etag: "\"flash-1\"" };
+    Site { routes: &ROUTES, files: Vec::leak([&FILES[..], &[flash]].concat()) }
+}
 
 /// Octets of a line of `/lines`.
 const LINE_LEN: usize = 74;

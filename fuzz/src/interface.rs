@@ -128,7 +128,7 @@ fn buffer(len: usize) -> SocketBuffer<'static> {
     SocketBuffer::new(vec![0; len])
 }
 
-fn tcp_socket(rx: usize, tx: usize) -> tcp::Socket<'static> {
+fn tcp_socket<'a>(rx: usize, tx: usize) -> tcp::Socket<'a> {
     tcp::Socket::new(buffer(rx), buffer(tx))
 }
 

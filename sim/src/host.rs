@@ -46,7 +46,7 @@ pub(crate) fn address(host: usize, is_v6: bool) -> IpAddress {
     }
 }
 
-pub(crate) fn new_socket(rx_len: usize, tx_len: usize) -> Socket<'static> {
+pub(crate) fn new_socket<'a>(rx_len: usize, tx_len: usize) -> Socket<'a> {
     Socket::new(SocketBuffer::new(vec![0; rx_len]), SocketBuffer::new(vec![0; tx_len]))
 }
 

@@ -283,7 +283,8 @@ impl<'a> SocketSet<'a> {
     fn make_socket(&mut self, at: u32) -> Option<u32> {
         let source = self.listener_mut(at)?.source.as_ref().filter(|source| source.left > 0)?;
         let (rx, tx) = (make_buffer(source.rx_len)?, make_buffer(source.tx_len)?);
-        let handle = self.insert(Socket::Tcp(tcp::Socket::new(rx, tx))).ok()?;
+        let socket = tcp::Socket::new(rx, tx).with_send_refs(source.refs)?;
+        let handle = self.insert(Socket::Tcp(socket)).ok()?;
         if let Some(source) = self.listener_mut(at).and_then(|listener| listener.source.as_mut()) {
             source.left -= 1;
         }

@@ -54,6 +54,22 @@ const ROWS: &[Row] = &[
         limit: None,
         from: 0,
     },
+    Row { name: "closures", title: "1460-octet segment, `send` and `recv`", limit: None, from: 0 },
+    Row { name: "copied_seen", title: "1460-octet segment, `send_slice` and `recv`", limit: None, from: 0 },
+    Row {
+        name: "copied_in_place",
+        title: "1460-octet segment, `send_slice` and in place",
+        limit: None,
+        from: 0,
+    },
+    Row { name: "referred_seen", title: "1460-octet segment, `send_ref` and `recv`", limit: None, from: 0 },
+    Row { name: "made_seen", title: "1460-octet segment, `send_from` and `recv`", limit: None, from: 0 },
+    Row {
+        name: "referred_in_place",
+        title: "1460-octet segment, `send_ref` and in place",
+        limit: None,
+        from: 0,
+    },
     Row { name: "udp", title: "64-octet UDP packet, in bursts of 32", limit: None, from: 0 },
     Row { name: "udp_single", title: "64-octet UDP packet, one at a time", limit: None, from: 0 },
     Row { name: "poll_at", title: "`poll_at` when nothing goes on", limit: None, from: 0 },
@@ -77,12 +93,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         if !arguments.json {
             eprintln!("counting beside {idle} idle connections ...");
         }
-        columns.push((idle, count(&program, idle)?));
+        let mut counts = count(&program, idle)?;
+        counts.extend(count(&program.with_file_name("ways"), idle)?);
+        columns.push((idle, counts));
     }
     if arguments.json {
         print!("{}", json(&columns));
     } else {
-        print!("{}", table(&columns));
+        print!("{}{}", table(&columns), octets(&columns));
     }
     if arguments.write {
         let path = crate::root().join("docs/INSTRUCTIONS.md");
@@ -107,14 +125,15 @@ fn build() -> Result<PathBuf> {
 /// Runs the program under callgrind.
 fn count(program: &Path, idle: usize) -> Result<Counts> {
     ensure!(crate::steps::is_installed("valgrind"), "not installed: valgrind");
-    let folder = program.with_file_name(format!("instructions-{idle}"));
+    let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = program.with_file_name(format!("instructions-{name}-{idle}"));
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
     let mut command = Command::new("valgrind");
     command.args(["--quiet", "--tool=callgrind", "--callgrind-out-file=out"]);
-    command.arg("--dump-before=bench::marks::mark").current_dir(&folder);
+    command.arg("--dump-before=*::marks::mark").current_dir(&folder);
     // Valgrind counts a `rep movsb`, by which libc copies more than 2 kB, as an instruction an octet.
     command.env("GLIBC_TUNABLES", "glibc.cpu.x86_rep_movsb_threshold=1073741824");
     let output = command.arg(program).args(["instructions", &idle.to_string()]).output()?;
@@ -194,6 +213,32 @@ fn table(columns: &[(usize, Counts)]) -> String {
     text + "\n"
 }
 
+/// Instructions an octet of payload, by the way of the octets, without idle connections.
+fn octets(columns: &[(usize, Counts)]) -> String {
+    let mut text = String::from("\n| instructions an octet | copied out | by a closure | in place |\n");
+    text += "| --- | ---: | ---: | ---: |\n";
+    for (title, names) in OCTETS {
+        let _ = write!(text, "| {title} |");
+        for name in names {
+            let count = columns.first().and_then(|(_, counts)| counts.get(*name));
+            let _ = match count {
+                Some(count) => write!(text, " {:.2} |", count / 1_460.0),
+                None => write!(text, " |"),
+            };
+        }
+        text += "\n";
+    }
+    text
+}
+
+/// What is shown by the octet: the ways in, and the rows for each way out.
+const OCTETS: &[(&str, [&str; 3])] = &[
+    ("`send_slice`, into the ring", ["copied", "copied_seen", "copied_in_place"]),
+    ("`send`, a closure that copies into the ring", ["", "closures", ""]),
+    ("`send_from`, filled on demand", ["", "made_seen", ""]),
+    ("`send_ref`, by reference", ["", "referred_seen", "referred_in_place"]),
+];
+
 /// A whole number with commas.
 fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
@@ -234,7 +279,7 @@ fn document(columns: &[(usize, Counts)]) -> Result<String> {
     Ok(format!(
         "{HEAD}\n{}\n{rustc}, {target}, opt-level 3, fat LTO; {valgrind}; {cpu} (whose vector unit libc's memcpy \
          chooses by).\n",
-        table(columns)
+        table(columns) + &octets(columns)
     ))
 }
 
@@ -259,6 +304,11 @@ buffer, `poll`, acknowledgments, `next_ready`, timers, the wire itself. Buffers 
 - *TCP segment*: both sides go round by round, 1 ms of virtual time apart: fill the send buffer, poll 1, poll 2,
   read all, poll 2. As many segments leave at once as buffers and wire hold, and one ACK answers them; in
   the second row two leave a round, so that every second one is acknowledged.
+- The rows below them differ in how the octets get from one application to the other. `send_slice` copies them into the
+  send buffer, and `send` lets a closure do that; `send_ref` leaves them where they lie; `send_from` asks a source for them,
+  which copies them, when the segment is written. The first rows end with `recv_slice`, which copies them out of the receive
+  buffer; `recv` only looks at them there, and *in place* at what is in the frame. They are measured in a program whose
+  polls have a handler.
 - *UDP packet*: 64 octets of payload, from `send_slice` to `recv_slice`.
 - *forwarded packet*: an IPv4 packet of 64 octets that a `Router` takes from one Ethernet port and sends by
   another, in bursts of 32; the devices do no more than lend the frame.

@@ -15,6 +15,8 @@ use crate::stats::count;
 #[derive(Debug)]
 pub(super) enum Rest {
     Octets(&'static [u8]),
+    /// From where it lies; so many octets were queued when last looked at.
+    Referred(usize),
     Generated(usize),
     Chunks,
     /// To the end of the connection.
@@ -39,6 +41,12 @@ fn put_chunk(out: &mut Out<'_, '_>, data: &[u8]) {
 /// How much a reply may copy: what fits into the send buffer beside a head.
 pub(super) fn copy_len(socket: &tcp::Socket<'_>, most: usize) -> usize {
     (socket.send_capacity() / 2).saturating_sub(config::HTTP_HEAD_ROOM).min(most)
+}
+
+/// Whether octets are queued where they lie: if the socket can do that, and they don't fit into its buffer.
+fn may_refer(socket: &tcp::Socket<'_>, octets: &[u8]) -> bool {
+    let is_able = config::HAS_TCP_SEND_REF && socket.refs_capacity() > 0;
+    is_able && octets.len() > socket.send_capacity().saturating_sub(socket.send_queue())
 }
 
 impl Connection {
@@ -89,6 +97,24 @@ impl Connection {
     pub(super) fn send(&mut self, env: &mut Env<'_, '_>) -> Step {
         match &mut self.stage {
             Stage::Respond(Rest::Octets([]) | Rest::Generated(0)) => self.finish(env),
+            Stage::Respond(Rest::Octets(octets)) if may_refer(env.socket, octets) => {
+                match env.socket.send_ref(octets) {
+                    Ok(()) => {
+                        self.stage = Stage::Respond(Rest::Referred(env.socket.send_queue()));
+                        Step::Again
+                    }
+                    // The slice before it is not acknowledged yet.
+                    Err(_) if env.socket.may_send() => Step::Wait,
+                    Err(_) => Step::Over(End::Abort),
+                }
+            }
+            Stage::Respond(Rest::Referred(before)) if config::HAS_TCP_SEND_REF => {
+                let queued = env.socket.send_queue();
+                self.moved += before.saturating_sub(queued);
+                *before = queued;
+                // What is left is no more than could be left of a copy.
+                if queued <= env.socket.send_capacity() { self.finish(env) } else { Step::Wait }
+            }
             Stage::Respond(Rest::Octets(octets)) => {
                 let Ok(len) = env.socket.send_slice(octets) else { return Step::Over(End::Abort) };
                 *octets = octets.get(len..).unwrap_or_default();

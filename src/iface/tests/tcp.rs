@@ -46,7 +46,7 @@ struct Pair {
     b: End,
 }
 
-fn socket(len: usize) -> tcp::Socket<'static> {
+fn socket<'a>(len: usize) -> tcp::Socket<'a> {
     tcp::Socket::new(SocketBuffer::new(vec![0; len]), SocketBuffer::new(vec![0; len]))
 }
 

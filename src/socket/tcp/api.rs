@@ -51,7 +51,7 @@ impl Socket<'_> {
         self.side.rx.len()
     }
 
-    /// Octets that the send buffer holds at most.
+    /// Octets that the send buffer holds at most; slices that are queued are not in it.
     pub fn send_capacity(&self) -> usize {
         self.side.tx.capacity()
     }
@@ -79,7 +79,7 @@ impl Socket<'_> {
         Ok(result)
     }
 
-    fn before_send(&self) -> Result<(), SendError> {
+    pub(super) fn before_send(&self) -> Result<(), SendError> {
         // RFC 9293 §3.10.2: what is sent before there is a connection is queued.
         let is_open = self.state().may_send() || (self.state().is_opening() && !self.is_closing());
         if is_open { Ok(()) } else { Err(SendError::InvalidState) }
@@ -90,7 +90,7 @@ impl Socket<'_> {
         matches!(&self.phase, Phase::Connection(connection) if connection.marks.contains(Marks::CLOSE))
     }
 
-    fn after_send(&mut self, count: usize) {
+    pub(super) fn after_send(&mut self, count: usize) {
         // If the window is closed, a timer must run from now on.
         if let Phase::Connection(connection) = &mut self.phase
             && count > 0

@@ -231,6 +231,8 @@ pub struct Listener<'a> {
 pub(crate) struct BufferSource {
     pub(crate) rx_len: u32,
     pub(crate) tx_len: u32,
+    /// Slices that a connection may have queued.
+    pub(crate) refs: u16,
     /// How many more connections may be made.
     pub(crate) left: u32,
 }
@@ -305,9 +307,22 @@ impl<'a> Listener<'a> {
     #[cfg(feature = "alloc")]
     pub fn set_buffers(&mut self, rx_len: usize, tx_len: usize, max_connections: usize) {
         let clamp = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
-        self.source =
-            Some(BufferSource { rx_len: clamp(rx_len), tx_len: clamp(tx_len), left: clamp(max_connections) });
+        self.source = Some(BufferSource {
+            rx_len: clamp(rx_len),
+            tx_len: clamp(tx_len),
+            refs: 0,
+            left: clamp(max_connections),
+        });
         self.set_receive_len(rx_len);
+    }
+
+    /// Lets each connection whose buffers [`set_buffers`](Self::set_buffers), called before, has made queue
+    /// `count` slices at once (see [`Socket::send_ref`](super::Socket::send_ref)).
+    #[cfg(all(feature = "alloc", feature = "tcp-send-ref"))]
+    pub fn set_send_refs(&mut self, count: u16) {
+        if let Some(source) = &mut self.source {
+            source.refs = count;
+        }
     }
 
     /// Octets of the receive buffers that connections will get: what is announced before there is one.

@@ -39,6 +39,8 @@ mod rtt;
 mod sack;
 mod segment;
 mod send;
+#[cfg_attr(not(feature = "tcp-send-ref"), path = "no_send_ref.rs")]
+mod send_ref;
 #[cfg_attr(not(feature = "tcp-timestamps"), path = "no_stamps.rs")]
 mod stamps;
 mod state;
@@ -61,6 +63,7 @@ mod user_timeout;
     feature = "tcp-linger",
     feature = "tcp-sack",
     feature = "tcp-cubic",
+    feature = "tcp-send-ref",
     feature = "tcp-timestamps",
     feature = "tcp-traffic-class",
     feature = "tcp-pmtu"
@@ -81,6 +84,9 @@ pub use listener::{HalfOpen, Listener};
 #[cfg(feature = "tcp-pmtu")]
 pub use pmtu::MtuProbing;
 pub(crate) use segment::{Kind, Outcome, Plan, Segment, Verdict, emit_control, plan_reset};
+use send_ref::SendQueue;
+#[cfg(feature = "tcp-send-ref")]
+pub use send_ref::{SendRef, Source};
 pub(crate) use stamps::Stamp;
 pub use state::State;
 #[cfg(feature = "stats-mib")]
@@ -134,7 +140,7 @@ pub(crate) struct Config {
 #[derive(Debug)]
 pub(crate) struct Side<'a> {
     rx: SocketBuffer<'a>,
-    tx: SocketBuffer<'a>,
+    tx: SendQueue<'a>,
     config: Config,
     error: Option<Error>,
     trouble: Trouble,
@@ -180,6 +186,7 @@ impl<'a> Socket<'a> {
         };
         let (trouble, farewell) = (Trouble::NONE, Farewell::NONE);
         let watch = tally::Watch::NONE;
+        let tx = SendQueue::from(tx);
         Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None, trouble, farewell, watch } }
     }
 
@@ -369,7 +376,7 @@ impl Socket<'_> {
         if payload.is_empty() {
             return sum;
         }
-        sum.add(segment::emit_payload(plan, &self.side.tx, is_summed, payload))
+        sum.add(self.side.tx.emit(plan.offset, is_summed, payload))
     }
 
     /// Whether so much stayed unanswered that the way may be dead.

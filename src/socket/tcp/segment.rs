@@ -229,23 +229,26 @@ pub(crate) fn emit_control(plan: &Plan, local_port: u16, remote_port: u16, out: 
     sum.add(checksum::sum(options))
 }
 
-/// Copies a plan's payload to `out`, which is of its length, and returns the sum if `is_summed`.
-pub(super) fn emit_payload(plan: &Plan, tx: &SocketBuffer<'_>, is_summed: bool, out: &mut [u8]) -> Sum {
-    let (first, second) = tx.allocated_pieces(plan.offset as usize, out.len());
+/// Copies the octets of a send buffer from `offset` on to `out`, and returns the sum if `is_summed`.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(super) fn emit_ring(tx: &SocketBuffer<'_>, offset: usize, is_summed: bool, out: &mut [u8]) -> Sum {
+    let (first, second) = tx.allocated_pieces(offset, out.len());
     let Some((out_first, out_second)) = out.split_at_mut_checked(first.len()) else { return Sum::ZERO };
-    let sum = copy(out_first, first, is_summed);
+    let sum = emit_slice(out_first, first, is_summed);
     // The whole range is in the send buffer from `decide` until its ACK, so nothing is left over.
     debug_assert_eq!(out_second.len(), second.len());
     if second.is_empty() {
         return sum;
     }
     let Some(out_second) = out_second.get_mut(..second.len()) else { return sum };
-    let second = copy(out_second, second, is_summed);
+    let second = emit_slice(out_second, second, is_summed);
     if first.len() % 2 == 0 { sum.add(second) } else { sum.add_at_odd(second) }
 }
 
-#[inline]
-fn copy(to: &mut [u8], from: &[u8], is_summed: bool) -> Sum {
+/// Copies `from` to `to`, which is as long, and returns the sum if `is_summed`.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(not(target_pointer_width = "64"), inline)]
+pub(super) fn emit_slice(to: &mut [u8], from: &[u8], is_summed: bool) -> Sum {
     if is_summed {
         return checksum::copy_and_sum(to, from);
     }

@@ -4,6 +4,8 @@ mod clauses;
 mod cuts;
 mod limits;
 mod malformed;
+#[cfg(feature = "tcp-send-ref")]
+mod referred;
 
 use core::fmt::Write;
 use std::string::String;
@@ -162,6 +164,7 @@ struct Talk {
     now: Instant,
     client: End,
     host: End,
+    listener: SocketHandle,
     server: Server<'static>,
     pages: Pages,
 }
@@ -175,19 +178,28 @@ impl Talk {
     }
 
     fn with_buffers(limits: Limits, rx_len: usize, tx_len: usize) -> Talk {
-        let (a, b) = SimLink::pair(SimConfig::new(Medium::Ip), 1);
+        Talk::over(
+            SimConfig::new(Medium::Ip),
+            Site { routes: &ROUTES, files: &FILES },
+            rx_len,
+            tx_len,
+            limits,
+        )
+    }
+
+    fn over(link: SimConfig, site: Site, rx_len: usize, tx_len: usize, limits: Limits) -> Talk {
+        let (a, b) = SimLink::pair(link, 1);
         let (client, mut host) = (End::new(a, 1), End::new(b, 2));
         let listener = host.sockets.add(Listener::new(vec![HalfOpen::EMPTY; 8]));
         host.sockets.get_mut::<Listener>(listener).set_buffers(rx_len, tx_len, 8);
         host.sockets.listen(listener, 80).unwrap();
-        let site = Site { routes: &ROUTES, files: &FILES };
         let mut server = Server::with_capacity(listener, site, CONNECTIONS);
         server.set_limits(limits);
-        Talk { now: Instant::from_secs(1), client, host, server, pages: Pages::default() }
+        Talk { now: Instant::from_secs(1), client, host, listener, server, pages: Pages::default() }
     }
 
     fn step(&mut self) {
-        let Talk { now, client, host, server, pages } = self;
+        let Talk { now, client, host, server, pages, .. } = self;
         client.iface.poll(*now, &mut client.port, &mut client.sockets);
         host.iface.poll(*now, &mut host.port, &mut host.sockets);
         while let Some((handle, events)) = host.sockets.next_ready() {

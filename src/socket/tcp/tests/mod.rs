@@ -13,6 +13,7 @@ mod pmtu;
 mod rack;
 mod random;
 mod sack;
+mod send_ref;
 mod stamps;
 mod timers;
 mod transfer;
