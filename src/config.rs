@@ -156,6 +156,8 @@ pub(crate) const BRIDGE_MAX_WAIT: u64 = 100;
 pub const TCP_INITIAL_RTO: u32 = 1_000;
 /// TCP: the least retransmission timeout, in ms. RFC 6298 says 1 s; everybody uses this.
 pub const TCP_MIN_RTO: u32 = 200;
+/// TCP: how long a peer may hold back the ACK of a single segment, in ms (RFC 8985 §7.2).
+pub const TCP_PEER_ACK_DELAY: u32 = 200;
 /// TCP: the largest retransmission timeout, backed off or not, in ms (RFC 6298 §2.5).
 pub const TCP_MAX_RTO: u32 = 60_000;
 /// TCP: how often data, a FIN or a window probe is repeated without any answer before giving up.

@@ -44,6 +44,10 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
         let Some(ix) = sockets.touched.pop_front(&mut sockets.slots) else { break };
         take_turn(links, sockets, ix, &mut progress);
     }
+    // Of connections that have ended in their turn.
+    if sockets.has_resets() {
+        resets::send(links, sockets);
+    }
     if !config::HAS_FAST_PATHS || links.any(|iface| iface.neighbors.is_due(now)) {
         for port in 0..links.count() {
             ask_neighbors(links, sockets, port);

@@ -256,6 +256,7 @@ fn count_sent(iface: &mut Interface<'_>, plan: &Plan) {
         | Kind::FastRetransmit
         | Kind::PartialAckRetransmit
         | Kind::SackRetransmit
+        | Kind::TailLossProbe
         | Kind::SynRetransmit
         | Kind::SynAckRetransmit
         | Kind::FinRetransmit => counters.add(Count::TcpRetransSegs, 1),

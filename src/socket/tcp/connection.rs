@@ -317,7 +317,8 @@ impl Connection {
             span = span.min(left);
         }
         let at = now.after(span);
-        self.timers.set(Timer::Rtx, self.sack.due().filter(|due| due.is_before(at)).unwrap_or(at));
+        let at = self.arm_sooner(now, at);
+        self.timers.set(Timer::Rtx, at);
     }
 
     /// Ticks since the last progress.
@@ -390,13 +391,15 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn on_rtx(&mut self, cx: &Context<'_>, side: &mut Side<'_>) -> Events {
-        if config::HAS_TCP_SACK && self.on_patience_over(cx, side) {
+        let is_over = side.config.timeout.left(self.stalled(cx.ticks)) == Some(0);
+        let is_asked = config::HAS_TCP_SACK && !is_over;
+        if is_asked && (self.on_patience_over(cx, side) || self.on_probe_due(cx, side)) {
             return Events::empty();
         }
         // RFC 9293 §3.8.3 (MUST-20, MUST-21, MUST-22, MUST-23): R2, in repetitions, or in time if the application
         // has said one.
         let limit = if self.state.is_opening() { config::TCP_SYN_RETRIES } else { config::TCP_DATA_RETRIES };
-        if self.tries >= limit || side.config.timeout.left(self.stalled(cx.ticks)) == Some(0) {
+        if is_over || self.tries >= limit {
             return self.fail(Error::TimedOut, side);
         }
         self.tries += 1;
@@ -415,7 +418,7 @@ impl Connection {
             self.recovery.on_timeout(self.snd.max);
             self.rtt.on_timeout();
             self.marks -= Marks::RETRANSMIT | Marks::PARTIAL;
-            is_chosen = self.repair_all();
+            is_chosen = self.repair_all(true);
         }
         if !is_chosen {
             self.snd.nxt = self.snd.una;

@@ -63,11 +63,6 @@ impl Sack {
     pub(super) fn on_new_ack(&mut self, _una: SeqNum) {}
 
     #[inline]
-    pub(super) fn due(&self) -> Option<Ticks> {
-        None
-    }
-
-    #[inline]
     pub(super) fn arrived(&self) -> u32 {
         0
     }
@@ -78,7 +73,7 @@ impl Connection {
     pub(super) fn on_sacks(&mut self, _cx: &Context<'_>, _seg: &Segment<'_>, _acked: u32, _side: &Side<'_>) {}
 
     #[inline]
-    pub(super) fn repair_all(&mut self) -> bool {
+    pub(super) fn repair_all(&mut self, _is_timeout: bool) -> bool {
         false
     }
 
@@ -93,10 +88,20 @@ impl Connection {
     }
 
     #[inline]
+    pub(super) fn on_probe_due(&mut self, _cx: &Context<'_>, _side: &Side<'_>) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn arm_sooner(&mut self, _now: Ticks, rto_at: Ticks) -> Ticks {
+        rto_at
+    }
+
+    #[inline]
     pub(super) fn note_sent(&mut self, _plan: &Plan, _now: Ticks) {}
 
     #[inline]
-    pub(super) fn on_sent_repair(&mut self, _plan: &Plan) {}
+    pub(super) fn on_sent_repair(&mut self, _plan: &Plan, _now: Ticks) {}
 
     #[inline]
     pub(super) fn note_order(&mut self, _skip: u32, _offset: u32, _len: u32) {}

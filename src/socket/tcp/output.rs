@@ -208,7 +208,7 @@ impl Connection {
             self.end_silence(cx);
         }
         if self.sack.is_repairing() {
-            self.on_sent_repair(plan);
+            self.on_sent_repair(plan, cx.ticks);
         }
         self.note_sent(plan, cx.ticks);
         if plan.seq == self.snd.max {

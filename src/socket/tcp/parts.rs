@@ -27,7 +27,7 @@ parts! {
     Timers: size_of::<timers::Timers>(),
     /// Round-trip times.
     Rtt: size_of::<rtt::Rtt>(),
-    /// Selective acknowledgments, their modes.
+    /// Selective acknowledgments: their modes, undo, probes.
     Sack: size_of::<sack::Sack>() - sack::PARTS[0] - sack::PARTS[1] - sack::PARTS[2] - sack::PARTS[3],
     /// What the peer has.
     Scoreboard: sack::PARTS[0],

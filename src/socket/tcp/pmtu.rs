@@ -213,7 +213,7 @@ impl Connection {
     fn send_all_again(&mut self) {
         self.recovery.on_timeout(self.snd.max);
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL;
-        if !self.repair_all() {
+        if !self.repair_all(false) {
             self.snd.nxt = self.snd.una;
         }
     }

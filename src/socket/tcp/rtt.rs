@@ -10,6 +10,7 @@ use crate::wire::tcp::SeqNum;
 const INITIAL: u32 = ticks_of_ms(config::TCP_INITIAL_RTO);
 const MIN: u32 = ticks_of_ms(config::TCP_MIN_RTO);
 const MAX: u32 = ticks_of_ms(config::TCP_MAX_RTO);
+const _: () = assert!(MAX < u16::MAX as u32);
 
 /// The estimator and the segment that is being timed.
 #[derive(Debug, Clone)]
@@ -24,11 +25,21 @@ pub(super) struct Rtt {
     is_timing: bool,
     /// How often the timeout has been doubled since the last sample.
     backoff: u8,
+    /// The shortest sample, in ticks.
+    least: u16,
 }
 
 impl Rtt {
     pub(super) const fn new() -> Rtt {
-        Rtt { srtt: 0, rttvar: INITIAL, timed: SeqNum(0), timed_at: 0, is_timing: false, backoff: 0 }
+        Rtt {
+            srtt: 0,
+            rttvar: INITIAL,
+            timed: SeqNum(0),
+            timed_at: 0,
+            is_timing: false,
+            backoff: 0,
+            least: u16::MAX,
+        }
     }
 
     /// Times the segment that ends at `end`, unless another one is being timed.
@@ -59,6 +70,9 @@ impl Rtt {
         self.backoff = 0;
         // The clock's granularity and the bound on the timeout make anything longer useless.
         let rtt = rtt.min(MAX);
+        if config::HAS_TCP_SACK {
+            self.least = self.least.min(rtt as u16);
+        }
         if self.srtt == 0 {
             self.srtt = rtt << 3;
             self.rttvar = rtt << 1;
@@ -68,6 +82,13 @@ impl Rtt {
         self.rttvar = self.rttvar - (self.rttvar >> 2) + error;
         // At least one eighth, since 0 says that there is no sample.
         self.srtt = (self.srtt - (self.srtt >> 3) + rtt).max(1);
+    }
+
+    /// RFC 4015 §3.2, step 7: a timeout was needless, so the path takes longer than was believed.
+    pub(super) fn raise(&mut self, rtt: u32) {
+        let rtt = rtt.min(MAX);
+        self.srtt = self.srtt.max(rtt << 3);
+        self.rttvar = self.rttvar.max(rtt << 1);
     }
 
     /// RFC 6298 §5.7: the SYN was lost, so the network may be slower than we start with.
@@ -92,6 +113,11 @@ impl Rtt {
             srtt => (srtt >> 3) + self.rttvar.max(1),
         };
         (base.clamp(MIN, MAX) << self.backoff).min(MAX)
+    }
+
+    /// The shortest round trip that was measured, in ticks; more than any timeout before that.
+    pub(super) fn least(&self) -> u32 {
+        self.least.into()
     }
 
     /// Smoothed round-trip time in ticks, once there is a sample.

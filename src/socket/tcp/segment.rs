@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     /// Data for the first time, in a segment larger than those that are known to arrive.
     #[cfg_attr(not(feature = "tcp-pmtu"), allow(dead_code, reason = "nothing is probed"))]
     MtuProbe,
+    /// The last octets once more, to learn whether they have arrived.
+    TailLossProbe,
     /// Something beyond the window, to learn whether it has opened.
     ZeroWindowProbe,
     /// Nothing, to learn whether the peer is there.

@@ -217,6 +217,15 @@ impl Stamps {
         }
     }
 
+    /// When that was sent which called a segment forth, if it says.
+    pub(super) fn echoed(&self, stamp: &Stamp, now: Ticks) -> Option<Ticks> {
+        let span = now.0.wrapping_add(self.offset).wrapping_sub(stamp.echo);
+        // Else the peer echoes what we have not said.
+        const MOST: u32 = super::ticks_of_ms(config::TCP_MAX_RTO);
+        let is_sane = self.is_on && stamp.is_there && span <= MOST;
+        is_sane.then(|| Ticks(now.0.wrapping_sub(span)))
+    }
+
     /// The clock of the segment that is being timed was stopped.
     pub(super) fn on_retransmit(&mut self) {
         self.is_asked = true;
@@ -225,10 +234,7 @@ impl Stamps {
     /// The round trip in ticks that an ACK tells of, if that was asked for.
     fn round_trip(&mut self, stamp: &Stamp, now: Ticks) -> Option<u32> {
         self.is_asked = false;
-        let span = now.0.wrapping_add(self.offset).wrapping_sub(stamp.echo);
-        // Else the peer echoes what we have not said.
-        const MOST: u32 = super::ticks_of_ms(config::TCP_MAX_RTO);
-        (self.is_on && span <= MOST).then_some(span.max(1))
+        self.echoed(stamp, now).map(|echo| (now.since(echo) as u32).max(1))
     }
 }
 

@@ -111,7 +111,6 @@ impl Control {
 
     /// RFC 9438 §4.9: the last reduction was not called for; all is as before it, but for what the window has grown
     /// beyond. What has been undone once, or lies behind a silence, is not undone again.
-    #[allow(dead_code, reason = "nothing tells of it yet")]
     #[cold]
     pub(in crate::socket::tcp) fn undo(&mut self) {
         if let Some(Before { ssthresh, epoch }) = self.before.take() {

@@ -6,24 +6,32 @@
 //! | `scoreboard` | what the peer has |
 //! | `rack` | when it was sent, and what is lost |
 //! | `prr` | how much may go meanwhile |
+//! | `undo` | what turns out to have been no loss |
+//! | `probe` | what tells that the end of a flight is lost |
 //! | `report` | what we tell the peer |
 //!
 //! ```text
 //!   Open --something is lost--> Recovery --all that was out then has arrived--> Open
 //!   any  --timeout-----------> Loss     --the same-----------------------------> Open
+//!   Open --no ACK------------> Probe    --a segment is sent--------------------> Open
 //! ```
 //!
 //! While losses are repaired, SND.NXT stays at SND.MAX: what is sent again is chosen from the scoreboard's holes.
 
+mod probe;
 mod prr;
 mod rack;
 mod report;
 mod scoreboard;
+mod undo;
 
+use self::probe::Probe;
 use self::prr::Prr;
 use self::rack::{Rack, SentTimes};
-use self::report::{MAX_BLOCKS, Report};
+pub(crate) use self::report::Blocks;
+use self::report::Report;
 use self::scoreboard::Scoreboard;
+use self::undo::Undo;
 use super::connection::Connection;
 use super::segment::{Kind, Plan, Segment};
 use super::send::Send;
@@ -32,8 +40,8 @@ use super::{Side, Socket};
 use crate::config;
 use crate::socket::Context;
 use crate::time::Ticks;
-use crate::wire::tcp::{Flags, HEADER_LEN, SeqNum};
-use crate::wire::tcpopt::{self, NOP, SackBlock, TcpOption};
+use crate::wire::tcp::{Flags, SeqNum};
+use crate::wire::tcpopt::{self, SackBlock, TcpOption};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -42,6 +50,32 @@ enum Mode {
     Recovery,
     /// The timer ran out: all that has not arrived counts as lost.
     Loss,
+    /// One segment goes, for its ACK to tell what is lost.
+    Probe,
+}
+
+/// Octets that have come twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Twice {
+    start: SeqNum,
+    end: SeqNum,
+}
+
+/// What an ACK tells.
+#[derive(Debug)]
+struct News {
+    /// Octets by which it moved SND.UNA.
+    acked: u32,
+    /// What came twice.
+    twice: Option<Twice>,
+    /// Something has arrived that was sent once, before losses were repaired.
+    has_first: bool,
+    /// Nothing at all.
+    is_bare: bool,
+    /// When that was sent which called it forth, if timestamps tell.
+    echo: Option<Ticks>,
+    /// The shortest round trip that there may be, in ticks.
+    least: u32,
 }
 
 /// Whether a socket wants selective acknowledgments at all.
@@ -57,27 +91,6 @@ impl Choice {
     }
 }
 
-/// Octets of the blocks that a plan's segment has room for, with the option's head and the padding before it.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Blocks(u8);
-
-impl Blocks {
-    pub(crate) const NONE: Blocks = Blocks(0);
-
-    fn new(count: usize) -> Blocks {
-        Blocks(if count == 0 { 0 } else { (4 + count * size_of::<SackBlock>()) as u8 })
-    }
-
-    fn count(self) -> usize {
-        usize::from(self.0) / size_of::<SackBlock>()
-    }
-
-    #[inline]
-    pub(crate) fn buffer_len(self) -> usize {
-        self.0.into()
-    }
-}
-
 /// Octets of the scoreboard, the report, RACK and PRR.
 pub(super) const PARTS: [usize; 4] = [
     size_of::<Scoreboard>(),
@@ -87,7 +100,7 @@ pub(super) const PARTS: [usize; 4] = [
 ];
 
 /// What a connection knows of what has arrived.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Sack {
     /// Both ends permit it.
     is_on: bool,
@@ -101,8 +114,8 @@ pub(super) struct Sack {
     sent: SentTimes,
     rack: Rack,
     prr: Prr,
-    /// Something was sent again in this recovery.
-    has_repaired: bool,
+    undo: Undo,
+    probe: Probe,
 }
 
 impl Sack {
@@ -118,7 +131,8 @@ impl Sack {
             sent: SentTimes::new(),
             rack: Rack::new(),
             prr: Prr::new(0),
-            has_repaired: false,
+            undo: Undo::new(),
+            probe: Probe::new(),
         }
     }
 
@@ -163,14 +177,15 @@ impl Sack {
         self.mode = mode;
         self.is_busy = true;
         self.recover = snd.max;
-        self.has_repaired = false;
+        self.probe.end();
     }
 
     /// `from..to` has arrived, though some of it may have been told of before.
-    fn on_arrived(&mut self, una: SeqNum, mut from: SeqNum, to: SeqNum, now: Ticks) {
+    fn on_arrived(&mut self, una: SeqNum, mut from: SeqNum, to: SeqNum, news: &mut News, now: Ticks) {
         while let Some((start, len)) = self.board.hole(from, to) {
             from = start + len;
-            self.rack.on_arrived(&self.sent, una, (start, from), now);
+            news.has_first |= start.lt(self.recover) && self.sent.has_first(una, start, from);
+            self.rack.on_arrived(&self.sent, una, (start, from), (news.echo, news.least), now);
         }
     }
 
@@ -180,25 +195,21 @@ impl Sack {
         self.sent.advance(una);
     }
 
-    /// When something counts as lost unless it has arrived before.
-    #[inline]
-    pub(super) fn due(&self) -> Option<Ticks> {
-        self.rack.due()
-    }
-
     /// Takes what an ACK's blocks say. What was never sent says nothing, and what is acknowledged already no more than
     /// that it came twice.
-    fn take_blocks(&mut self, area: &[u8], snd: &Send, now: Ticks) {
+    fn take_blocks(&mut self, area: &[u8], snd: &Send, news: &mut News, now: Ticks) {
         for option in tcpopt::Options::parse(area).into_iter().flatten() {
             let TcpOption::Sack(blocks) = option else { continue };
-            if is_twice(blocks, snd.una) {
+            news.is_bare = false;
+            if let Some(twice) = twice(blocks, snd.una) {
                 self.rack.on_twice(snd.una, snd.max);
+                news.twice = Some(twice);
             }
             for &[start, end] in blocks {
                 let (start, end) = (SeqNum(u32::from_be_bytes(start)), SeqNum(u32::from_be_bytes(end)));
                 let is_sane = start.gt(snd.una) && end.le(snd.max) && start.lt(end) && end.gt(snd.una);
                 if is_sane {
-                    self.on_arrived(snd.una, start, end, now);
+                    self.on_arrived(snd.una, start, end, news, now);
                     self.board.add(start, end);
                 }
             }
@@ -206,15 +217,16 @@ impl Sack {
     }
 }
 
-/// Whether the first block tells of something that came twice (RFC 2883 §4): it is acknowledged already, or part of
-/// the second one.
-fn is_twice(blocks: &[SackBlock], una: SeqNum) -> bool {
-    let seq = |octets: [u8; 4]| SeqNum(u32::from_be_bytes(octets));
-    match *blocks {
-        [[_, end], ..] if seq(end).le(una) => true,
-        [[start, end], [from, to], ..] => seq(from).le(seq(start)) && seq(end).le(seq(to)),
-        _ => false,
-    }
+/// What the first block tells to have come twice (RFC 2883 §4): it is acknowledged already, or part of the second one.
+fn twice(blocks: &[SackBlock], una: SeqNum) -> Option<Twice> {
+    let range = |[start, end]: SackBlock| Twice {
+        start: SeqNum(u32::from_be_bytes(start)),
+        end: SeqNum(u32::from_be_bytes(end)),
+    };
+    let first = range(*blocks.first()?);
+    let is_part = |of: Twice| of.start.le(first.start) && first.end.le(of.end);
+    let is_twice = first.end.le(una) || blocks.get(1).is_some_and(|&of| is_part(range(of)));
+    is_twice.then_some(first)
 }
 
 /// As sender.
@@ -223,11 +235,12 @@ impl Connection {
     #[cold]
     #[inline(never)]
     pub(super) fn on_sacks(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, side: &Side<'_>) {
-        let was_waiting = self.sack.due().is_some();
+        let was_waiting = self.sack.rack.due().is_some() || self.sack.mode == Mode::Probe;
         self.update(cx, seg, acked);
-        self.sack.is_busy = self.sack.mode != Mode::Open || !self.sack.board.is_empty();
-        // RFC 8985 §8: one timer serves both, what comes first.
-        if (was_waiting || self.sack.due().is_some()) && self.timers.is_set(Timer::Rtx) {
+        let Sack { mode, board, probe, rack, is_busy, .. } = &mut self.sack;
+        *is_busy = *mode != Mode::Open || !board.is_empty() || probe.is_out();
+        // RFC 8985 §8: one timer serves all, what comes first.
+        if (was_waiting || rack.due().is_some()) && self.timers.is_set(Timer::Rtx) {
             self.arm_rtx(cx.ticks, side);
         }
     }
@@ -239,12 +252,13 @@ impl Connection {
         if !self.sack.is_busy {
             self.sack.rack.begin(una);
         }
-        self.sack.on_arrived(una, una, self.snd.una, cx.ticks);
-        self.sack.board.advance(self.snd.una);
-        self.sack.sent.advance(self.snd.una);
-        self.sack.take_blocks(seg.area, &self.snd, cx.ticks);
-        self.sack.rack.on_taken(self.sack.board.end().unwrap_or(self.snd.una));
+        if self.sack.mode == Mode::Probe {
+            self.sack.mode = Mode::Open;
+        }
+        let news = self.take_news(cx, seg, acked, una);
         let delivered = (acked + self.sack.board.sacked()).saturating_sub(before);
+        self.on_probe_ack(&news, mss);
+        self.undo_needless(cx, &news);
         if self.sack.mode != Mode::Open && self.snd.una.ge(self.sack.recover) {
             self.sack.mode = Mode::Open;
             self.sack.rack.on_recovered();
@@ -252,11 +266,27 @@ impl Connection {
         self.find_losses(cx, delivered, mss, acked > 0);
     }
 
+    /// Takes all that an ACK tells, which has moved SND.UNA by `acked` from `una`.
+    fn take_news(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, una: SeqNum) -> News {
+        let is_bare = acked == 0 && seg.len() == 0;
+        let echo = self.stamps.echoed(&seg.stamp, cx.ticks);
+        // Two readings of the clock can differ by a tick less.
+        let least = self.rtt.least().saturating_sub(1);
+        let mut news = News { acked, twice: None, has_first: false, is_bare, echo, least };
+        self.sack.on_arrived(una, una, self.snd.una, &mut news, cx.ticks);
+        self.sack.board.advance(self.snd.una);
+        self.sack.sent.advance(self.snd.una);
+        self.sack.take_blocks(seg.area, &self.snd, &mut news, cx.ticks);
+        self.sack.rack.on_taken(self.sack.board.end().unwrap_or(self.snd.una));
+        news
+    }
+
     /// Looks for what is lost (RFC 8985 §6.2, step 5), and how much may be sent if anything is.
     fn find_losses(&mut self, cx: &Context<'_>, delivered: u32, mss: u32, is_safe: bool) {
         let Sack { rack, sent, board, mode, .. } = &mut self.sack;
         let is_sure = *mode != Mode::Open || board.is_loss(mss);
-        rack.detect(sent, board, self.snd.una, (self.rtt.srtt().unwrap_or(0), is_sure), cx.ticks);
+        let round_trips = (self.rtt.srtt().unwrap_or(0), self.rtt.least());
+        rack.detect(sent, board, self.snd.una, round_trips, is_sure, cx.ticks);
         if *mode == Mode::Open {
             let Some((seq, _)) = sent.first_lost(self.snd.una, board) else { return };
             if config::HAS_TCP_PMTU && self.pmtu.is_probe(seq, sent.lost(self.snd.una, board)) {
@@ -275,7 +305,7 @@ impl Connection {
     /// What was late has been waited for: says whether the timer was for that.
     #[cold]
     pub(super) fn on_patience_over(&mut self, cx: &Context<'_>, side: &Side<'_>) -> bool {
-        if !self.sack.due().is_some_and(|due| due.is_due(cx.ticks)) {
+        if !self.sack.rack.due().is_some_and(|due| due.is_due(cx.ticks)) {
             return false;
         }
         self.find_losses(cx, 0, self.mss(cx), false);
@@ -291,6 +321,7 @@ impl Connection {
         self.on_probe_lost(cx);
         self.recovery.on_timeout(self.snd.max);
         self.snd.nxt = self.snd.max;
+        self.sack.undo.end();
         self.sack.repair(Mode::Loss, &self.snd);
     }
 
@@ -298,17 +329,19 @@ impl Connection {
     fn enter_recovery(&mut self, delivered: u32, mss: u32) {
         let flight = self.snd.outstanding();
         if !self.recovery.is_active() {
-            self.control.on_loss(flight, mss);
+            // While it was waited for what might only be late, more was sent for all that arrived behind it.
+            self.control.on_loss(flight.min(self.control.window()), mss);
         }
         self.recovery.enter(self.snd.max);
         self.snd.nxt = self.snd.max;
+        self.sack.undo.begin(self.snd.una, false);
         self.sack.repair(Mode::Recovery, &self.snd);
         self.sack.prr = Prr::new((flight + delivered).saturating_sub(self.sack.board.sacked()));
     }
 
     /// The retransmission timer ran out: says whether the scoreboard tells what is sent again.
     #[cold]
-    pub(super) fn repair_all(&mut self) -> bool {
+    pub(super) fn repair_all(&mut self, is_timeout: bool) -> bool {
         if !self.sack.is_on {
             return false;
         }
@@ -320,31 +353,36 @@ impl Connection {
         self.snd.nxt = self.snd.max;
         self.sack.sent.lose_all();
         self.sack.rack.stop();
+        if !is_timeout {
+            self.sack.undo.end();
+        } else if self.tries == 1 {
+            self.sack.undo.begin(self.snd.una, true);
+        }
         self.sack.repair(Mode::Loss, &self.snd);
         true
     }
 
-    /// Plans what is sent while losses are repaired (RFC 6675 §4, NextSeg): what is lost, then something new,
-    /// then the end once more.
+    /// Plans what is sent while losses are repaired (RFC 6675 §4, NextSeg): what is lost, then something new.
+    /// Its last rule, the end once more, is left out: times and probes tell of that.
     #[cold]
     #[inline(never)]
     pub(super) fn decide_repair(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
         let (sack, snd) = (&self.sack, &self.snd);
         let mss = self.mss(cx);
+        if sack.mode == Mode::Probe {
+            return self.plan_probe(side, mss, plan);
+        }
         let room = self.control.window().max(mss).saturating_sub(sack.pipe(snd));
+        if sack.undo.wants_new() && room >= mss && self.plan_new(side, mss, plan) {
+            return true;
+        }
         if let Some((seq, len)) = sack.sent.first_lost(snd.una, &sack.board) {
             return len.min(mss) <= room && self.plan_again(side, seq, len.min(mss), plan);
         }
         if room < mss {
             return false;
         }
-        if self.plan_new(side, mss, plan) {
-            return true;
-        }
-        // The last rule is for what was lost at the end, of which no block can tell.
-        let from = snd.una.max(snd.max - mss);
-        let tail = sack.board.hole(from, snd.max).filter(|&(seq, _)| !sack.sent.is_again(seq));
-        tail.is_some_and(|(seq, len)| self.plan_again(side, seq, len.min(mss), plan))
+        self.plan_new(side, mss, plan)
     }
 
     /// `len` octets from `seq` again, the last of which may be the FIN.
@@ -359,7 +397,8 @@ impl Connection {
         plan.kind = match self.sack.mode {
             _ if plan.len == 0 => Kind::FinRetransmit,
             Mode::Loss => Kind::RtoRetransmit,
-            _ if !self.sack.has_repaired => Kind::FastRetransmit,
+            Mode::Probe => Kind::TailLossProbe,
+            _ if !self.sack.undo.has_repaired() => Kind::FastRetransmit,
             _ => Kind::SackRetransmit,
         };
         true
@@ -383,9 +422,12 @@ impl Connection {
 
     /// A segment is sent while losses are repaired; SND.MAX is not moved yet.
     #[cold]
-    pub(super) fn on_sent_repair(&mut self, plan: &Plan) {
+    pub(super) fn on_sent_repair(&mut self, plan: &Plan, now: Ticks) {
+        if self.sack.mode == Mode::Probe {
+            return self.on_sent_probe(plan);
+        }
         self.sack.prr.on_sent(plan.seq_len());
-        self.sack.has_repaired |= plan.seq.lt(self.snd.max);
+        self.sack.undo.on_sent(plan.seq_len(), plan.seq.lt(self.snd.max), now);
     }
 
     /// Notes when a segment is sent, before SND.MAX is moved.
@@ -394,79 +436,6 @@ impl Connection {
         if self.sack.is_on {
             self.sack.sent.on_sent(self.snd.una, plan.seq, plan.seq + plan.seq_len(), now);
         }
-    }
-}
-
-/// As receiver.
-impl Connection {
-    /// A segment with `len` octets begins `skip` octets before what is expected, or `offset` behind.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn note_order(&mut self, skip: u32, offset: u32, len: u32) {
-        let nxt = self.rcv.nxt;
-        let report = &mut self.sack.report;
-        if skip > 0 && len > 0 {
-            report.on_twice(nxt - skip, nxt - skip + skip.min(len));
-        }
-        if offset > 0 && len > 0 {
-            let mut range = (offset, offset + len);
-            for (at, len) in self.rcv.assembler.iter() {
-                let is_touched = at <= range.1 && at + len >= offset;
-                if at <= offset && at + len >= range.1 {
-                    report.on_twice(nxt + offset, nxt + range.1);
-                }
-                if is_touched {
-                    range = (range.0.min(at), range.1.max(at + len));
-                }
-            }
-            report.on_ahead(nxt + range.0, nxt + range.1);
-        }
-    }
-
-    /// Makes room in an acknowledgment for what there is to tell.
-    #[inline]
-    pub(super) fn note_blocks(&self, plan: &mut Plan) {
-        if self.sack.is_on && (!self.rcv.assembler.is_empty() || self.sack.report.has_twice()) {
-            let most = if plan.stamp.buffer_len() > 0 { 3 } else { MAX_BLOCKS };
-            plan.blocks = Blocks::new(self.blocks().1.min(most));
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn blocks(&self) -> ([SackBlock; MAX_BLOCKS], usize) {
-        let mut blocks = [[[0; 4]; 2]; MAX_BLOCKS];
-        let count = self.sack.report.blocks(self.rcv.nxt, &self.rcv.assembler, &mut blocks);
-        (blocks, count)
-    }
-
-    /// Writes a plan's blocks behind its other options.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn emit_blocks(&self, plan: &Plan, header: &mut [u8]) {
-        let Some(area) = header.get_mut(HEADER_LEN + plan.stamp.buffer_len()..) else { return };
-        area.fill(NOP);
-        let (blocks, count) = self.blocks();
-        let count = count.min(plan.blocks.count());
-        let (Some(option), Some(blocks)) = (area.get_mut(2..), blocks.get(..count)) else { return };
-        let option_len = TcpOption::Sack(blocks).buffer_len();
-        if count > 0 && option.len() >= option_len {
-            TcpOption::Sack(blocks).emit(option);
-        }
-    }
-
-    /// An acknowledgment was sent.
-    #[inline]
-    pub(super) fn on_sent_blocks(&mut self, plan: &Plan) {
-        if plan.blocks != Blocks::NONE {
-            self.sack.report.on_told();
-        }
-    }
-
-    /// One more segment has come ahead of what is expected. One duplicate ACK will do: its blocks say the rest.
-    #[inline]
-    pub(super) fn owe_dup_ack(&mut self) {
-        self.dup_acks = if self.sack.is_on { 1 } else { self.dup_acks.saturating_add(1) };
     }
 }
 

@@ -183,9 +183,24 @@ impl SentTimes {
         lost.find_map(|(start, range)| board.hole(start, range.end))
     }
 
-    /// Whether this octet was sent more than once.
-    pub(super) fn is_again(&self, seq: SeqNum) -> bool {
-        self.ranges().find(|range| range.end.gt(seq)).is_none_or(|range| range.is_again)
+    /// Nothing is lost after all.
+    pub(super) fn find_all(&mut self) {
+        self.lost = 0;
+    }
+
+    /// When the last octets were sent.
+    pub(super) fn last_at(&self) -> Option<Ticks> {
+        self.known().last().map(|range| range.at)
+    }
+
+    /// Whether something that was sent again has not arrived.
+    pub(super) fn has_again(&self, una: SeqNum, board: &Scoreboard) -> bool {
+        self.iter(una).any(|(start, range)| range.is_again && board.missing(start, range.end) > 0)
+    }
+
+    /// Whether some of `from..to` was sent only once.
+    pub(super) fn has_first(&self, una: SeqNum, from: SeqNum, to: SeqNum) -> bool {
+        self.iter(una).any(|(start, range)| !range.is_again && start.lt(to) && range.end.gt(from))
     }
 }
 
@@ -203,8 +218,6 @@ pub(super) struct Rack {
     due_at: Ticks,
     /// The round trip of what was sent last of all that has arrived, in ticks: at most 67 s.
     rtt: u16,
-    /// The shortest one that was seen; 0 before.
-    min_rtt: u16,
     is_due: bool,
     /// Something has arrived.
     is_known: bool,
@@ -226,7 +239,6 @@ impl Rack {
             round: zero,
             due_at: Ticks(0),
             rtt: 0,
-            min_rtt: 0,
             is_due: false,
             is_known: false,
             is_reordered: false,
@@ -251,32 +263,34 @@ impl Rack {
         (self.highest, self.round) = (una, una);
     }
 
-    /// RFC 8985 §6.2, steps 1 to 3: `from..to` has arrived, and had not before.
+    /// RFC 8985 §6.2, steps 1 to 3: `from..to` has arrived, and had not before. `echo` is when that was sent which
+    /// called this ACK forth, if it tells, and `least` the shortest round trip that there may be.
     pub(super) fn on_arrived(
         &mut self,
         sent: &SentTimes,
         una: SeqNum,
         (from, to): (SeqNum, SeqNum),
+        (echo, least): (Option<Ticks>, u32),
         now: Ticks,
     ) {
         for (start, range) in sent.iter(una) {
             if start.ge(to) || range.end.le(from) {
                 continue;
             }
-            let (end, rtt) = (range.end.min(to), now.since(range.at).clamp(0, 0xffff) as u16);
+            let (end, rtt) = (range.end.min(to), now.since(range.at).max(0) as u32);
             if range.is_again {
                 // It may have been the first one that has arrived.
-                if rtt < self.min_rtt {
+                if rtt < least || echo.is_some_and(|echo| echo.is_before(range.at)) {
                     continue;
                 }
             } else {
                 self.is_reordered |= end.lt(self.highest);
-                self.min_rtt = if self.min_rtt == 0 { rtt } else { self.min_rtt.min(rtt.max(1)) };
             }
             let is_later = self.at.is_before(range.at) || (self.at == range.at && end.gt(self.end));
             if !self.is_known || is_later {
                 self.is_known = true;
-                (self.at, self.end, self.rtt) = (range.at, end, rtt);
+                // It may have been sent earlier than its range says.
+                (self.at, self.end, self.rtt) = (range.at, end, rtt.max(least).min(0xffff) as u16);
             }
         }
     }
@@ -295,6 +309,16 @@ impl Rack {
         self.persist = PERSIST;
     }
 
+    /// What was believed lost had been overtaken.
+    pub(super) fn on_overtaken(&mut self) {
+        self.is_reordered = true;
+    }
+
+    /// What has arrived may not be what was last sent.
+    pub(super) fn forget(&mut self) {
+        self.is_known = false;
+    }
+
     /// Losses have been repaired.
     pub(super) fn on_recovered(&mut self) {
         self.persist = self.persist.saturating_sub(1);
@@ -303,14 +327,14 @@ impl Rack {
         }
     }
 
-    /// For how many ticks something may be late; `is_sure` if as much has arrived behind it as no reordering explains,
+    /// For how many ticks something may be late, by the round trip and the shortest one; `is_sure` if as much has arrived behind it as no reordering explains,
     /// unless there is some.
-    fn patience(&self, srtt: u32, is_sure: bool) -> u32 {
+    fn patience(&self, (srtt, least): (u32, u32), is_sure: bool) -> u32 {
         if is_sure && !self.is_reordered {
             return 0;
         }
         let quarters = u32::from(self.quarters);
-        (u32::from(self.min_rtt.max(1)).saturating_mul(quarters) >> 2).min(srtt).max(1)
+        (least.saturating_mul(quarters) >> 2).min(srtt).max(1)
     }
 
     /// RFC 8985 §6.2, step 5: finds what is lost, and when the next look is due.
@@ -319,14 +343,15 @@ impl Rack {
         sent: &mut SentTimes,
         board: &Scoreboard,
         una: SeqNum,
-        (srtt, is_sure): (u32, bool),
+        round_trips: (u32, u32),
+        is_sure: bool,
         now: Ticks,
     ) {
         self.stop();
         if !self.is_known {
             return;
         }
-        let wait = u32::from(self.rtt) + self.patience(srtt, is_sure);
+        let wait = u32::from(self.rtt) + self.patience(round_trips, is_sure);
         let mut new = SentTimes::new();
         for (start, range) in sent.iter(una) {
             // What is before the last that has arrived, by time, and within a tick by number: but that says nothing of

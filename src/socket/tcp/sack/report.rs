@@ -1,12 +1,14 @@
 //! Which ranges a receiver tells of (RFC 2018 §4), and what came twice (RFC 2883).
 
+use super::super::connection::Connection;
+use super::super::segment::Plan;
 use crate::config;
 use crate::storage::Assembler;
-use crate::wire::tcp::SeqNum;
-use crate::wire::tcpopt::SackBlock;
+use crate::wire::tcp::{HEADER_LEN, SeqNum};
+use crate::wire::tcpopt::{NOP, SackBlock, TcpOption};
 
 /// Blocks that an acknowledgment has room for beside no other option.
-pub(super) const MAX_BLOCKS: usize = 4;
+const MAX_BLOCKS: usize = 4;
 
 /// Ranges of which it is known in what order they have grown. Where there are few, nearly all are told of in any order.
 const RECENT: usize = if config::HAS_FAST_PATHS { MAX_BLOCKS } else { 2 };
@@ -83,6 +85,99 @@ impl Report {
 
 fn block(start: SeqNum, end: SeqNum) -> SackBlock {
     [start.0.to_be_bytes(), end.0.to_be_bytes()]
+}
+
+/// Octets of the blocks that a plan's segment has room for, with the option's head and the padding before it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Blocks(u8);
+
+impl Blocks {
+    pub(crate) const NONE: Blocks = Blocks(0);
+
+    fn new(count: usize) -> Blocks {
+        Blocks(if count == 0 { 0 } else { (4 + count * size_of::<SackBlock>()) as u8 })
+    }
+
+    fn count(self) -> usize {
+        usize::from(self.0) / size_of::<SackBlock>()
+    }
+
+    #[inline]
+    pub(crate) fn buffer_len(self) -> usize {
+        self.0.into()
+    }
+}
+
+impl Connection {
+    /// A segment with `len` octets begins `skip` octets before what is expected, or `offset` behind.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::socket::tcp) fn note_order(&mut self, skip: u32, offset: u32, len: u32) {
+        let nxt = self.rcv.nxt;
+        let report = &mut self.sack.report;
+        if skip > 0 && len > 0 {
+            report.on_twice(nxt - skip, nxt - skip + skip.min(len));
+        }
+        if offset > 0 && len > 0 {
+            let mut range = (offset, offset + len);
+            for (at, len) in self.rcv.assembler.iter() {
+                let is_touched = at <= range.1 && at + len >= offset;
+                if at <= offset && at + len >= range.1 {
+                    report.on_twice(nxt + offset, nxt + range.1);
+                }
+                if is_touched {
+                    range = (range.0.min(at), range.1.max(at + len));
+                }
+            }
+            report.on_ahead(nxt + range.0, nxt + range.1);
+        }
+    }
+
+    /// Makes room in an acknowledgment for what there is to tell.
+    #[inline]
+    pub(in crate::socket::tcp) fn note_blocks(&self, plan: &mut Plan) {
+        if self.sack.is_on && (!self.rcv.assembler.is_empty() || self.sack.report.has_twice()) {
+            let most = if plan.stamp.buffer_len() > 0 { 3 } else { MAX_BLOCKS };
+            plan.blocks = Blocks::new(self.blocks().1.min(most));
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn blocks(&self) -> ([SackBlock; MAX_BLOCKS], usize) {
+        let mut blocks = [[[0; 4]; 2]; MAX_BLOCKS];
+        let count = self.sack.report.blocks(self.rcv.nxt, &self.rcv.assembler, &mut blocks);
+        (blocks, count)
+    }
+
+    /// Writes a plan's blocks behind its other options.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::socket::tcp) fn emit_blocks(&self, plan: &Plan, header: &mut [u8]) {
+        let Some(area) = header.get_mut(HEADER_LEN + plan.stamp.buffer_len()..) else { return };
+        area.fill(NOP);
+        let (blocks, count) = self.blocks();
+        let count = count.min(plan.blocks.count());
+        let (Some(option), Some(blocks)) = (area.get_mut(2..), blocks.get(..count)) else { return };
+        let option_len = TcpOption::Sack(blocks).buffer_len();
+        if count > 0 && option.len() >= option_len {
+            TcpOption::Sack(blocks).emit(option);
+        }
+    }
+
+    /// An acknowledgment was sent.
+    #[inline]
+    pub(in crate::socket::tcp) fn on_sent_blocks(&mut self, plan: &Plan) {
+        if plan.blocks != Blocks::NONE {
+            self.sack.report.on_told();
+        }
+    }
+
+    /// One more segment has come ahead of what is expected. One duplicate ACK will do: its blocks say the rest.
+    #[inline]
+    pub(in crate::socket::tcp) fn owe_dup_ack(&mut self) {
+        self.dup_acks = if self.sack.is_on { 1 } else { self.dup_acks.saturating_add(1) };
+    }
 }
 
 #[cfg(test)]

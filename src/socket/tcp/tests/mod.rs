@@ -10,6 +10,7 @@ mod linger;
 mod listener;
 mod loss;
 mod pmtu;
+mod probe;
 mod rack;
 mod random;
 mod sack;
@@ -17,6 +18,7 @@ mod send_ref;
 mod stamps;
 mod timers;
 mod transfer;
+mod undo;
 mod window;
 
 use std::boxed::Box;
@@ -124,6 +126,12 @@ impl Outcome {
     fn is_taken(self) -> bool {
         self.verdict == Verdict::Taken
     }
+}
+
+/// What congestion control lets go, and where it ends slow start.
+fn windows(socket: &Socket<'_>) -> (u32, u32) {
+    let Phase::Connection(connection) = &socket.phase else { panic!("there is no connection") };
+    (connection.control.window(), connection.control.threshold())
 }
 
 fn reset_for(seg: &Segment<'_>) -> Option<Plan> {

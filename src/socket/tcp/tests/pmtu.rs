@@ -190,14 +190,14 @@ fn where_full_segments_have_arrived_a_report_waits_for_the_timer() {
         pair.run(millis(500));
         read_all(&mut pair.ends[B]);
         // Nor does a later timeout bring it back.
-        let until = pair.now + millis(150);
+        let until = pair.now + millis(350);
         pair.script = Box::new(move |sent| if sent.at < until { Fate::Drop } else { Fate::Pass });
         pair.log.clear();
-        transfer(&mut pair, A, &pattern(MSS, 5), millis(900));
+        transfer(&mut pair, A, &pattern(MSS, 5), millis(1_500));
         assert!(pair.count(A, Kind::RtoRetransmit) > 0 && pair.ends[A].path_mtu().is_none());
         // A true one: the path has changed.
         let before = window(&pair.ends[A]);
-        transfer_over(&mut pair, &[1_300], &pattern(50 * MSS, 6), millis(800));
+        transfer_over(&mut pair, &[1_300], &pattern(50 * MSS, 6), millis(1_600));
         assert_eq!(pair.ends[A].path_mtu(), Some(1_300));
         assert!(window(&pair.ends[A]) >= before, "it was no congestion");
     }

@@ -89,7 +89,7 @@ fn a_fin_that_is_lost_behind_a_hole_is_found() {
 }
 
 /// A peer that says what the test wants it to, on a connection with selective acknowledgments.
-fn peer(tx: usize) -> Peer {
+pub(super) fn peer(tx: usize) -> Peer {
     peer_of(CongestionControl::default(), tx)
 }
 
@@ -104,7 +104,7 @@ fn peer_of(control: CongestionControl, tx: usize) -> Peer {
 }
 
 /// An ACK with blocks, which are in octets from what is acknowledged.
-fn give_blocks(peer: &mut Peer, blocks: &[(u32, u32)]) {
+pub(super) fn give_blocks(peer: &mut Peer, blocks: &[(u32, u32)]) {
     let octets = |n: u32| (peer.ack + n).0.to_be_bytes();
     let blocks: Vec<SackBlock> = blocks.iter().map(|&(start, end)| [octets(start), octets(end)]).collect();
     let mut area = vec![1; 40];
