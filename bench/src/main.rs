@@ -11,20 +11,9 @@ mod stack;
 mod wire;
 mod work;
 
-use std::process::ExitCode;
-
 /// Whether polls have a handler.
 const HAS_HANDLER: bool = false;
 
-fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let idle = match (arguments.next().as_deref(), arguments.next().map(|count| count.parse())) {
-        (Some("instructions"), Some(Ok(idle))) => idle,
-        _ => {
-            eprintln!("usage: bench instructions IDLE_CONNECTIONS");
-            return ExitCode::FAILURE;
-        }
-    };
-    work::run(idle);
-    ExitCode::SUCCESS
+fn main() -> std::process::ExitCode {
+    work::main()
 }

@@ -2,6 +2,7 @@
 //! set-up in it.
 
 use std::hint::black_box;
+use std::process::ExitCode;
 
 use goldcrest::iface::{Budget, Handler, HookSet, SocketHandle};
 use goldcrest::socket::tcp::{self, State};
@@ -122,8 +123,22 @@ struct Pair {
     polls: usize,
 }
 
+/// Does it, beside as many idle connections as the command line says.
+pub(crate) fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let idle = match (arguments.next().as_deref(), arguments.next().map(|count| count.parse())) {
+        (Some("instructions"), Some(Ok(idle))) => idle,
+        _ => {
+            eprintln!("usage: bench instructions IDLE_CONNECTIONS");
+            return ExitCode::FAILURE;
+        }
+    };
+    run(idle);
+    ExitCode::SUCCESS
+}
+
 /// Does it all beside `idle` established connections in each of the stacks.
-pub(crate) fn run(idle: usize) {
+fn run(idle: usize) {
     let mut pair = Pair::new(idle);
     pair.connect(pair.tcp);
     pair.connect(pair.stamped);

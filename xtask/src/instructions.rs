@@ -40,6 +40,11 @@ struct Row {
     from: usize,
 }
 
+/// What is only counted.
+const fn counted(name: &'static str, title: &'static str) -> Row {
+    Row { name, title, limit: None, from: 0 }
+}
+
 const ROWS: &[Row] = &[
     Row { name: "tcp", title: "1460-octet TCP segment", limit: Some(3_500.0), from: 0 },
     Row {
@@ -48,38 +53,23 @@ const ROWS: &[Row] = &[
         limit: Some(3_500.0),
         from: 0,
     },
-    Row {
-        name: "tcp_paced",
-        title: "1460-octet segment, every second one acknowledged",
-        limit: None,
-        from: 0,
-    },
-    Row { name: "closures", title: "1460-octet segment, `send` and `recv`", limit: None, from: 0 },
-    Row { name: "copied_seen", title: "1460-octet segment, `send_slice` and `recv`", limit: None, from: 0 },
-    Row {
-        name: "copied_in_place",
-        title: "1460-octet segment, `send_slice` and in place",
-        limit: None,
-        from: 0,
-    },
-    Row { name: "referred_seen", title: "1460-octet segment, `send_ref` and `recv`", limit: None, from: 0 },
-    Row { name: "made_seen", title: "1460-octet segment, `send_from` and `recv`", limit: None, from: 0 },
-    Row {
-        name: "referred_in_place",
-        title: "1460-octet segment, `send_ref` and in place",
-        limit: None,
-        from: 0,
-    },
-    Row { name: "udp", title: "64-octet UDP packet, in bursts of 32", limit: None, from: 0 },
-    Row { name: "udp_single", title: "64-octet UDP packet, one at a time", limit: None, from: 0 },
-    Row { name: "poll_at", title: "`poll_at` when nothing goes on", limit: None, from: 0 },
+    counted("tcp_paced", "1460-octet segment, every second one acknowledged"),
+    counted("closures", "1460-octet segment, `send` and `recv`"),
+    counted("copied_seen", "1460-octet segment, `send_slice` and `recv`"),
+    counted("copied_in_place", "1460-octet segment, `send_slice` and in place"),
+    counted("referred_seen", "1460-octet segment, `send_ref` and `recv`"),
+    counted("made_seen", "1460-octet segment, `send_from` and `recv`"),
+    counted("referred_in_place", "1460-octet segment, `send_ref` and in place"),
+    counted("udp", "64-octet UDP packet, in bursts of 32"),
+    counted("udp_single", "64-octet UDP packet, one at a time"),
+    counted("poll_at", "`poll_at` when nothing goes on"),
     Row {
         name: "poll_at_transfer",
         title: "`poll_at` after each poll of a TCP transfer",
         limit: Some(200.0),
         from: 100,
     },
-    Row { name: "forward", title: "forwarded 64-octet packet", limit: None, from: 0 },
+    counted("forward", "forwarded 64-octet packet"),
 ];
 
 /// Instructions by the row's name, for one number of idle connections.

@@ -10,9 +10,8 @@ macro_rules! errors {
         pub enum $name { $( $(#[$variant_doc])* $variant ),* }
 
         impl fmt::Display for $name {
-            #[allow(unused_doc_comments, reason = "there may be a cfg beside it")]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $( $(#[$variant_doc])* $name::$variant => $text ),* })
+                f.write_str(match self { $( $name::$variant => $text ),* })
             }
         }
 
@@ -55,8 +54,8 @@ errors! {
     SendError {
         /// Not connected and not about to be, or closed by us: connect first.
         InvalidState: "not connected, or already closed for sending",
-        /// The list of slices has no free place, or too many octets wait: send more once some are acknowledged.
-        #[cfg(feature = "tcp-send-ref")]
+        /// The list of slices (feature `tcp-send-ref`) has no free place, or too many octets wait: send more once some are
+        /// acknowledged.
         Full: "too many slices are queued",
     }
     /// Why nothing can be received.

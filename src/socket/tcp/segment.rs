@@ -55,7 +55,6 @@ pub(crate) enum Kind {
     /// Data again since the peer has what was sent after it.
     SackRetransmit,
     /// Data for the first time, in a segment larger than those that are known to arrive.
-    #[cfg_attr(not(feature = "tcp-pmtu"), allow(dead_code, reason = "nothing is probed"))]
     MtuProbe,
     /// The last octets once more, to learn whether they have arrived.
     TailLossProbe,

@@ -14,9 +14,9 @@ impl Choice {
     }
 }
 
+#[cfg(feature = "tcp-sack")]
 impl Control {
     /// What was before a reduction is not kept.
-    #[allow(dead_code, reason = "nothing asks for it where losses are not told by time")]
     #[inline]
     pub(in crate::socket::tcp) fn undo(&mut self) {}
 }

@@ -54,11 +54,17 @@ enum Mode {
     Probe,
 }
 
-/// Octets that have come twice.
+/// Octets that the peer tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Twice {
+struct Told {
     start: SeqNum,
     end: SeqNum,
+}
+
+impl From<SackBlock> for Told {
+    fn from([start, end]: SackBlock) -> Told {
+        Told { start: SeqNum(u32::from_be_bytes(start)), end: SeqNum(u32::from_be_bytes(end)) }
+    }
 }
 
 /// What an ACK tells.
@@ -67,7 +73,7 @@ struct News {
     /// Octets by which it moved SND.UNA.
     acked: u32,
     /// What came twice.
-    twice: Option<Twice>,
+    twice: Option<Told>,
     /// Something has arrived that was sent once, before losses were repaired.
     has_first: bool,
     /// Nothing at all.
@@ -205,8 +211,8 @@ impl Sack {
                 self.rack.on_twice(snd.una, snd.max);
                 news.twice = Some(twice);
             }
-            for &[start, end] in blocks {
-                let (start, end) = (SeqNum(u32::from_be_bytes(start)), SeqNum(u32::from_be_bytes(end)));
+            for &block in blocks {
+                let Told { start, end } = block.into();
                 let is_sane = start.gt(snd.una) && end.le(snd.max) && start.lt(end) && end.gt(snd.una);
                 if is_sane {
                     self.on_arrived(snd.una, start, end, news, now);
@@ -218,14 +224,10 @@ impl Sack {
 }
 
 /// What the first block tells to have come twice (RFC 2883 §4): it is acknowledged already, or part of the second one.
-fn twice(blocks: &[SackBlock], una: SeqNum) -> Option<Twice> {
-    let range = |[start, end]: SackBlock| Twice {
-        start: SeqNum(u32::from_be_bytes(start)),
-        end: SeqNum(u32::from_be_bytes(end)),
-    };
-    let first = range(*blocks.first()?);
-    let is_part = |of: Twice| of.start.le(first.start) && first.end.le(of.end);
-    let is_twice = first.end.le(una) || blocks.get(1).is_some_and(|&of| is_part(range(of)));
+fn twice(blocks: &[SackBlock], una: SeqNum) -> Option<Told> {
+    let first = Told::from(*blocks.first()?);
+    let is_part = |of: Told| of.start.le(first.start) && first.end.le(of.end);
+    let is_twice = first.end.le(una) || blocks.get(1).is_some_and(|&of| is_part(of.into()));
     is_twice.then_some(first)
 }
 

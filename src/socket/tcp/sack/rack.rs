@@ -327,8 +327,8 @@ impl Rack {
         }
     }
 
-    /// For how many ticks something may be late, by the round trip and the shortest one; `is_sure` if as much has arrived behind it as no reordering explains,
-    /// unless there is some.
+    /// For how many ticks something may be late, by the smoothed round trip and the shortest one; `is_sure` if as much
+    /// has arrived behind it as no reordering explains, unless there is some.
     fn patience(&self, (srtt, least): (u32, u32), is_sure: bool) -> u32 {
         if is_sure && !self.is_reordered {
             return 0;

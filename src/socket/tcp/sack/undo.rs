@@ -8,7 +8,7 @@
 
 use super::super::connection::Connection;
 use super::super::recovery::Recovery;
-use super::{Mode, News, Sack, Twice};
+use super::{Mode, News, Sack, Told};
 use crate::socket::Context;
 use crate::time::Ticks;
 use crate::wire::tcp::SeqNum;
@@ -92,7 +92,7 @@ impl Undo {
     }
 
     /// RFC 3708 §3: whether all that was sent again is known to have come twice, after `twice`.
-    fn is_all_twice(&mut self, twice: Option<Twice>, max: SeqNum) -> bool {
+    fn is_all_twice(&mut self, twice: Option<Told>, max: SeqNum) -> bool {
         let Some(twice) = twice.filter(|twice| twice.start.ge(self.una) && twice.end.le(max)) else {
             return false;
         };

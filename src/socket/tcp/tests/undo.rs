@@ -58,6 +58,20 @@ fn a_segment_that_is_lost_does_cost_window() {
     }
 }
 
+/// One is overtaken and another lost: while the repair of that is under way, the first proves nothing.
+#[test]
+fn a_loss_beside_an_overtaken_segment_does_cost_window() {
+    for is_stamped in [true, false] {
+        let (_, undisturbed) = after(&mut pair(is_stamped), 40, |_, _| Fate::Pass);
+        let (_, threshold) = after(&mut pair(is_stamped), 40, |n, sent| match n {
+            5 if sent.from == A => Fate::Late(15),
+            7 if sent.from == A => Fate::Drop,
+            _ => Fate::Pass,
+        });
+        assert!(threshold < undisturbed, "{threshold} of {undisturbed}");
+    }
+}
+
 /// Covers: RFC 3522 §3.2, RFC 5682 §3.1, RFC 4015 §3.2
 #[test]
 fn a_silence_that_is_longer_than_the_timeout_costs_no_window() {
