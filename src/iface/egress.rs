@@ -44,7 +44,7 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
         let Some(ix) = sockets.touched.pop_front(&mut sockets.slots) else { break };
         take_turn(links, sockets, ix, &mut progress);
     }
-    // Of connections that have ended in their turn.
+    // Of connections that gave way to others in their turn.
     if sockets.has_resets() {
         resets::send(links, sockets);
     }

@@ -1,7 +1,7 @@
 //! Whatever becomes of an aborted socket before the next poll, its peer gets the reset.
 
 use super::net::*;
-use crate::iface::{SocketHandle, SocketSet};
+use crate::iface::{Budget, SocketHandle, SocketSet};
 use crate::rand::Keys;
 use crate::socket::Socket;
 use crate::socket::tcp::{self, State};
@@ -115,6 +115,21 @@ fn a_socket_that_is_aborted_and_connects_at_once_resets_one_peer_before_it_calls
         assert_eq!(sent[0], reset(4_000, iss));
         assert_eq!((sent.len(), sent[1].1, sent[1].4), (2, 7, 2));
     }
+}
+
+/// Who takes the steps one by one may settle nothing before sending.
+#[test]
+fn a_reset_that_is_found_while_sending_leaves_at_once() {
+    let mut net = Net::ip();
+    let (handle, iss) = open(&mut net, 4_000);
+    socket(&mut net, handle).abort();
+    socket(&mut net, handle).connect((PEER, 7), 80).unwrap();
+    let Net { now, wire, iface, sockets } = &mut net;
+    iface.poll_egress(*now, wire, sockets, &mut crate::iface::NoHandler, Budget::default());
+    let sent = net.sent();
+    let has_left = sent.iter().any(|packet| packet[33] == RST && packet[24..28] == (iss + 1).to_be_bytes());
+    assert!(has_left && sent.len() == 2, "{sent:?}");
+    assert!(net.iface.poll_at(net.now, &mut net.sockets) > Some(net.now));
 }
 
 /// The device had no room for the reset, so the socket was waiting for some.

@@ -270,7 +270,9 @@ impl Connection {
 
     /// Takes all that an ACK tells, which has moved SND.UNA by `acked` from `una`.
     fn take_news(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, una: SeqNum) -> News {
-        let is_bare = acked == 0 && seg.len() == 0;
+        // RFC 5681 §2: another window is something new too.
+        let is_same_window = u32::from(seg.window) << self.snd.shift == self.snd.wnd;
+        let is_bare = acked == 0 && seg.len() == 0 && is_same_window;
         let echo = self.stamps.echoed(&seg.stamp, cx.ticks);
         // Two readings of the clock can differ by a tick less.
         let least = self.rtt.least().saturating_sub(1);

@@ -108,6 +108,45 @@ fn a_probe_of_what_was_only_late_costs_nothing() {
     assert_eq!(windows(&pair.ends[A]).1, threshold);
 }
 
+/// The flight's end again, and then an ACK that moves nothing: of a peer that tells of nothing twice.
+fn after_a_probe_and_an_ack(window: u16) -> (u32, u32) {
+    let mut peer = super::sack::peer(20 * MSS);
+    let (_, threshold) = windows(&peer.socket);
+    peer.ack = peer.ack + 9 * M;
+    peer.give_ack();
+    peer.sent();
+    // All that there is to send is out.
+    peer.ack = peer.ack + 9 * M;
+    peer.give_ack();
+    peer.sent();
+    let probe = loop {
+        peer.sleep_to_deadline();
+        if let Some(plan) = peer.sent().pop() {
+            break plan;
+        }
+    };
+    assert_eq!(probe.kind, Kind::TailLossProbe);
+    peer.ack = peer.ack + 2 * M;
+    peer.give_ack();
+    assert_eq!(peer.socket.send_queue(), 0);
+    peer.window = window;
+    peer.give_ack();
+    peer.socket.send_slice(&[0; 100]).unwrap();
+    peer.sent();
+    peer.ack = peer.ack + 100;
+    peer.give_ack();
+    (windows(&peer.socket).1, threshold)
+}
+
+/// Covers: RFC 8985 §7.4
+#[test]
+fn a_second_ack_tells_that_both_have_arrived_and_a_window_does_not() {
+    let (after, before) = after_a_probe_and_an_ack(0xffff);
+    assert_eq!(after, before, "both");
+    let (after, before) = after_a_probe_and_an_ack(0xfff0);
+    assert!(after < before, "one");
+}
+
 #[test]
 fn one_segment_waits_for_a_delayed_acknowledgment() {
     let mut pair = pair_of_80_ms();
