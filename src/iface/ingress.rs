@@ -224,6 +224,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     /// Whether the packet, which has to come from a host, goes to us (RFC 1122 §3.2.1.3).
+    #[inline(always)]
     fn is_for_us(&mut self, received: &mut Received<'_>) -> Result<bool, DropReason> {
         if self.links.out.hooks.packet(Hook::PreRoute, received.packet) == Verdict::Drop {
             return Err(DropReason::Filtered);
@@ -232,11 +233,16 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if self.is_looped {
             return Ok(true);
         }
-        let iface = &mut *self.links.iface;
-        let (src, dst) = (&received.src, &received.dst);
-        if config::HAS_FAST_PATHS && iface.familiar == Some((*src, *dst)) {
+        if config::HAS_FAST_PATHS && self.links.iface.familiar == Some((received.src, received.dst)) {
             return Ok(true);
         }
+        self.is_unfamiliar_for_us(received)
+    }
+
+    /// The same for a pair of addresses that is not the last one's.
+    fn is_unfamiliar_for_us(&mut self, received: &mut Received<'_>) -> Result<bool, DropReason> {
+        let iface = &mut *self.links.iface;
+        let (src, dst) = (&received.src, &received.dst);
         // RFC 4291 §2.7: a group is never a source. `::` is one only while an address is being chosen.
         if !iface.can_come_from(src) {
             return Err(DropReason::BadSource);

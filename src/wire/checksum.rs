@@ -179,14 +179,20 @@ mod wide {
     pub fn sum(data: &[u8]) -> Sum {
         let (words, tail) = data.as_chunks::<8>();
         let (blocks, words) = words.as_chunks::<8>();
-        let (pairs, block) = blocks.as_chunks::<2>();
+        let (quads, blocks) = blocks.as_chunks::<4>();
         // Each chain begins anew, so that the processor overlaps them. Two accumulators would do that too,
         // but of these the compiler makes a vector where it has wide ones, several times slower.
         let mut sum = 0;
-        for [a, b] in pairs {
-            sum = add(sum, end(chain(chain((0, false), a), b)));
+        for [a, b, c, d] in quads {
+            sum = add(sum, end(chain(chain(chain(chain((0, false), a), b), c), d)));
         }
-        for a in block {
+        // Three blocks at most, without a loop.
+        let mut blocks = blocks;
+        if let Some(([a, b], rest)) = blocks.split_first_chunk() {
+            sum = add(sum, end(chain(chain((0, false), a), b)));
+            blocks = rest;
+        }
+        if let [a, ..] = blocks {
             sum = end(chain((sum, false), a));
         }
         // Seven words at most, without a loop.
