@@ -143,7 +143,7 @@ pub(crate) fn send(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, b
 fn expire(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
     let (now, ticks, ip_mtu) = (links.now, links.out.now, links.iface.ip_mtu());
     while let Some(ix) = sockets.timers.expired(&mut sockets.slots, ticks) {
-        let cx = context(&sockets.keys, now, ip_mtu, 0);
+        let cx = context(&sockets.keys, now, ip_mtu);
         let events = sockets.slots.get_mut(ix).map(|entry| entry.0.socket.on_timer(&cx));
         sockets.notify(ix, events.unwrap_or_default());
         #[cfg(all(feature = "socket-tcp", feature = "iface-nud"))]
@@ -155,17 +155,12 @@ fn expire(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
 
 /// What a socket is told of the world.
 #[cfg_attr(all(target_pointer_width = "32", feature = "socket-tcp"), inline(never))]
-pub(crate) fn context(
-    keys: &crate::rand::Keys,
-    now: Instant,
-    ip_mtu: usize,
-    segmentation: usize,
-) -> Context<'_> {
+pub(crate) fn context(keys: &crate::rand::Keys, now: Instant, ip_mtu: usize) -> Context<'_> {
     Context {
         now,
         ticks: Ticks::from_instant(now),
         ip_mtu: ip_mtu.clamp(config::MIN_PATH_MTU, 0xffff) as u16,
-        segmentation_len: segmentation as u32,
+        burst_len: 0,
         keys,
     }
 }
@@ -176,7 +171,7 @@ pub(crate) fn context_of<'k>(
     now: Instant,
     iface: &Interface<'_>,
 ) -> Context<'k> {
-    context(keys, now, iface.ip_mtu(), iface.capabilities.max_segmentation_len)
+    context(keys, now, iface.ip_mtu())
 }
 
 /// When something has to happen next, but for what the devices want.
@@ -207,7 +202,7 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
 
 /// When a touched socket has something to do; a mark alone does not say so.
 fn touched_poll_at(sockets: &SocketSet<'_>, now: Instant, ip_mtu: usize) -> Option<Ticks> {
-    let cx = context(&sockets.keys, now, ip_mtu, 0);
+    let cx = context(&sockets.keys, now, ip_mtu);
     let mut at = None;
     let mut next = sockets.touched.first();
     while let Some(ix) = next {

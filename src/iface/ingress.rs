@@ -224,7 +224,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     /// Whether the packet, which has to come from a host, goes to us (RFC 1122 §3.2.1.3).
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn is_for_us(&mut self, received: &mut Received<'_>) -> Result<bool, DropReason> {
         if self.links.out.hooks.packet(Hook::PreRoute, received.packet) == Verdict::Drop {
             return Err(DropReason::Filtered);
@@ -240,6 +240,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     /// The same for a pair of addresses that is not the last one's.
+    #[cfg_attr(target_pointer_width = "32", inline(always))]
     fn is_unfamiliar_for_us(&mut self, received: &mut Received<'_>) -> Result<bool, DropReason> {
         let iface = &mut *self.links.iface;
         let (src, dst) = (&received.src, &received.dst);

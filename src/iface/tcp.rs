@@ -12,7 +12,7 @@ use super::output::{Packet, Sent, TrafficClass};
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
-use crate::socket::tcp::{self, Kind, Look, Plan, Segment, Stamp, Verdict};
+use crate::socket::tcp::{self, Burst, Kind, Look, Pieces, Plan, Segment, Stamp, Verdict};
 use crate::socket::{Events, Socket, Tuple};
 use crate::stats::{Count, DropReason};
 use crate::storage::{Class, list_of, lists};
@@ -202,29 +202,47 @@ pub(crate) fn dispatch(
         return Step::Idle;
     };
     let step = links.with_port(route.port, |iface, out| {
-        let cx = context_of(keys, now, iface);
+        let mut cx = context_of(keys, now, iface);
+        cx.burst_len = Pieces::plan_len(&iface.capabilities, cx.ip_mtu);
+        let pieces = socket.pieces(&cx, &iface.capabilities);
         let mut plan = Plan::none();
         let mut packet = packet_for(&tuple, 0, socket.look());
         let may_cut = socket.may_be_cut();
         let mut known = None;
-        for _ in 0..quota {
+        let mut left = quota;
+        while left > 0 {
             if !socket.plan(&cx, &mut plan) {
                 return Step::Idle;
             }
-            packet.len = plan.total_len();
-            if may_cut {
-                packet.cutting = Cutting::forbidden_if(plan.kind == Kind::MtuProbe);
-            }
-            let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
-            match iface.send(out, &packet, &route.next_hop, &mut known, &mut fill) {
-                Sent::Yes => {
-                    socket.on_sent(&cx, &plan);
-                    count_sent(iface, &plan);
-                    *sent += 1;
+            let burst = Burst::begin(&mut plan, pieces);
+            let halt = loop {
+                packet.len = plan.total_len();
+                packet.segment_len = pieces.cut(&plan);
+                if may_cut {
+                    packet.cutting = Cutting::forbidden_if(plan.kind == Kind::MtuProbe);
                 }
-                Sent::NoRoom => return Step::NoRoom { port: route.port },
-                Sent::Unresolved(neighbor) => return Step::Unresolved { port: route.port, neighbor },
-                Sent::Never => socket.on_sent(&cx, &plan),
+                let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
+                match iface.send(out, &packet, &route.next_hop, &mut known, &mut fill) {
+                    Sent::Yes => {
+                        count_sent(iface, &plan);
+                        *sent += 1;
+                    }
+                    Sent::NoRoom => break Some(Step::NoRoom { port: route.port }),
+                    Sent::Unresolved(neighbor) => {
+                        break Some(Step::Unresolved { port: route.port, neighbor });
+                    }
+                    Sent::Never => {}
+                }
+                left -= 1;
+                if left == 0 || !burst.advance(&mut plan, pieces) {
+                    break None;
+                }
+            };
+            if burst.end(&mut plan, halt.is_none()) {
+                socket.on_sent(&cx, &plan);
+            }
+            if let Some(step) = halt {
+                return step;
             }
         }
         Step::More
@@ -280,7 +298,7 @@ pub(crate) fn doubt_way(links: &mut Links<'_, '_, '_>, sockets: &SocketSet<'_>, 
 pub(crate) fn lose_packet(sockets: &mut SocketSet<'_>, ix: u32, now: Instant, ip_mtu: usize) -> bool {
     let SocketSet { slots, keys, .. } = &mut *sockets;
     let Some(socket) = tcp_in(slots, ix) else { return false };
-    let cx = context(keys, now, ip_mtu, 0);
+    let cx = context(keys, now, ip_mtu);
     let mut plan = Plan::none();
     let mut count = 0;
     while count < config::PACKETS_PER_TURN && socket.plan(&cx, &mut plan) {

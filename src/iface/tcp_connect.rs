@@ -46,7 +46,7 @@ impl<'a> SocketSet<'a> {
         let Some(socket) = tcp_in(slots, ix) else { return Ok(()) };
         match end {
             Ok((local, port)) => {
-                socket.settle(&context(keys, links.now, links.iface.ip_mtu(), 0), local, port);
+                socket.settle(&context(keys, links.now, links.iface.ip_mtu()), local, port);
                 // The record of an earlier connection would speak for this one once it has ended.
                 if let Some(tuple) = socket.tuple().copied() {
                     let hash = self.hash_of(&tuple);

@@ -157,7 +157,7 @@ impl<'a> SocketSet<'a> {
         let SocketSet { slots, keys, .. } = self;
         let Some(entry) = slots.get_mut(ix).map(|entry| &mut entry.0) else { return Ok(()) };
         let Socket::Tcp(socket) = &mut entry.socket else { return Ok(()) };
-        let cx = context(keys, now, ip_mtu, 0);
+        let cx = context(keys, now, ip_mtu);
         if entry.flags.contains(Flags::ORPHAN) {
             socket.orphan(&cx);
         }
@@ -243,7 +243,7 @@ impl<'a> SocketSet<'a> {
         let SocketSet { slots, keys, .. } = self;
         #[cfg(feature = "tcp-traffic-class")]
         let look = listener_in(slots, at)?.look();
-        let events = tcp_in(slots, ix)?.open_from(&context(keys, now, ip_mtu, 0), &half, was_before);
+        let events = tcp_in(slots, ix)?.open_from(&context(keys, now, ip_mtu), &half, was_before);
         self.listener_mut(at)?.forget(index);
         #[cfg(feature = "tcp-traffic-class")]
         tcp_in(&mut self.slots, ix)?.set_look(look);

@@ -66,8 +66,8 @@ pub(crate) struct Context<'c> {
     pub(crate) ticks: Ticks,
     /// Octets of the largest IP packet on the path: `config::MIN_PATH_MTU` at least.
     pub(crate) ip_mtu: u16,
-    /// The largest TCP payload that the port cuts by itself; 0 for none.
-    pub(crate) segmentation_len: u32,
+    /// Octets of TCP payload that may be planned at once; no more than a segment if that is longer.
+    pub(crate) burst_len: u32,
     /// The stack's keyed function.
     pub(crate) keys: &'c Keys,
 }

@@ -27,6 +27,8 @@ mod raw;
 mod tcp;
 #[cfg(feature = "tcp-abort-queue")]
 mod tcp_abort;
+#[cfg(feature = "tcp-burst")]
+mod tcp_burst;
 mod tcp_desk;
 #[cfg(all(feature = "tcp-cookies", feature = "phy-sim", feature = "iface-scale"))]
 mod tcp_flood;

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use crate::iface::{Config, Group, Interface, InterfaceStorage, SocketSet};
-use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxMeta, RxToken, TxToken};
+use crate::phy::{
+    Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxMeta, RxToken, TxMeta, TxToken,
+};
 use crate::rand::Keys;
 use crate::time::{Duration, Instant};
 use crate::wire::IpCidr;
@@ -27,6 +29,8 @@ pub(super) struct Wire {
     pub(super) ip_mtu: usize,
     /// What is said of each frame that comes in.
     pub(super) meta: RxMeta,
+    /// What was said of each frame that went out.
+    pub(super) asked: Vec<TxMeta>,
     pub(super) link: LinkState,
     pub(super) filter: Vec<HardwareAddress>,
 }
@@ -40,6 +44,7 @@ impl Wire {
             room: usize::MAX,
             ip_mtu: 1_500,
             meta: RxMeta::default(),
+            asked: Vec::new(),
             link: LinkState::UP,
             filter: Vec::new(),
         }
@@ -47,7 +52,12 @@ impl Wire {
 }
 
 pub(super) struct Rx(Vec<u8>, RxMeta);
-pub(super) struct Tx<'a>(&'a mut VecDeque<Vec<u8>>, &'a mut usize);
+pub(super) struct Tx<'a> {
+    frames: &'a mut VecDeque<Vec<u8>>,
+    room: &'a mut usize,
+    asked: &'a mut Vec<TxMeta>,
+    meta: TxMeta,
+}
 
 impl RxToken for Rx {
     fn meta(&self) -> RxMeta {
@@ -60,11 +70,16 @@ impl RxToken for Rx {
 }
 
 impl TxToken for Tx<'_> {
+    fn set_meta(&mut self, meta: TxMeta) {
+        self.meta = meta;
+    }
+
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let mut frame = vec![0xff; len];
         let result = f(&mut frame);
-        self.0.push_back(frame);
-        *self.1 -= 1;
+        self.frames.push_back(frame);
+        self.asked.push(self.meta);
+        *self.room -= 1;
         result
     }
 }
@@ -79,7 +94,8 @@ impl Device for Wire {
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Tx<'_>> {
-        (self.room > 0).then_some(Tx(&mut self.from_stack, &mut self.room))
+        let Wire { from_stack, room, asked, .. } = self;
+        (*room > 0).then_some(Tx { frames: from_stack, room, asked, meta: TxMeta::default() })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -103,7 +103,7 @@ impl Stack {
 
     /// When something has to be done, by looking at everything there is.
     fn truth(&mut self, now: Instant) -> Option<Instant> {
-        let cx = context(&self.sockets.keys, now, self.iface.ip_mtu(), 0);
+        let cx = context(&self.sockets.keys, now, self.iface.ip_mtu());
         let mut at = self.iface.neighbors.poll_at();
         if self.iface.is_blocked() {
             at = Ticks::earlier(at, Some(cx.ticks.after(config::PORT_RETRY)));
@@ -134,7 +134,7 @@ impl Stack {
 
     /// All that the truth is made of.
     fn explain(&self, now: Instant) -> String {
-        let cx = context(&self.sockets.keys, now, self.iface.ip_mtu(), 0);
+        let cx = context(&self.sockets.keys, now, self.iface.ip_mtu());
         let mut text = format!("\ntick {:?}, neighbours {:?}", cx.ticks, self.iface.neighbors.poll_at());
         for (ix, entry) in self.sockets.slots.iter() {
             let list = list_of(&self.sockets.slots, ix);

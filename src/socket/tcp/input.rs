@@ -377,7 +377,8 @@ impl Connection {
     }
 
     /// Takes a payload that begins `offset` octets after what is expected.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     fn on_payload(
         &mut self,
         payload: &[u8],

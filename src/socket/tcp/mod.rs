@@ -8,6 +8,8 @@
 //! or the application has touched the socket.
 
 mod api;
+#[cfg_attr(not(feature = "tcp-burst"), path = "no_burst.rs")]
+mod burst;
 mod congestion;
 #[cfg_attr(not(feature = "tcp-connect"), path = "no_connect.rs")]
 mod connect;
@@ -66,10 +68,12 @@ mod user_timeout;
     feature = "tcp-send-ref",
     feature = "tcp-timestamps",
     feature = "tcp-traffic-class",
-    feature = "tcp-pmtu"
+    feature = "tcp-pmtu",
+    feature = "tcp-burst"
 ))]
 mod tests;
 
+pub(crate) use burst::{Burst, Pieces};
 #[cfg(feature = "tcp-cubic")]
 pub use congestion::CongestionControl;
 pub(crate) use connect::Wish;

@@ -111,7 +111,7 @@ impl Connection {
         let cwnd = self.control.window().max(mss) + beyond;
         let len = unsent.min(cwnd.min(snd.wnd).saturating_sub(flight));
         let is_again = snd.nxt.lt(snd.max);
-        let is_full = len >= mss && cx.segmentation_len <= mss;
+        let is_full = len >= mss && cx.burst_len <= mss;
         let len = if is_full { mss } else { self.cut(cx, side, len, unsent, is_again) };
         let is_all = len == unsent;
         let is_fin = is_all && self.state.owes_fin() && flight + len < snd.wnd;
@@ -140,7 +140,7 @@ impl Connection {
             let is_worth_it = is_tail_free || len >= (self.snd.max_wnd / 2).max(1);
             return if is_worth_it { len } else { 0 };
         }
-        let limit = if is_again { mss } else { cx.segmentation_len.max(mss) };
+        let limit = if is_again { mss } else { cx.burst_len.max(mss) };
         if len <= limit && is_tail_free {
             return len;
         }
@@ -212,7 +212,7 @@ impl Connection {
         }
         self.note_sent(plan, cx.ticks);
         if plan.seq == self.snd.max {
-            self.rtt.on_new(end, cx.ticks);
+            self.rtt.on_new(self.end_of_first(plan, end), cx.ticks);
             if config::HAS_TCP_PMTU && plan.kind == Kind::MtuProbe {
                 self.on_probe_sent(plan);
             }

@@ -71,13 +71,7 @@ fn millis(ms: u64) -> Duration {
 /// A context at `now`.
 macro_rules! context {
     ($keys:expr, $now:expr, $mtu:expr) => {
-        Context {
-            now: $now,
-            ticks: Ticks::from_instant($now),
-            ip_mtu: $mtu,
-            segmentation_len: 0,
-            keys: &$keys,
-        }
+        Context { now: $now, ticks: Ticks::from_instant($now), ip_mtu: $mtu, burst_len: 0, keys: &$keys }
     };
 }
 use context;
@@ -146,7 +140,7 @@ struct Pair {
     ends: [Socket<'static>; 2],
     mtu: u16,
     delay: Duration,
-    segmentation_len: u32,
+    burst_len: u32,
     wire: VecDeque<Flying>,
     script: Script,
     log: Vec<Sent>,
@@ -182,7 +176,7 @@ impl Pair {
             ends: [a, b],
             mtu: MTU,
             delay: millis(10),
-            segmentation_len: 0,
+            burst_len: 0,
             wire: VecDeque::new(),
             script: Box::new(|_| Fate::Pass),
             log: Vec::new(),
@@ -258,7 +252,7 @@ impl Pair {
     /// Sends all that an end wants to send now.
     fn flush(&mut self, end: usize) {
         let keys = self.keys.clone();
-        let cx = Context { segmentation_len: self.segmentation_len, ..context!(keys, self.now, self.mtu) };
+        let cx = Context { burst_len: self.burst_len, ..context!(keys, self.now, self.mtu) };
         self.events[end] |= self.ends[end].on_timer(&cx);
         let before = self.ends[end].deadline(cx.ticks);
         self.events[end] |= self.ends[end].on_timer(&cx);
@@ -266,7 +260,7 @@ impl Pair {
         for count in 0.. {
             assert!(count < 10_000, "decide never ends");
             let Some(plan) = self.ends[end].decide(&cx) else { break };
-            assert!(plan.total_len() <= usize::from(self.mtu - 20).max(self.segmentation_len as usize + 60));
+            assert!(plan.total_len() <= usize::from(self.mtu - 20).max(self.burst_len as usize + 60));
             let mut octets = vec![0xff; plan.total_len()];
             let sum = self.ends[end].emit(&plan, true, &mut octets);
             assert_eq!(sum.finish(), checksum::sum(&octets).finish());

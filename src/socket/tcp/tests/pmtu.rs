@@ -405,7 +405,7 @@ fn a_probe_waits_until_the_windows_have_room() {
 #[test]
 fn what_the_device_cuts_is_cut_to_the_new_size() {
     let mut pair = Pair::of(socket(400_000, 400_000), socket(400_000, 400_000));
-    pair.segmentation_len = 20_000;
+    pair.burst_len = 20_000;
     let mut pair = pair.into_established();
     pair.ends[A].send_slice(&pattern(100_000, 4)).unwrap();
     pair.flush(A);

@@ -97,7 +97,7 @@ fn pair_of(random: &mut Random, seed: u64) -> (Pair, u32) {
     let mut pair = Pair::of(end(), end());
     pair.mtu = random.one_of(&[1_500, 1_500, 600, 120]);
     pair.delay = millis(random.one_of(&[0u64, 1, 20, 150]));
-    pair.segmentation_len = random.one_of(&[0, 0, 8_000]);
+    pair.burst_len = random.one_of(&[0, 0, 8_000]);
     // The clock moves the initial numbers, so that some connections wrap.
     pair.now += Duration::from_secs(u64::from(random.below(20_000)));
     if random.below(5) == 0 {

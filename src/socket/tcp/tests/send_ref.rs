@@ -231,7 +231,7 @@ fn any_mix_arrives_over_any_losses() {
         a.set_nagle_enabled(random.below(2) > 0);
         let mut pair = Pair::of(a, socket(1_000 + random.below(60_000) as usize, 500));
         pair.mtu = [1_500, 601, 130][random.below(3) as usize];
-        pair.segmentation_len = [0, 0, 9_000][random.below(3) as usize];
+        pair.burst_len = [0, 0, 9_000][random.below(3) as usize];
         pair.now += Duration::from_secs(u64::from(random.below(20_000)));
         pair.open();
         let (mut fate, loss) = (Random::new(seed ^ 0xbeef), random.below(20));

@@ -95,7 +95,7 @@ fn nagle_holds_a_short_segment_until_all_is_acknowledged() {
 #[test]
 fn a_port_that_cuts_segments_gets_large_ones() {
     let mut pair = Pair::established(200_000, 200_000);
-    pair.segmentation_len = 60_000;
+    pair.burst_len = 60_000;
     pair.ends[A].send_slice(&pattern(100_000, 4)).unwrap();
     pair.flush(A);
     let plans = pair.plans(A);

@@ -1,0 +1,181 @@
+//! Bursts, in packets: what is planned at once leaves as full segments, or as what the device cuts into them.
+
+use super::net::*;
+use crate::config::PACKETS_PER_TURN;
+use crate::iface::{Budget, NoHandler, SocketHandle};
+use crate::phy::TxChecksum;
+use crate::socket::tcp::Socket;
+use crate::storage::SocketBuffer;
+use crate::wire::checksum::{pseudo_header, sum};
+use crate::wire::tcp::Flags;
+use crate::wire::{Addr, IpAddress};
+
+/// Octets of payload in a full segment.
+const MSS: usize = 1_460;
+/// Nearly what the first window has, and no multiple of a segment.
+const LEN: usize = 9 * MSS + 700;
+const ACK: Flags = Flags::ACK;
+/// Of the last octets of the send buffer.
+const PUSH: Flags = Flags::ACK.union(Flags::PSH);
+
+fn word(octets: &[u8]) -> u32 {
+    u32::from_be_bytes(octets[..4].try_into().unwrap())
+}
+
+/// What is sent; most tests send its beginning.
+fn data() -> Vec<u8> {
+    (0..30 * MSS).map(|i| ((i * i) >> 7) as u8).collect()
+}
+
+/// A connection with a window of ten segments, that sent nothing yet.
+struct Bench {
+    net: Net,
+    handle: SocketHandle,
+    /// The number of the first octet.
+    first: u32,
+}
+
+impl Bench {
+    fn new(max_segmentation_len: usize, tx_checksum: TxChecksum) -> Bench {
+        let mut net = Net::ip();
+        net.iface.capabilities.max_segmentation_len = max_segmentation_len;
+        net.iface.capabilities.tx_checksum = tx_checksum;
+        let buffer = || SocketBuffer::new(vec![0; 60_000]);
+        let handle = net.sockets.add(Socket::new(buffer(), buffer()));
+        net.sockets.get_mut::<Socket>(handle).connect((IpAddress::v4(10, 0, 0, 2), 4_000), 80).unwrap();
+        net.poll();
+        let first = word(&net.sent()[0][24..]).wrapping_add(1);
+        let (flags, options) = (Flags::SYN | Flags::ACK, [2, 4, 5, 0xb4]);
+        net.exchange(tcp4(PEER_IP, OUR_IP, (4_000, 80), (99, first), flags, &options, &[]));
+        net.wire.asked.clear();
+        Bench { net, handle, first }
+    }
+
+    fn socket(&mut self) -> &mut Socket<'static> {
+        self.net.sockets.get_mut(self.handle)
+    }
+
+    /// Polls, and says where in the data the packets begin that left, how long their payloads are, and their flags.
+    fn sent(&mut self) -> Vec<(usize, usize, Flags)> {
+        self.net.poll();
+        self.net.sent().iter().map(|packet| self.look(packet)).collect()
+    }
+
+    fn look(&self, packet: &[u8]) -> (usize, usize, Flags) {
+        assert!(sum(&packet[..20]).is_valid());
+        let (at, payload) = (word(&packet[24..]).wrapping_sub(self.first) as usize, &packet[40..]);
+        assert_eq!(payload, &data()[at..at + payload.len()]);
+        (at, payload.len(), Flags::from_bits_retain(packet[33]))
+    }
+
+    fn acknowledge(&mut self, at: usize) {
+        let numbers = (100, self.first.wrapping_add(at as u32));
+        let segment = tcp4(PEER_IP, OUR_IP, (4_000, 80), numbers, ACK, &[], &[]);
+        self.net.wire.to_stack.push_back(segment);
+    }
+}
+
+fn full(count: usize) -> Vec<(usize, usize, Flags)> {
+    (0..count).map(|i| (i * MSS, MSS, ACK)).collect()
+}
+
+/// Covers: RFC 9293 MUST-61
+#[test]
+fn a_burst_leaves_as_full_segments_and_only_the_last_pushes_and_finishes() {
+    let mut bench = Bench::new(0, TxChecksum::empty());
+    bench.socket().send_slice(&data()[..LEN]).unwrap();
+    bench.socket().close();
+    bench.net.poll();
+    let packets = bench.net.sent();
+    packets.iter().for_each(|packet| assert_checksums(packet));
+    let mut expected = full(9);
+    expected.push((9 * MSS, 700, PUSH | Flags::FIN));
+    assert_eq!(packets.iter().map(|packet| bench.look(packet)).collect::<Vec<_>>(), expected);
+    let idents: Vec<_> = packets.iter().map(|packet| [packet[4], packet[5]]).collect();
+    assert!(idents.windows(2).all(|pair| pair[0] != pair[1]), "{idents:?}");
+}
+
+#[test]
+fn a_burst_that_the_device_has_no_room_for_goes_on_where_it_ended() {
+    for room in 1..12 {
+        let mut bench = Bench::new(0, TxChecksum::empty());
+        bench.socket().send_slice(&data()[..LEN]).unwrap();
+        bench.socket().close();
+        let mut sent = Vec::new();
+        for _ in 0..12 {
+            bench.net.wire.room = room;
+            sent.extend(bench.sent());
+        }
+        let mut expected = full(9);
+        expected.push((9 * MSS, 700, PUSH | Flags::FIN));
+        assert_eq!(sent, expected, "{room}");
+    }
+}
+
+#[test]
+fn a_turn_ends_within_a_burst() {
+    let mut bench = Bench::new(0, TxChecksum::empty());
+    bench.socket().send_slice(&data()).unwrap();
+    assert_eq!(bench.sent(), full(10));
+    bench.acknowledge(10 * MSS);
+    let budget = Budget { frames: 2, octets: usize::MAX };
+    let Net { now, wire, iface, sockets } = &mut bench.net;
+    // Twenty may leave now, and the budget is looked at between turns.
+    let progress = iface.poll_with(*now, wire, sockets, &mut NoHandler, budget);
+    assert_eq!((progress.sent, progress.more), (PACKETS_PER_TURN, true));
+    bench.net.poll();
+    let sent: Vec<_> = bench.net.sent().iter().map(|packet| bench.look(packet)).collect();
+    assert_eq!((sent.len(), sent[0].0, sent[19].0), (20, 10 * MSS, 29 * MSS));
+    assert_eq!(sent[19].2, PUSH);
+}
+
+#[test]
+fn a_device_that_cuts_gets_whole_numbers_of_segments() {
+    let mut bench = Bench::new(5_000, TxChecksum::TCP);
+    bench.socket().send_slice(&data()[..LEN]).unwrap();
+    let expected =
+        [(0, 3 * MSS, ACK), (3 * MSS, 3 * MSS, ACK), (6 * MSS, 3 * MSS, ACK), (9 * MSS, 700, PUSH)];
+    assert_eq!(bench.sent(), expected);
+    let asked: Vec<_> = bench.net.wire.asked.iter().map(|meta| meta.segment_len).collect();
+    assert_eq!(asked, [MSS as u16, MSS as u16, MSS as u16, 0]);
+    for meta in &bench.net.wire.asked {
+        assert_eq!((meta.checksum_start, meta.checksum_offset), (20, 16));
+    }
+    bench.acknowledge(LEN);
+    bench.net.poll();
+    assert_eq!(bench.socket().send_queue(), 0);
+}
+
+/// What is in the field of a packet that is to be cut is the pseudo-header's sum.
+#[test]
+fn a_device_that_cuts_makes_the_sums() {
+    let mut bench = Bench::new(65_535, TxChecksum::TCP);
+    bench.socket().send_slice(&data()[..LEN]).unwrap();
+    bench.net.poll();
+    let packet = bench.net.sent().remove(0);
+    let pseudo = pseudo_header(&Addr::v4(OUR_IP), &Addr::v4(PEER_IP), 6, packet.len() as u32 - 20);
+    assert_eq!(packet[36..38], pseudo.partial());
+    assert_eq!(bench.look(&packet), (0, LEN, PUSH));
+}
+
+#[test]
+fn a_device_that_does_not_sum_does_not_cut() {
+    let mut bench = Bench::new(5_000, TxChecksum::UDP);
+    bench.socket().send_slice(&data()[..LEN]).unwrap();
+    assert_eq!(bench.sent().len(), 10);
+    assert!(bench.net.wire.asked.iter().all(|meta| meta.segment_len == 0));
+}
+
+/// Covers: RFC 6298 §5.4
+#[test]
+fn what_is_sent_again_is_a_segment() {
+    let mut bench = Bench::new(65_535, TxChecksum::TCP);
+    bench.socket().send_slice(&data()[..LEN]).unwrap();
+    assert_eq!(bench.sent().len(), 1);
+    let mut again = Vec::new();
+    for _ in 0..40 {
+        bench.net.advance(crate::time::Duration::from_millis(100));
+        again.extend(bench.sent());
+    }
+    assert!(!again.is_empty() && again.iter().all(|&(_, len, _)| len <= MSS), "{again:?}");
+}

@@ -1,0 +1,124 @@
+//! Bursts: several full segments are planned at once, and cut one by one as they are sent.
+//!
+//! What a segment may hold, and whether it may go, is the same question for all segments of a turn. So a plan of new
+//! data has as many full segments as windows and the turn allow, and is cut here into what the port takes: segments, or
+//! longer pieces of them if the device cuts these by itself. The connection hears of all of them as of one.
+
+use super::connection::Connection;
+use super::segment::{Kind, Plan};
+use super::{Phase, Socket};
+use crate::config;
+use crate::phy::{DeviceCapabilities, TxChecksum};
+use crate::socket::Context;
+use crate::wire::ipv6;
+use crate::wire::tcp::{Flags, MAX_HEADER_LEN, SeqNum};
+
+/// What only the last segment of a burst says.
+const OF_THE_LAST: Flags = Flags::PSH.union(Flags::FIN);
+
+/// The headers of a segment with data, at most: what fits under them fits under shorter ones.
+const HEADERS_LEN: usize = ipv6::HEADER_LEN + MAX_HEADER_LEN;
+
+/// How a connection's data is cut for a port.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pieces {
+    /// Octets of payload in a full segment.
+    segment_len: u32,
+    /// Octets of payload in what is handed to the device: as many full segments as it takes.
+    piece_len: u32,
+}
+
+impl Pieces {
+    /// For a connection with segments of `segment_len` octets.
+    pub(crate) fn new(segment_len: u32, device: &DeviceCapabilities) -> Pieces {
+        // An IP packet of 64 KiB is too long for its length field.
+        let most = device.max_segmentation_len.min(0xffff).saturating_sub(HEADERS_LEN) as u32;
+        // Who cuts segments makes their checksums, too.
+        let is_cutting = most > segment_len && device.tx_checksum.contains(TxChecksum::TCP);
+        let piece_len = if is_cutting { most - most % segment_len.max(1) } else { segment_len };
+        Pieces { segment_len, piece_len }
+    }
+
+    /// How many octets of payload may be planned at once for paths of this MTU.
+    pub(crate) fn plan_len(device: &DeviceCapabilities, ip_mtu: u16) -> u32 {
+        (u32::from(ip_mtu) * config::PACKETS_PER_TURN as u32).max(device.max_segmentation_len as u32)
+    }
+
+    /// What the device is to cut a piece into; 0 if it is a segment.
+    #[inline]
+    pub(crate) fn cut(self, piece: &Plan) -> u16 {
+        if piece.len > self.segment_len && piece.kind == Kind::New { self.segment_len as u16 } else { 0 }
+    }
+}
+
+/// A plan that is being cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Burst {
+    seq: SeqNum,
+    offset: u32,
+    end: u32,
+    flags: Flags,
+}
+
+impl Burst {
+    /// Leaves of a plan the first piece.
+    #[inline]
+    pub(crate) fn begin(plan: &mut Plan, pieces: Pieces) -> Burst {
+        let burst =
+            Burst { seq: plan.seq, offset: plan.offset, end: plan.offset + plan.len, flags: plan.flags };
+        // What is sent again, or probes, is as long as it has to be.
+        if plan.len > pieces.piece_len && plan.kind == Kind::New {
+            plan.len = pieces.piece_len;
+            plan.flags -= OF_THE_LAST;
+        }
+        burst
+    }
+
+    /// Leaves the piece after the one that was sent; says whether there is one.
+    #[inline]
+    pub(crate) fn advance(self, plan: &mut Plan, pieces: Pieces) -> bool {
+        let at = plan.offset + plan.len;
+        if at == self.end {
+            return false;
+        }
+        plan.seq = plan.seq + plan.len;
+        plan.offset = at;
+        plan.len = (self.end - at).min(pieces.piece_len);
+        if plan.len == self.end - at {
+            plan.flags = self.flags;
+        }
+        true
+    }
+
+    /// Makes a plan of all that was sent, the piece that is left too if `is_gone`; says whether there is anything.
+    #[inline]
+    pub(crate) fn end(self, plan: &mut Plan, is_gone: bool) -> bool {
+        let end = if is_gone { plan.offset + plan.len } else { plan.offset };
+        if !is_gone && end == self.offset {
+            return false;
+        }
+        if !is_gone {
+            plan.flags -= OF_THE_LAST;
+        }
+        (plan.seq, plan.offset, plan.len) = (self.seq, self.offset, end - self.offset);
+        true
+    }
+}
+
+impl Connection {
+    /// Where the first segment ends of what was sent up to `end`: the clock is stopped as soon as that has arrived.
+    #[inline]
+    pub(super) fn end_of_first(&self, plan: &Plan, end: SeqNum) -> SeqNum {
+        end.min(plan.seq + u32::from(self.snd.mss))
+    }
+}
+
+impl Socket<'_> {
+    /// How what it sends is cut for a device.
+    pub(crate) fn pieces(&self, cx: &Context<'_>, device: &DeviceCapabilities) -> Pieces {
+        match &self.phase {
+            Phase::Connection(connection) => Pieces::new(connection.mss(cx), device),
+            _ => Pieces::new(0, device),
+        }
+    }
+}
