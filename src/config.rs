@@ -102,16 +102,19 @@ pub(crate) const NEIGHBOR_QUEUE_LEN: usize = 3;
 pub(crate) const ICMP_ERROR_BURST: u16 = 50;
 /// Ticks after which another may be sent: about 100 a second.
 pub(crate) const ICMP_ERROR_INTERVAL: u32 = 10;
-/// How many separate ranges of out-of-order data a TCP receiver keeps track of.
+/// How many separate ranges of out-of-order data a TCP receiver keeps track of by itself.
 pub const ASSEMBLER_RANGES: usize = match (cfg!(feature = "tcp-many-holes"), HAS_FAST_PATHS) {
     (false, _) => 1,
     (true, false) => 3,
-    (true, true) => 16,
+    (true, true) => 4,
 };
-/// How many separate ranges that have arrived a TCP sender keeps track of (RFC 6675).
-pub const SACK_RANGES: usize = if HAS_FAST_PATHS { 16 } else { 3 };
-/// In how many ranges a TCP sender remembers when which octets were sent (RFC 8985).
-pub const SENT_RANGES: usize = if HAS_FAST_PATHS { 16 } else { 4 };
+/// How many separate ranges that have arrived a TCP sender keeps track of by itself (RFC 6675).
+pub const SACK_RANGES: usize = if HAS_FAST_PATHS { 4 } else { 3 };
+/// In how many ranges a TCP sender remembers by itself when which octets were sent (RFC 8985).
+pub const SENT_RANGES: usize = if HAS_FAST_PATHS { 8 } else { 4 };
+/// How many ranges there are of each kind where these do not suffice and there is a heap: at 1 Gbit/s and a round trip
+/// of 100 ms, of which 1 % of the packets overtake others by a quarter, there are 20 holes at a time.
+pub const MANY_RANGES: usize = if HAS_FAST_PATHS && cfg!(feature = "alloc") { 64 } else { 0 };
 
 /// First and last ephemeral port (RFC 6335 §6); their number is a power of two.
 pub const EPHEMERAL_PORTS: (u16, u16) = (49_152, 65_535);

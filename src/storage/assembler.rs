@@ -4,6 +4,7 @@
 //! that neither overlap nor touch; the octets themselves are in the ring buffer. What is known is never
 //! forgotten for something new (RFC 2018 §8 allows it, but it costs the sender a timeout).
 
+use super::few::Few;
 use crate::config::ASSEMBLER_RANGES;
 
 /// The range would be one more than can be kept track of. Nothing has changed.
@@ -18,16 +19,16 @@ struct Range {
 }
 
 /// The ranges that have arrived.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Assembler {
     /// The first `count`, in ascending order, with a hole between any two.
-    ranges: [Range; ASSEMBLER_RANGES],
+    ranges: Few<Range, ASSEMBLER_RANGES>,
     count: usize,
 }
 
 impl Assembler {
     pub(crate) const fn new() -> Assembler {
-        Assembler { ranges: [Range { start: 0, end: 0 }; ASSEMBLER_RANGES], count: 0 }
+        Assembler { ranges: Few::new(Range { start: 0, end: 0 }), count: 0 }
     }
 
     /// Whether nothing is known to have arrived.
@@ -38,10 +39,11 @@ impl Assembler {
 
     pub(crate) fn clear(&mut self) {
         self.count = 0;
+        self.ranges.release();
     }
 
     fn known(&self) -> &[Range] {
-        self.ranges.get(..self.count).unwrap_or_default()
+        self.ranges.places().get(..self.count).unwrap_or_default()
     }
 
     /// The ranges that have arrived as (offset, length), the nearest first.
@@ -76,7 +78,7 @@ impl Assembler {
             return self.insert(first, new);
         }
         self.close_up(first + 1, last);
-        if let Some(range) = self.ranges.get_mut(first) {
+        if let Some(range) = self.ranges.places_mut().get_mut(first) {
             *range = new;
         }
         Ok(())
@@ -84,7 +86,10 @@ impl Assembler {
 
     /// Puts `range` at the place `at` and moves those from there on up.
     fn insert(&mut self, at: usize, range: Range) -> Result<(), TooManyHoles> {
-        let places = self.ranges.get_mut(at..=self.count).ok_or(TooManyHoles)?;
+        if self.count == self.ranges.places().len() && !self.ranges.grow() {
+            return Err(TooManyHoles);
+        }
+        let places = self.ranges.places_mut().get_mut(at..=self.count).ok_or(TooManyHoles)?;
         let mut carried = range;
         for place in places {
             core::mem::swap(place, &mut carried);
@@ -95,13 +100,12 @@ impl Assembler {
 
     /// Removes the ranges `from..to`.
     fn close_up(&mut self, from: usize, to: usize) {
-        for i in to..self.count {
-            let Some(&range) = self.ranges.get(i) else { break };
-            if let Some(place) = self.ranges.get_mut(from + (i - to)) {
-                *place = range;
-            }
-        }
+        let known = self.ranges.places_mut().get_mut(from..self.count).unwrap_or_default();
+        known.rotate_left(to - from);
         self.count -= to - from;
+        if self.count == 0 {
+            self.ranges.release();
+        }
     }
 
     /// Takes what is there without a hole before it; the offsets count from its end afterwards.
@@ -118,7 +122,7 @@ impl Assembler {
 
     /// Makes offsets count from `by` further on; no range begins before that.
     fn advance(&mut self, by: u32) {
-        for range in &mut self.ranges {
+        for range in self.ranges.places_mut().iter_mut().take(self.count) {
             range.start = range.start.wrapping_sub(by);
             range.end = range.end.wrapping_sub(by);
         }
@@ -149,6 +153,9 @@ impl Assembler {
 mod tests {
     use super::super::testing::XorShift;
     use super::*;
+    use crate::config::MANY_RANGES;
+
+    const MOST: usize = if MANY_RANGES > 0 { MANY_RANGES } else { ASSEMBLER_RANGES };
 
     fn ranges(assembler: &Assembler) -> Vec<(u32, u32)> {
         assembler.iter().collect()
@@ -170,7 +177,7 @@ mod tests {
     #[test]
     fn one_hole_too_many_changes_nothing() {
         let mut a = Assembler::new();
-        for i in 0..ASSEMBLER_RANGES as u32 {
+        for i in 0..MOST as u32 {
             a.add(10 + 10 * i, 5).unwrap();
         }
         let before = ranges(&a);
@@ -184,7 +191,7 @@ mod tests {
     #[test]
     fn the_octets_expected_next_are_taken_even_when_full() {
         let mut a = Assembler::new();
-        for i in 0..ASSEMBLER_RANGES as u32 {
+        for i in 0..MOST as u32 {
             a.add(10 + 10 * i, 5).unwrap();
         }
         assert_eq!(a.add_then_remove_front(0, 4), Ok(4));
@@ -207,7 +214,7 @@ mod tests {
 
     #[test]
     fn random_use_agrees_with_a_map_of_octets() {
-        const WINDOW: usize = 16 * ASSEMBLER_RANGES;
+        const WINDOW: usize = 16 * MOST;
         let mut random = XorShift(0xabcd_ef01);
         let mut a = Assembler::new();
         let mut map = [false; WINDOW];
@@ -221,7 +228,7 @@ mod tests {
                 match a.add(offset, len) {
                     Ok(()) => map = next,
                     Err(TooManyHoles) => {
-                        assert!(runs(&next).len() > ASSEMBLER_RANGES);
+                        assert!(runs(&next).len() > MOST);
                         refused += 1;
                     }
                 }
@@ -230,7 +237,7 @@ mod tests {
                 let len = len.min(WINDOW as u32 - offset);
                 let mut next = map;
                 next[offset as usize..][..len as usize].fill(true);
-                if offset > 0 && runs(&next).len() > ASSEMBLER_RANGES {
+                if offset > 0 && runs(&next).len() > MOST {
                     assert_eq!(a.add_then_remove_front(offset, len), Err(TooManyHoles));
                 } else {
                     let front = next.iter().take_while(|&&there| there).count();

@@ -9,6 +9,8 @@ mod assembler;
 mod bit_lists;
 #[cfg(feature = "iface-fragments")]
 mod block_buffer;
+#[cfg_attr(not(all(feature = "alloc", target_pointer_width = "64")), path = "no_few.rs")]
+mod few;
 #[cfg(any(test, feature = "iface-scale"))]
 mod hash;
 pub(crate) mod lists;
@@ -38,6 +40,8 @@ pub(crate) use assembler::TooManyHoles;
 pub(crate) use bit_lists::{Line, List, ReadyList};
 #[cfg(feature = "iface-fragments")]
 pub(crate) use block_buffer::{Added, BlockBuffer, HEADROOM, MAX_CAPACITY};
+#[cfg(feature = "tcp-sack")]
+pub(crate) use few::Few;
 #[cfg(feature = "iface-scale")]
 pub(crate) use hash::Table;
 pub(crate) use lists::list_of;

@@ -8,7 +8,7 @@ use crate::wire::tcp::SeqNum;
 const MAX_WINDOW: u32 = 1 << 30;
 
 /// The receive side's variables.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 #[repr(C)]
 pub(super) struct Recv {
     /// The next octet expected; the receive buffer's free part begins there.

@@ -2,24 +2,33 @@
 //! overtake each other on this path.
 //!
 //! When which octet was sent is kept in a bounded list of ranges. What is sent in one tick is one range; when there
-//! are too many, those two become one that differ least, and count as sent when the later one was: then a loss is
-//! seen later, and nothing is believed lost that may be on its way.
+//! are too many, those two become one that then span the shortest time, and count as sent when the later one was: then a
+//! loss is seen later, and nothing is believed lost that may be on its way.
 
 use super::scoreboard::Scoreboard;
-use crate::config::SENT_RANGES;
+use crate::config::{MANY_RANGES, SENT_RANGES};
+use crate::storage::Few;
 use crate::time::Ticks;
 use crate::wire::tcp::SeqNum;
 
 /// RFC 8985 §7.2: recoveries without a word of needless repetitions after which little reordering is expected again.
 const PERSIST: u8 = 16;
 
+/// A longer time is as good as this one, in ticks.
+const MAX_SPAN: u32 = (1 << 30) - 1;
+
 /// A bit for each range.
 #[cfg(target_pointer_width = "64")]
-type Bits = u16;
+type Bits = u64;
 #[cfg(not(target_pointer_width = "64"))]
 type Bits = u8;
 
-const _: () = assert!(SENT_RANGES <= Bits::BITS as usize);
+/// Ranges that there are at most.
+const MOST: usize = match MANY_RANGES {
+    0 => SENT_RANGES,
+    many => many,
+};
+const _: () = assert!(MOST <= Bits::BITS as usize);
 
 /// Octets up to `end` from where the one before ends, as they are kept.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +50,9 @@ struct Range {
 }
 
 /// When the octets from SND.UNA to SND.MAX were sent.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct SentTimes {
-    sent: [Sent; SENT_RANGES],
+    sent: Few<Sent, SENT_RANGES>,
     count: u8,
     /// Which of them are not for the first time, and which are lost.
     again: Bits,
@@ -53,11 +62,11 @@ pub(super) struct SentTimes {
 impl SentTimes {
     pub(super) const fn new() -> SentTimes {
         let none = Sent { end: SeqNum(0), at: Ticks(0) };
-        SentTimes { sent: [none; SENT_RANGES], count: 0, again: 0, lost: 0 }
+        SentTimes { sent: Few::new(none), count: 0, again: 0, lost: 0 }
     }
 
     fn known(&self) -> &[Sent] {
-        self.sent.get(..usize::from(self.count)).unwrap_or_default()
+        self.sent.places().get(..usize::from(self.count)).unwrap_or_default()
     }
 
     fn ranges(&self) -> impl Iterator<Item = Range> {
@@ -74,8 +83,17 @@ impl SentTimes {
         self.ranges().map(move |range| (core::mem::replace(&mut start, range.end), range))
     }
 
+    /// All of them, which are to be written anew.
+    fn take(&mut self, una: SeqNum) -> impl Iterator<Item = (SeqNum, Range)> + use<> {
+        let none = Range { end: una, at: Ticks(0), is_again: false, is_lost: false };
+        let (mut taken, count) = ([(una, none); MOST], usize::from(self.count));
+        taken.iter_mut().zip(self.iter(una)).for_each(|(place, range)| *place = range);
+        (self.count, self.again, self.lost) = (0, 0, 0);
+        taken.into_iter().take(count)
+    }
+
     fn put(&mut self, i: usize, range: Range) {
-        let Some(place) = self.sent.get_mut(i) else { return };
+        let Some(place) = self.sent.places_mut().get_mut(i) else { return };
         *place = Sent { end: range.end, at: range.at };
         let bit: Bits = 1 << i;
         self.again = if range.is_again { self.again | bit } else { self.again & !bit };
@@ -85,8 +103,12 @@ impl SentTimes {
     /// `start..end` is sent now: what comes behind all the rest, or something in it once more.
     #[inline]
     pub(super) fn on_sent(&mut self, una: SeqNum, start: SeqNum, end: SeqNum, now: Ticks) {
-        let is_marked = u32::from(self.again | self.lost) << 1 >> self.count & 1 == 1;
-        let last = usize::from(self.count).checked_sub(1).and_then(|last| self.sent.get_mut(last));
+        let marked = self.again | self.lost;
+        let Some(index) = usize::from(self.count).checked_sub(1) else {
+            return self.push(Range { end, at: now, is_again: false, is_lost: false });
+        };
+        let is_marked = marked >> index & 1 == 1;
+        let last = self.sent.places_mut().get_mut(index);
         match last {
             Some(last) if last.end == start && last.at == now && !is_marked => last.end = end,
             Some(last) if last.end.gt(start) => self.on_sent_again(una, start, end, now),
@@ -97,49 +119,64 @@ impl SentTimes {
     #[cold]
     #[inline(never)]
     fn on_sent_again(&mut self, una: SeqNum, from: SeqNum, to: SeqNum, now: Ticks) {
-        let mut new = SentTimes::new();
         let again = Range { end: to, at: now, is_again: true, is_lost: false };
-        for (start, range) in self.iter(una) {
+        for (start, range) in self.take(una) {
             if start.lt(from) {
-                new.push(Range { end: range.end.min(from), ..range });
+                self.push(Range { end: range.end.min(from), ..range });
             }
             if range.end.ge(to) && start.lt(to) {
-                new.push(again);
+                self.push(again);
             }
             if range.end.gt(to) {
-                new.push(range);
+                self.push(range);
             }
         }
         // More than there was before: what comes behind was sent with it.
-        if new.known().last().is_none_or(|last| last.end.lt(to)) {
-            new.push(again);
+        if self.known().last().is_none_or(|last| last.end.lt(to)) {
+            self.push(again);
         }
-        *self = new;
     }
 
     /// Puts a range behind the others.
     #[inline(never)]
     fn push(&mut self, range: Range) {
-        if usize::from(self.count) == SENT_RANGES {
+        let room = self.sent.places().len();
+        if usize::from(self.count) == room && !self.sent.grow() {
             self.join();
         }
         let count = usize::from(self.count);
         let is_same = |last: Range| (Range { end: range.end, ..last }) == range;
         if self.ranges().last().is_some_and(is_same) {
             self.put(count - 1, range);
-        } else if count < SENT_RANGES {
+        } else if count < self.sent.places().len() {
             self.put(count, range);
             self.count += 1;
         }
     }
 
-    /// Makes one of the two neighbours that differ least.
+    /// Makes one of two neighbours: of those that then span the shortest time, so that all come to span alike.
     #[cold]
     fn join(&mut self) {
-        let distance =
-            |a: &Range, b: &Range| b.at.since(a.at).unsigned_abs() | u32::from(a.is_lost != b.is_lost) << 31;
-        let pairs = self.ranges().zip(self.ranges().skip(1)).enumerate();
-        let Some((i, (a, b))) = pairs.min_by_key(|(_, (a, b))| distance(a, b)) else { return };
+        // When that was sent for the first time, or again, which is before the pair.
+        let mut before = [None; 2];
+        let costs = self.ranges().zip(self.ranges().skip(1)).map(|(a, b)| {
+            let apart = b.at.since(a.at).unsigned_abs();
+            let span = before
+                .get(usize::from(a.is_again))
+                .copied()
+                .flatten()
+                .map_or(apart, |at| a.at.since(at).max(0) as u32);
+            if let Some(before) = before.get_mut(usize::from(a.is_again)) {
+                *before = Some(a.at);
+            }
+            let differs = u32::from(a.is_lost != b.is_lost) << 31 | u32::from(a.is_again != b.is_again) << 30;
+            (apart.saturating_add(span).min(MAX_SPAN) | differs, a, b)
+        });
+        // The later one of two that are alike: what the first begins with is acknowledged first.
+        let Some((i, (_, a, b))) = costs.enumerate().min_by_key(|&(i, (cost, ..))| (cost, usize::MAX - i))
+        else {
+            return;
+        };
         let at = if b.at.is_before(a.at) { a.at } else { b.at };
         let (is_again, is_lost) = (a.is_again || b.is_again, a.is_lost && b.is_lost);
         self.put(i + 1, Range { end: b.end, at, is_again, is_lost });
@@ -148,13 +185,17 @@ impl SentTimes {
 
     fn remove(&mut self, from: usize, to: usize) {
         let count = usize::from(self.count);
-        self.sent.get_mut(from..count).unwrap_or_default().rotate_left(to - from);
+        self.sent.places_mut().get_mut(from..count).unwrap_or_default().rotate_left(to - from);
         self.count -= (to - from) as u8;
         let close = |bits: Bits| {
-            let (bits, below) = (u32::from(bits), (1 << from) - 1);
-            (bits & below | bits >> to << from) as Bits
+            // There are fewer than bits, but for all of them.
+            let below = (1 << from) - 1;
+            bits & below | bits.checked_shr(to as u32).unwrap_or(0) << from
         };
         (self.again, self.lost) = (close(self.again), close(self.lost));
+        if self.count == 0 {
+            self.sent.release();
+        }
     }
 
     /// All before `una` is acknowledged.
@@ -168,7 +209,7 @@ impl SentTimes {
 
     /// All that has not arrived is lost.
     pub(super) fn lose_all(&mut self) {
-        self.lost = ((1u32 << self.count) - 1) as Bits;
+        self.lost = (1 as Bits).checked_shl(self.count.into()).unwrap_or(0).wrapping_sub(1);
     }
 
     /// Octets that are lost.
@@ -352,8 +393,7 @@ impl Rack {
             return;
         }
         let wait = u32::from(self.rtt) + self.patience(round_trips, is_sure);
-        let mut new = SentTimes::new();
-        for (start, range) in sent.iter(una) {
+        for (start, range) in sent.take(una) {
             // What is before the last that has arrived, by time, and within a tick by number: but that says nothing of
             // what was sent again.
             let before = match range.at.since(self.at) {
@@ -369,13 +409,12 @@ impl Rack {
                 (self.due_at, self.is_due) = (due, true);
             }
             if is_lost && before.lt(range.end) {
-                new.push(Range { end: before, is_lost, ..range });
-                new.push(range);
+                sent.push(Range { end: before, is_lost, ..range });
+                sent.push(range);
             } else {
-                new.push(Range { is_lost: is_lost || range.is_lost, ..range });
+                sent.push(Range { is_lost: is_lost || range.is_lost, ..range });
             }
         }
-        *sent = new;
     }
 }
 
@@ -403,6 +442,32 @@ mod tests {
         assert_eq!(sent.known().len(), 1, "a repetition that goes beyond the end: {:?}", sent.known());
         sent.advance(UNA + 600);
         assert!(sent.known().is_empty());
+    }
+
+    /// However long it sends at a steady rate, and whatever it repeats: no octet counts as sent much later than it was,
+    /// since else its loss is seen that much later.
+    #[test]
+    fn a_steady_sender_knows_of_all_octets_when_they_were_sent() {
+        const TICKS: u32 = 600;
+        for repeated in [None, Some(50), Some(300), Some(590)] {
+            let mut sent = SentTimes::new();
+            let mut truth = Vec::new();
+            for now in 1..=TICKS {
+                sent.on_sent(UNA, UNA + now - 1, UNA + now, Ticks(now));
+                truth.push(now);
+                if repeated == Some(now) {
+                    sent.on_sent(UNA, UNA + 20, UNA + 21, Ticks(now));
+                    truth[20] = now;
+                }
+            }
+            assert_eq!(sent.known().len(), MOST);
+            let spread = |(start, range): (SeqNum, Range)| {
+                let octets = start.since(UNA) as usize..range.end.since(UNA) as usize;
+                truth[octets].iter().map(|&at| range.at.0 - at).max().unwrap_or(0)
+            };
+            let worst = sent.iter(UNA).map(spread).max();
+            assert!(worst < Some(4 * TICKS / MOST as u32), "{repeated:?}: {worst:?}");
+        }
     }
 
     /// However full it is: no octet counts as sent earlier than it was, nor as lost if it was not called so.

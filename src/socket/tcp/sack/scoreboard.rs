@@ -1,6 +1,7 @@
 //! What the peer says it has beyond the acknowledgment number (RFC 6675 §3), in a bounded list of ranges.
 
 use crate::config::SACK_RANGES;
+use crate::storage::Few;
 use crate::wire::tcp::SeqNum;
 
 /// Ranges of which so many mean that what lies below them is lost (RFC 6675 §2).
@@ -23,10 +24,10 @@ impl Span {
 ///
 /// When there are more than it has room for, it forgets the shortest: that is sent once more than it need be,
 /// and nothing is believed to have arrived that has not.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Scoreboard {
     /// The first `count`, in ascending order, with a hole between any two.
-    spans: [Span; SACK_RANGES],
+    spans: Few<Span, SACK_RANGES>,
     count: u8,
     /// Octets in all of them.
     sacked: u32,
@@ -35,7 +36,7 @@ pub(super) struct Scoreboard {
 impl Scoreboard {
     pub(super) const fn new() -> Scoreboard {
         let none = Span { start: SeqNum(0), end: SeqNum(0) };
-        Scoreboard { spans: [none; SACK_RANGES], count: 0, sacked: 0 }
+        Scoreboard { spans: Few::new(none), count: 0, sacked: 0 }
     }
 
     #[inline]
@@ -45,6 +46,7 @@ impl Scoreboard {
 
     pub(super) fn clear(&mut self) {
         (self.count, self.sacked) = (0, 0);
+        self.spans.release();
     }
 
     /// Octets that have arrived.
@@ -54,14 +56,16 @@ impl Scoreboard {
     }
 
     fn known(&self) -> &[Span] {
-        self.spans.get(..usize::from(self.count)).unwrap_or_default()
+        self.spans.places().get(..usize::from(self.count)).unwrap_or_default()
     }
 
     /// All before `una` is acknowledged.
     pub(super) fn advance(&mut self, una: SeqNum) {
         let gone = self.known().iter().take_while(|span| span.end.le(una)).count();
         self.remove(0, gone);
-        if let Some(first) = self.spans.first_mut().filter(|span| self.count > 0 && span.start.lt(una)) {
+        if let Some(first) =
+            self.spans.places_mut().first_mut().filter(|span| self.count > 0 && span.start.lt(una))
+        {
             self.sacked -= una.since(first.start) as u32;
             first.start = una;
         }
@@ -83,17 +87,14 @@ impl Scoreboard {
 
     /// Puts `new` at the place `at`, or forgets the shortest.
     fn insert(&mut self, mut at: usize, new: Span) {
-        if usize::from(self.count) == SACK_RANGES {
-            let shortest = (0..SACK_RANGES).min_by_key(|&i| self.spans.get(i).map_or(0, Span::len));
-            let Some(i) = shortest.filter(|&i| self.spans.get(i).is_some_and(|span| span.len() < new.len()))
-            else {
-                return;
-            };
+        if usize::from(self.count) == self.spans.places().len() && !self.spans.grow() {
+            let shortest = self.known().iter().map(Span::len).enumerate().min_by_key(|&(_, len)| len);
+            let Some((i, _)) = shortest.filter(|&(_, len)| len < new.len()) else { return };
             self.remove(i, i + 1);
             at -= usize::from(i < at);
         }
         let mut carried = new;
-        for place in self.spans.get_mut(at..=usize::from(self.count)).unwrap_or_default() {
+        for place in self.spans.places_mut().get_mut(at..=usize::from(self.count)).unwrap_or_default() {
             core::mem::swap(place, &mut carried);
         }
         self.count += 1;
@@ -104,9 +105,12 @@ impl Scoreboard {
     fn remove(&mut self, from: usize, to: usize) {
         let count = usize::from(self.count);
         let gone: u32 = self.known().get(from..to).unwrap_or_default().iter().map(Span::len).sum();
-        self.spans.get_mut(from..count).unwrap_or_default().rotate_left(to - from);
+        self.spans.places_mut().get_mut(from..count).unwrap_or_default().rotate_left(to - from);
         self.count -= (to - from) as u8;
         self.sacked -= gone;
+        if self.count == 0 {
+            self.spans.release();
+        }
     }
 
     /// Whether something is lost (RFC 6675 §4, IsLost), unless packets overtake each other: as many ranges have arrived
@@ -202,17 +206,19 @@ mod tests {
 
     #[test]
     fn the_shortest_gives_way_when_there_is_no_room() {
+        let most = SACK_RANGES.max(crate::config::MANY_RANGES);
+        let end = 100 * most as u32 + 400;
         let mut board = Scoreboard::new();
-        for i in 0..SACK_RANGES as u32 {
-            board.add(UNA + 100 * i + 10, UNA + 100 * i + 50 + i);
+        for i in 0..most as u32 {
+            board.add(UNA + 100 * i + 10, UNA + 100 * i + 26 + i);
         }
         let before = spans(&board);
-        board.add(UNA + 1_990, UNA + 2_000);
+        board.add(UNA + end - 10, UNA + end);
         assert_eq!(spans(&board), before, "what is new is the shortest");
-        board.add(UNA + 1_900, UNA + 2_000);
-        assert_eq!(spans(&board).len(), SACK_RANGES);
+        board.add(UNA + end - 100, UNA + end);
+        assert_eq!(spans(&board).len(), most);
         assert_eq!(spans(&board).first(), before.get(1));
-        assert_eq!(spans(&board).last(), Some(&(1_900, 2_000)));
+        assert_eq!(spans(&board).last(), Some(&(end - 100, end)));
     }
 
     #[test]
