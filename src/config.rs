@@ -37,6 +37,8 @@ pub(crate) const HAS_TCP_LOOK: bool = cfg!(feature = "tcp-traffic-class");
 pub(crate) const HAS_TCP_SACK: bool = cfg!(feature = "tcp-sack");
 /// Whether there are timestamps.
 pub(crate) const HAS_TCP_STAMPS: bool = cfg!(feature = "tcp-timestamps");
+/// Whether slow start ends where round trips grow.
+pub(crate) const HAS_TCP_HYSTART: bool = cfg!(feature = "tcp-hystart");
 /// Whether the size of segments follows the path.
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
 /// Whether what is queued can be told to go at once.

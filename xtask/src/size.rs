@@ -99,7 +99,7 @@ const PARTS: &[(&str, &str)] = &[
     ("Send", ""),
     ("Recv", ""),
     ("Holes", "tcp-many-holes"),
-    ("Control", "tcp-cubic"),
+    ("Control", "tcp-cubic, -hystart"),
     ("Recovery", ""),
     ("Timers", ""),
     ("Rtt", ""),

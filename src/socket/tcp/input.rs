@@ -269,6 +269,9 @@ impl Connection {
         let mut is_rearmed = true;
         match self.recovery.on_ack(seg.ack) {
             OnAck::Normal if was_full => {
+                if config::HAS_TCP_HYSTART && self.control.is_searching() {
+                    self.search(cx, seg, acked);
+                }
                 self.control.on_ack(acked, mss, cx.ticks, self.rtt.srtt().unwrap_or(0))
             }
             OnAck::Normal => self.snd.full = seg.ack,
@@ -292,6 +295,14 @@ impl Connection {
             events |= self.on_fin_acked(cx);
         }
         events
+    }
+
+    /// RFC 9406: slow start may be over, if the round trip has grown.
+    #[cold]
+    #[inline(never)]
+    fn search(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32) {
+        let rtt = self.stamps.echoed(&seg.stamp, cx.ticks).map(|echo| cx.ticks.since(echo) as u32);
+        self.control.search(seg.ack - acked, self.snd.max, rtt, cx.ticks);
     }
 
     #[cold]

@@ -65,6 +65,7 @@ mod user_timeout;
     feature = "tcp-linger",
     feature = "tcp-sack",
     feature = "tcp-cubic",
+    feature = "tcp-hystart",
     feature = "tcp-send-ref",
     feature = "tcp-timestamps",
     feature = "tcp-traffic-class",

@@ -109,7 +109,7 @@ impl Stamps {
     #[inline]
     pub(super) fn on_segment(&mut self, _stamp: &Stamp, _is_first: bool, _now: Ticks) {}
 
-    #[cfg_attr(not(feature = "tcp-sack"), expect(dead_code))]
+    #[inline]
     pub(super) fn echoed(&self, _stamp: &Stamp, _now: Ticks) -> Option<Ticks> {
         None
     }

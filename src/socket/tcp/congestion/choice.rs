@@ -4,6 +4,7 @@ use super::super::Socket;
 use super::cubic::{Cubic, Epoch};
 use super::reno::Reno;
 use crate::time::Ticks;
+use crate::wire::tcp::SeqNum;
 
 /// How a connection decides how much may be in flight.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,17 @@ impl Control {
 
     pub(in crate::socket::tcp) fn threshold(&self) -> u32 {
         self.reno.threshold()
+    }
+
+    #[inline]
+    pub(in crate::socket::tcp) fn is_searching(&self) -> bool {
+        self.reno.is_searching()
+    }
+
+    pub(in crate::socket::tcp) fn search(&mut self, una: SeqNum, max: SeqNum, rtt: Option<u32>, now: Ticks) {
+        if !self.is_none() {
+            self.reno.search(una, max, rtt, now);
+        }
     }
 
     fn is_none(&self) -> bool {

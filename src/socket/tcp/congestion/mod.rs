@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `reno` | the window in slow start, recovery and after a timeout; Reno's growth |
+//! | `hystart` | where the first slow start ends, if there is no loss |
 //! | `cubic` | CUBIC's growth |
 //! | `choice` | which of them a socket has; without `tcp-cubic` it is Reno |
 //!
@@ -13,6 +14,8 @@
 mod choice;
 #[cfg(feature = "tcp-cubic")]
 mod cubic;
+#[cfg_attr(not(feature = "tcp-hystart"), path = "no_hystart.rs")]
+mod hystart;
 mod reno;
 
 #[cfg(feature = "tcp-cubic")]

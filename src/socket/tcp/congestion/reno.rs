@@ -1,7 +1,9 @@
 //! Reno with NewReno's window in recovery (RFC 5681, RFC 6582 §3.2, RFC 6928).
 
+use super::hystart::Hystart;
 use crate::config;
 use crate::time::Ticks;
+use crate::wire::tcp::SeqNum;
 
 /// Everything counts octets; `mss` is the largest payload on the path now.
 #[derive(Debug, Clone)]
@@ -10,11 +12,13 @@ pub(crate) struct Reno {
     cwnd: u32,
     /// Below it slow start, from it on congestion avoidance.
     ssthresh: u32,
+    /// Where the first slow start ends.
+    hystart: Hystart,
 }
 
 impl Reno {
     pub(crate) const fn new() -> Reno {
-        Reno { cwnd: 0, ssthresh: u32::MAX }
+        Reno { cwnd: 0, ssthresh: u32::MAX, hystart: Hystart::new() }
     }
 
     #[inline]
@@ -37,6 +41,19 @@ impl Reno {
         self.cwnd = cwnd.min(1 << 30);
     }
 
+    /// In the first slow start, whose end nothing has taught.
+    #[inline]
+    pub(crate) fn is_searching(&self) -> bool {
+        self.ssthresh == u32::MAX
+    }
+
+    /// RFC 9406: an ACK in the first slow start has moved SND.UNA on from `una`; `rtt` in ticks. SND.MAX is `max`.
+    pub(crate) fn search(&mut self, una: SeqNum, max: SeqNum, rtt: Option<u32>, now: Ticks) {
+        if self.hystart.on_ack(una, max, rtt, now) {
+            self.ssthresh = self.cwnd;
+        }
+    }
+
     fn initial_window(mss: u32) -> u32 {
         (config::TCP_INITIAL_WINDOW * mss).min((2 * mss).max(14_600))
     }
@@ -52,7 +69,8 @@ impl Reno {
         let growth = if self.cwnd < self.ssthresh {
             // RFC 5681 §3.1. All of it counts, for one ACK may stand for a burst (a stack that polls
             // sends no more), and as far as the threshold only, so that little can burst from it.
-            acked.min(self.ssthresh - self.cwnd)
+            let growth = if self.is_searching() { self.hystart.growth(acked) } else { acked };
+            growth.min(self.ssthresh - self.cwnd)
         } else {
             // RFC 5681 equation 3, in proportion to what was acknowledged.
             (mss.saturating_mul(acked.min(1 << 16)) / self.cwnd.max(1)).max(1)

@@ -6,6 +6,7 @@
 mod close;
 mod establish;
 mod hostile;
+mod hystart;
 mod linger;
 mod listener;
 mod loss;
