@@ -201,12 +201,17 @@ fn cube_root(x: u64) -> u32 {
     root as u32
 }
 
-/// `gap * acked / cwnd`, at most `gap`, by the upper 16 bits of `gap`, which is not above `cwnd`.
+/// `gap * acked / cwnd`, at most `gap`, by the upper 16 bits of `gap`, which is not above `cwnd`, and of `acked`: one ACK
+/// can be for many segments.
 fn share(gap: u32, acked: u32, cwnd: u32) -> u32 {
-    let shift = 16u32.saturating_sub(gap.leading_zeros());
-    // Below 2^16 times below 2^16.
-    let part = (gap >> shift) * acked.min(0xffff) / (cwnd >> shift).max(1);
-    part.min(gap)
+    let excess = |x: u32| 16u32.saturating_sub(x.leading_zeros());
+    if acked >= cwnd {
+        return gap;
+    }
+    let (shift, acked_shift) = (excess(gap), excess(acked));
+    // Below 2^16 times below 2^16, and the quotient shifted back is hardly above `gap`.
+    let part = (gap >> shift) * (acked >> acked_shift) / (cwnd >> shift).max(1);
+    (part << acked_shift).min(gap)
 }
 
 #[cfg(test)]
@@ -299,8 +304,8 @@ mod tests {
             cwnd = (cwnd / 10 * 7).clamp(2 * MSS, 10_000 * MSS);
             let mut model = Model::begin(&cubic, cwnd, seconds);
             for _ in 0..1 + dice.below(60) {
-                // The acknowledgments of a round trip, in equal distances.
-                let count = (cwnd / (2 * MSS)).clamp(1, 400);
+                // The acknowledgments of a round trip, in equal distances, some of them for many segments.
+                let count = (cwnd / (2 * MSS)).clamp(1, if dice.below(2) == 0 { 400 } else { 20 });
                 let each = cwnd / count;
                 for i in 0..count {
                     cwnd = cubic.on_ack(cwnd, each, MSS, now, rtt);
@@ -317,6 +322,49 @@ mod tests {
         }
         assert!(friendly > 1_000 && convex > 1_000, "{friendly} {convex}");
         assert!(worst < 0.01, "{worst}");
+    }
+
+    /// What a router or a network card makes one ACK of is worth as much as the ACKs were.
+    ///
+    /// Covers: RFC 9438 §4.3, §4.4
+    #[test]
+    fn one_ack_for_many_segments_is_worth_as_much_as_many() {
+        let grown = |acked: u32| {
+            let mut cubic = Cubic::new();
+            cubic.on_loss(4_000 * MSS);
+            let (mut cwnd, mut left, mut now) = (2_800 * MSS, 0, Ticks(7));
+            for _ in 0..1_000 {
+                now = now.after(2);
+                left += 56 * MSS;
+                while left >= acked {
+                    left -= acked;
+                    cwnd = cubic.on_ack(cwnd, acked, MSS, now, 100);
+                }
+            }
+            cwnd - 2_800 * MSS
+        };
+        let (one, many) = (grown(MSS), grown(560 * MSS));
+        assert!(one > 400 * MSS && one.abs_diff(many) < one / 50, "{one} {many}");
+    }
+
+    #[test]
+    fn shares_are_exact_to_some_fifteen_bits() {
+        let mut dice = Dice(3);
+        for _ in 0..100_000 {
+            let bits = dice.below(31);
+            let cwnd = 1 + dice.below(1 << bits);
+            let (gap, acked) = (dice.below(cwnd / 2 + 2).min(cwnd), dice.below(cwnd + cwnd / 2 + 2));
+            let exact = u64::from(gap) * u64::from(acked.min(cwnd)) / u64::from(cwnd);
+            let got = u64::from(share(gap, acked, cwnd));
+            assert!(
+                got.abs_diff(exact) <= (exact >> 13) + u64::from(acked >> 15) + 1,
+                "{gap} {acked} {cwnd}: {got} {exact}"
+            );
+        }
+        for (gap, cwnd) in [(1 << 29, 1 << 30), (1, 1), (0xffff, 0xffff), (0x1_ffff, 0x1_ffff)] {
+            assert_eq!(share(gap, u32::MAX, cwnd), gap);
+            assert_eq!(share(gap, 0, cwnd), 0);
+        }
     }
 
     /// Covers: RFC 9438 §4.3

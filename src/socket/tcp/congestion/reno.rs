@@ -72,8 +72,8 @@ impl Reno {
             let growth = if self.is_searching() { self.hystart.growth(acked) } else { acked };
             growth.min(self.ssthresh - self.cwnd)
         } else {
-            // RFC 5681 equation 3, in proportion to what was acknowledged.
-            (mss.saturating_mul(acked.min(1 << 16)) / self.cwnd.max(1)).max(1)
+            // RFC 5681 equation 3, in proportion to what was acknowledged: be it a window, by one segment.
+            (mss.saturating_mul(acked.min(self.cwnd)) / self.cwnd.max(1)).max(1)
         };
         // The largest window there can be (RFC 7323 §2.3) bounds the growth.
         self.cwnd = (self.cwnd + growth).min(1 << 30);
@@ -159,6 +159,17 @@ mod tests {
             reno.on_ack(MSS, MSS, Ticks(0), 0);
         }
         assert!((20_900..=21_000).contains(&reno.window()), "{}", reno.window());
+    }
+
+    /// Covers: RFC 5681 §3.1
+    #[test]
+    fn one_ack_of_a_window_adds_one_segment() {
+        let mut reno = started();
+        (reno.cwnd, reno.ssthresh) = (1_000_000, 2 * MSS);
+        reno.on_ack(500_000, MSS, Ticks(0), 0);
+        assert_eq!(reno.window(), 1_000_500);
+        reno.on_ack(u32::MAX, MSS, Ticks(0), 0);
+        assert_eq!(reno.window(), 1_001_500);
     }
 
     #[test]
