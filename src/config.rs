@@ -215,6 +215,9 @@ pub const TCP_ACKED_LIFE: u32 = 180_000;
 /// Resets of TCP sockets that were removed, or used anew, which may wait for the next poll; more are dropped.
 #[cfg(feature = "tcp-abort-queue")]
 pub const TCP_RESETS: usize = 16;
+/// Ticks between two looks at all buffers for memory to give back: 100 ms.
+#[cfg(all(feature = "tcp-grow", target_has_atomic = "ptr"))]
+pub(crate) const RECLAIM_INTERVAL: u32 = TICKS_PER_SEC / 10;
 /// Released TCP sockets that the engine may be bringing to their end at once; more are reset.
 pub const MAX_ORPHANS: usize = 4_096;
 

@@ -173,7 +173,9 @@ impl End {
         let (Some(was), Some(is)) = (self.seen.state, now.state) else { return Ok(()) };
         let mut owed = Events::empty();
         owed.set(Events::READABLE, now.recv_queue > self.seen.recv_queue);
-        owed.set(Events::WRITABLE, now.send_queue < self.seen.send_queue);
+        // What a connection that has ended did not send is nobody's, and may be forgotten when memory is short.
+        let is_sent = now.send_queue < self.seen.send_queue && now.state != Some(State::Closed);
+        owed.set(Events::WRITABLE, is_sent);
         owed.set(Events::CONNECTED, is_synchronized(is) && !is_synchronized(was));
         owed.set(Events::PEER_CLOSED, is_peer_closed(is) && !is_peer_closed(was));
         owed.set(Events::CLOSED, is == State::Closed && was != State::Closed);

@@ -6,7 +6,7 @@ use goldcrest::iface::{Config, Interface, InterfaceStorage, Neighbor, SocketHand
 use goldcrest::phy::{Device, SimPort};
 use goldcrest::rand::Keys;
 use goldcrest::socket::tcp::{HalfOpen, Listener, Socket, State, TimeWait};
-use goldcrest::storage::{PacketPool, SocketBuffer};
+use goldcrest::storage::{Memory, PacketPool, SocketBuffer};
 use goldcrest::time::Instant;
 use goldcrest::wire::{IpAddress, IpCidr};
 
@@ -33,6 +33,8 @@ pub(crate) struct Host<'a> {
     pub(crate) has_more: bool,
     /// How many lent sockets were taken away for good.
     pub(crate) removed_count: usize,
+    /// What growing buffers share, if they grow.
+    pub(crate) memory: Option<Memory>,
     /// When established connections are next accepted.
     pub(crate) accept_at: Option<Instant>,
 }
@@ -46,8 +48,22 @@ pub(crate) fn address(host: usize, is_v6: bool) -> IpAddress {
     }
 }
 
-pub(crate) fn new_socket<'a>(rx_len: usize, tx_len: usize) -> Socket<'a> {
-    Socket::new(SocketBuffer::new(vec![0; rx_len]), SocketBuffer::new(vec![0; tx_len]))
+/// A socket with buffers of these lengths or, of shared memory, for as much at most.
+pub(crate) fn new_socket<'a>(rx_len: usize, tx_len: usize, memory: Option<&Memory>) -> Socket<'a> {
+    match memory {
+        Some(memory) => Socket::growing(rx_len, tx_len, memory),
+        None => Socket::new(SocketBuffer::new(vec![0; rx_len]), SocketBuffer::new(vec![0; tx_len])),
+    }
+}
+
+/// The memory that the buffers of a host share: in a quarter of the worlds, and then little in every second.
+fn shared_memory(number: usize, seed: u64) -> Option<Memory> {
+    let chance = (seed ^ seed >> 3).wrapping_add(number as u64);
+    match chance % 8 {
+        0 => Some(Memory::new(40_000 + (seed % 97) as usize * 1_000)),
+        4 => Some(Memory::new(2_000_000)),
+        _ => None,
+    }
 }
 
 impl<'a> Host<'a> {
@@ -80,6 +96,10 @@ impl<'a> Host<'a> {
         if plan.has_table {
             sockets = sockets.with_table(vec![u32::MAX; 16]);
         }
+        let memory = shared_memory(number, seed);
+        if let Some(memory) = &memory {
+            sockets = sockets.with_buffer_memory(memory);
+        }
         sockets = sockets.with_time_wait(vec![TimeWait::EMPTY; plan.time_wait]);
         let is_ethernet = capabilities.medium.header_len() > 0;
         let observer = Observer::new(["A", "B"][number], is_ethernet, iface.ip_mtu());
@@ -94,6 +114,7 @@ impl<'a> Host<'a> {
             poll_at: Some(Instant::ZERO),
             has_more: false,
             removed_count: 0,
+            memory,
             accept_at: None,
         };
         host.start_listener();
@@ -111,11 +132,14 @@ impl<'a> Host<'a> {
         let mut listener = Listener::new(vec![HalfOpen::EMPTY; server.records]);
         listener.set_backlog(server.backlog);
         if let ServerKind::Made(count) = server.kind {
-            listener.set_buffers(rx_len, tx_len, count);
+            match &self.memory {
+                Some(memory) => listener.set_growing_buffers(rx_len, tx_len, count, memory),
+                None => listener.set_buffers(rx_len, tx_len, count),
+            }
         }
         let listener = self.sockets.add(listener);
         for _ in 0..lent {
-            let socket = self.sockets.add(new_socket(rx_len, tx_len));
+            let socket = self.sockets.add(new_socket(rx_len, tx_len, self.memory.as_ref()));
             self.sockets.lend(listener, socket).expect("a new socket can be lent");
         }
         self.sockets.listen(listener, PORT).expect("nobody else listens");
@@ -135,7 +159,8 @@ impl<'a> Host<'a> {
     pub(crate) fn keep_listening(&mut self, in_use: usize) {
         let ServerKind::Sockets(count) = self.plan.server.kind else { return };
         while self.listening.len() + in_use < count {
-            let socket = new_socket(self.plan.server.rx_len, self.plan.server.tx_len);
+            let server = &self.plan.server;
+            let socket = new_socket(server.rx_len, server.tx_len, self.memory.as_ref());
             let Ok(handle) = memory::in_stack(|| self.sockets.try_add(socket)) else { return };
             // Half of them by mark, half by the set.
             if self.listening.len() % 2 == 1 {

@@ -53,9 +53,11 @@ impl World<'_> {
 
     /// What the stacks have allocated themselves: the sockets that their listeners made, and slots.
     fn check_memory(&self) -> Result<(), String> {
-        let made = self.hosts.iter().map(|host| match host.plan.server.kind {
-            ServerKind::Made(count) => count * (host.plan.server.rx_len + host.plan.server.tx_len),
-            _ => 0,
+        let made = self.hosts.iter().map(|host| match (&host.memory, host.plan.server.kind) {
+            // A buffer that grows has the old octets and the new ones for a moment.
+            (Some(memory), _) => 2 * memory.limit(),
+            (None, ServerKind::Made(count)) => count * (host.plan.server.rx_len + host.plan.server.tx_len),
+            (None, _) => 0,
         });
         let most = made.sum::<usize>() + 200_000;
         let (held, _) = memory::books();

@@ -352,7 +352,7 @@ impl World<'_> {
         let World { hosts, ends, coverage, .. } = self;
         let end = &mut ends[index];
         let host = &mut hosts[end.host];
-        let socket = new_socket(connection.rx_len, connection.tx_len);
+        let socket = new_socket(connection.rx_len, connection.tx_len, host.memory.as_ref());
         let Ok(handle) = memory::in_stack(|| host.sockets.try_add(socket)) else {
             coverage.set_full += 1;
             end.wake_at = Some(now + Duration::from_millis(100));

@@ -66,6 +66,7 @@ impl AddAssign for Progress {
 
 /// Settles all sockets that the application has touched.
 pub(crate) fn settle(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
+    sockets.reclaim_if_short(links.out.now);
     let mut next = sockets.touched.first();
     while let Some(ix) = next {
         next = sockets.touched.next(&sockets.slots, ix);
@@ -182,6 +183,7 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
     }
     let mut at = touched_poll_at(sockets, now, links.iface.ip_mtu());
     at = Ticks::earlier(at, sockets.timer_bound());
+    at = Ticks::earlier(at, sockets.reclaim_at(ticks));
     for port in 0..links.count() {
         let Some(iface) = links.iface(port) else { continue };
         at = Ticks::earlier(at, iface.neighbors.poll_at());

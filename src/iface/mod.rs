@@ -13,6 +13,7 @@
 //! | `fragments` | datagrams that come or leave in pieces |
 //! | `egress`, `output` | who sends, and the one way out |
 //! | `loopback` | packets to ourselves |
+//! | `reclaim` | memory of buffers that are empty |
 //! | `resets` | resets whose sockets are gone |
 //! | `links` | the ports a packet may leave by |
 //! | `vlan` | the tags of an interface's frames |
@@ -59,6 +60,8 @@ mod ports;
 mod rate;
 #[cfg_attr(not(feature = "socket-raw"), path = "no_raw_socket.rs")]
 mod raw_socket;
+#[cfg_attr(not(all(feature = "tcp-grow", target_has_atomic = "ptr")), path = "no_reclaim.rs")]
+mod reclaim;
 #[cfg(feature = "iface-forward")]
 mod redirect;
 #[cfg_attr(not(feature = "tcp-abort-queue"), path = "no_resets.rs")]

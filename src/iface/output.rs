@@ -596,7 +596,8 @@ pub(crate) fn write_link_header<'f>(
     tags.emit(rest, ether_type)
 }
 
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(not(target_pointer_width = "64"), inline)]
 pub(crate) fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: bool) -> Option<&'f mut [u8]> {
     let (protocol, hop_limit) = (packet.protocol, packet.hop_limit);
     if let (Some(src), Some(dst)) = (packet.src.as_v4(), packet.dst.as_v4()) {

@@ -95,6 +95,9 @@ pub struct SocketSet<'a> {
     ready: ReadyList,
     pub(crate) taps: super::raw_socket::Taps,
     pub(crate) resets: super::resets::Resets,
+    pub(crate) reclaim: super::reclaim::Reclaim,
+    /// Who had the last segment of a connection.
+    pub(crate) latest: u32,
     pub(crate) wants: super::udp_groups::Wants,
     #[cfg(feature = "socket-udp")]
     pub(crate) flows: super::udp_flow::Flows,
@@ -123,6 +126,8 @@ impl<'a> SocketSet<'a> {
             ready: ReadyList::new(),
             taps: Default::default(),
             resets: super::resets::Resets::new(),
+            reclaim: Default::default(),
+            latest: NIL,
             wants: Default::default(),
             #[cfg(feature = "socket-udp")]
             flows: Default::default(),

@@ -65,9 +65,19 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     fn segment(&mut self, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+        // Segments come in a row.
+        let latest = self.sockets.latest;
+        if config::HAS_FAST_PATHS && self.sockets.is_connection(latest, tuple) {
+            return self.give_segment(latest, tuple, segment);
+        }
         let hash = self.sockets.hash_of(tuple);
         match self.sockets.find_connection(hash, tuple) {
-            Some(ix) => self.give_segment(ix, tuple, segment),
+            Some(ix) => {
+                if config::HAS_FAST_PATHS {
+                    self.sockets.latest = ix;
+                }
+                self.give_segment(ix, tuple, segment)
+            }
             None => self.without_connection(hash, tuple, segment),
         }
     }

@@ -58,6 +58,13 @@ impl<'a> SocketSet<'a> {
         chain.find(|(_, entry)| hit(&entry.0.socket)).map(|(ix, _)| ix)
     }
 
+    /// Whether the socket at `ix` has this connection.
+    #[inline]
+    pub(crate) fn is_connection(&self, ix: u32, tuple: &Tuple) -> bool {
+        self.entry(ix)
+            .is_some_and(|entry| matches!(&entry.socket, Socket::Tcp(socket) if socket.is_for(tuple)))
+    }
+
     /// Who listens for connections at a segment's destination: for that address before any. Asked only when
     /// no connection has it (RFC 9293 §3.9.1.1, MUST-41, MUST-42).
     pub(crate) fn find_listener(&self, tuple: &Tuple) -> Option<u32> {
@@ -282,7 +289,7 @@ impl<'a> SocketSet<'a> {
     #[cfg(feature = "alloc")]
     fn make_socket(&mut self, at: u32) -> Option<u32> {
         let source = self.listener_mut(at)?.source.as_ref().filter(|source| source.left > 0)?;
-        let (rx, tx) = (make_buffer(source.rx_len)?, make_buffer(source.tx_len)?);
+        let [rx, tx] = source.buffers()?;
         let socket = tcp::Socket::new(rx, tx).with_send_refs(source.refs)?;
         let handle = self.insert(Socket::Tcp(socket)).ok()?;
         if let Some(source) = self.listener_mut(at).and_then(|listener| listener.source.as_mut()) {
@@ -418,12 +425,4 @@ pub(super) fn listener_in<'s, 'a>(
         Socket::TcpListener(listener) => Some(listener),
         _ => None,
     }
-}
-
-#[cfg(feature = "alloc")]
-fn make_buffer(len: u32) -> Option<crate::storage::SocketBuffer<'static>> {
-    let mut memory = alloc::vec::Vec::new();
-    memory.try_reserve_exact(len as usize).ok()?;
-    memory.resize(len as usize, 0);
-    Some(crate::storage::SocketBuffer::new(memory))
 }

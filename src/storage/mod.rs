@@ -11,6 +11,8 @@ mod bit_lists;
 mod block_buffer;
 #[cfg_attr(not(all(feature = "alloc", target_pointer_width = "64")), path = "no_few.rs")]
 mod few;
+#[cfg_attr(not(all(feature = "tcp-grow", target_has_atomic = "ptr")), path = "no_growth.rs")]
+mod growth;
 #[cfg(any(test, feature = "iface-scale"))]
 mod hash;
 pub(crate) mod lists;
@@ -42,6 +44,8 @@ pub(crate) use bit_lists::{Line, List, ReadyList};
 pub(crate) use block_buffer::{Added, BlockBuffer, HEADROOM, MAX_CAPACITY};
 #[cfg(feature = "tcp-sack")]
 pub(crate) use few::Few;
+#[cfg(all(feature = "tcp-grow", target_has_atomic = "ptr"))]
+pub use growth::Memory;
 #[cfg(feature = "iface-scale")]
 pub(crate) use hash::Table;
 pub(crate) use lists::list_of;

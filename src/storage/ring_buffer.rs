@@ -5,10 +5,15 @@
 //! is filled. Nothing but [`RingBuffer::clear`] and [`RingBuffer::release`] moves the start of an empty
 //! ring, so what was written ahead stays where it is.
 //!
+//! A ring has the memory that it was made of, or gets it with need ([`RingBuffer::growing`]): then there may be more
+//! items than there is memory for, and `room` is what is left of that.
+//!
 //! Positions wrap by compare and subtract, so any capacity will do, 0 included. Offsets and lengths are
 //! clamped to what is there.
 
 use managed::ManagedSlice;
+
+use super::growth::Growth;
 
 /// There is no room now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +57,12 @@ error! {
 /// A ring buffer over lent or owned memory.
 #[derive(Debug)]
 pub struct RingBuffer<'a, T: 'a> {
-    storage: ManagedSlice<'a, T>,
+    pub(super) storage: ManagedSlice<'a, T>,
     /// Index of the oldest item; below the capacity, or 0.
     read_at: usize,
     /// Allocated items, at most the capacity.
-    length: usize,
+    pub(super) length: usize,
+    pub(super) growth: Growth,
 }
 
 /// `len` items of the ring `storage` from index `start`, in two pieces.
@@ -81,7 +87,9 @@ fn pieces_mut<T>(storage: &mut [T], start: usize, len: usize) -> (&mut [T], &mut
 impl<'a, T: 'a> RingBuffer<'a, T> {
     /// An empty ring in `storage`, whose length is the capacity.
     pub fn new(storage: impl Into<ManagedSlice<'a, T>>) -> RingBuffer<'a, T> {
-        RingBuffer { storage: storage.into(), read_at: 0, length: 0 }
+        let storage = storage.into();
+        let growth = Growth::fixed(storage.len());
+        RingBuffer { storage, read_at: 0, length: 0, growth }
     }
 
     /// Forgets all items, those written ahead too.
@@ -93,7 +101,7 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
     /// How many items fit at most.
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.storage.len()
+        self.growth.capacity(self.storage.len())
     }
 
     /// How many items there are.
@@ -108,9 +116,15 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
         self.capacity() - self.length
     }
 
-    /// How many more items fit in one contiguous piece.
+    /// How many more items there is memory for.
+    #[inline]
+    pub(super) fn room(&self) -> usize {
+        self.storage.len() - self.length
+    }
+
+    /// How many more items fit in one contiguous piece of the memory that there is.
     pub fn contiguous_window(&self) -> usize {
-        self.window().min(self.capacity() - self.index(self.length))
+        self.room().min(self.storage.len() - self.index(self.length))
     }
 
     /// Whether there is nothing in it.
@@ -125,10 +139,10 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
         self.window() == 0
     }
 
-    /// The index of the item `offset` (at most the capacity) after the oldest one.
+    /// The index of the item `offset` (at most what there is memory for) after the oldest one.
     #[inline]
     fn index(&self, offset: usize) -> usize {
-        let to_end = self.capacity() - self.read_at;
+        let to_end = self.storage.len() - self.read_at;
         if offset >= to_end { offset - to_end } else { self.read_at + offset }
     }
 
@@ -145,8 +159,8 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
     /// Up to `len` free places from the one `offset` after the newest item, in two pieces.
     #[inline]
     pub fn unallocated_pieces_mut(&mut self, offset: usize, len: usize) -> (&mut [T], &mut [T]) {
-        let offset = offset.min(self.window());
-        let len = len.min(self.window() - offset);
+        let offset = offset.min(self.room());
+        let len = len.min(self.room() - offset);
         let start = self.index(self.length + offset);
         pieces_mut(&mut self.storage, start, len)
     }
@@ -164,7 +178,7 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
     /// Makes items of the next `count` places, or of as many as there are.
     #[inline]
     pub fn enqueue_unallocated(&mut self, count: usize) {
-        self.length += count.min(self.window());
+        self.length += count.min(self.room());
     }
 
     /// Drops the oldest `count` items, or as many as there are.
@@ -200,7 +214,7 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
 
     /// Makes an item of the next place and returns it, to be written.
     pub fn enqueue_one(&mut self) -> Result<&mut T, Full> {
-        if self.is_full() {
+        if self.room() == 0 {
             return Err(Full);
         }
         let place = self.index(self.length);
@@ -213,7 +227,7 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
     where
         F: FnOnce(&'b mut [T]) -> (usize, R),
     {
-        let capacity = self.capacity();
+        let capacity = self.storage.len();
         let max_len = self.length.min(capacity - self.read_at);
         let (piece, _) = pieces_mut(&mut self.storage, self.read_at, max_len);
         let (count, result) = f(piece);
@@ -246,10 +260,11 @@ impl<'a, T: 'a> RingBuffer<'a, T> {
     }
 }
 
-impl<'a, T: Copy + 'a> RingBuffer<'a, T> {
+impl<'a, T: Copy + Default + 'a> RingBuffer<'a, T> {
     /// Copies as much of `data` to the free places from `offset` on as fits there, and says how much.
     #[inline]
     pub fn write_unallocated(&mut self, offset: usize, data: &[T]) -> usize {
+        self.make_room(offset.saturating_add(data.len()));
         let (first, second) = self.unallocated_pieces_mut(offset, data.len());
         copy(first, data) + copy(second, data.get(first.len()..).unwrap_or_default())
     }
@@ -294,9 +309,21 @@ impl<'a, T: Copy + Default + 'a> RingBuffer<'a, T> {
     /// On failure nothing has changed.
     #[inline(never)]
     pub fn grow_to(&mut self, capacity: usize) -> Result<(), GrowError> {
-        if capacity <= self.capacity() {
+        let len = self.storage.len();
+        if capacity <= len {
             return Ok(());
         }
+        if matches!(self.storage, ManagedSlice::Borrowed(_)) {
+            return Err(GrowError::Borrowed);
+        }
+        if !self.growth.settle(capacity) {
+            return Err(GrowError::OutOfMemory);
+        }
+        self.enlarge(capacity).inspect_err(|_| _ = self.growth.settle(len))
+    }
+
+    /// Makes the memory be for `capacity` items, which are more than now.
+    pub(super) fn enlarge(&mut self, capacity: usize) -> Result<(), GrowError> {
         let ManagedSlice::Owned(old) = &mut self.storage else {
             return Err(GrowError::Borrowed);
         };
@@ -318,6 +345,7 @@ impl<'a, T: Copy + Default + 'a> RingBuffer<'a, T> {
         {
             *storage = alloc::vec::Vec::new();
             self.read_at = 0;
+            self.growth.settle(0);
         }
     }
 }

@@ -32,6 +32,8 @@ mod tcp_burst;
 mod tcp_desk;
 #[cfg(all(feature = "tcp-cookies", feature = "phy-sim", feature = "iface-scale"))]
 mod tcp_flood;
+#[cfg(feature = "tcp-grow")]
+mod tcp_grow;
 mod tcp_hostile;
 mod tcp_icmp;
 #[cfg(feature = "stats-mib")]

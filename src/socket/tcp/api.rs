@@ -28,7 +28,7 @@ impl Socket<'_> {
 
     /// Whether there is room in the send buffer of an open connection.
     pub fn can_send(&self) -> bool {
-        self.may_send() && !self.side.tx.is_full()
+        self.may_send() && self.side.tx.has_room()
     }
 
     /// Whether the peer may still send, or has sent what was not yet read.
@@ -74,6 +74,7 @@ impl Socket<'_> {
     /// of it it wrote, and a result.
     pub fn send<R>(&mut self, f: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, SendError> {
         self.before_send()?;
+        self.side.tx.make_room(1);
         let (count, result) = self.side.tx.enqueue_many_with(f);
         self.after_send(count);
         Ok(result)

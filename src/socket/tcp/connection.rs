@@ -2,6 +2,7 @@
 //!
 //! What arrives is in `input`, what leaves in `output`.
 
+use super::autotune::Autotune;
 use super::congestion::Control;
 use super::keep_alive::Silence;
 use super::linger::Patience;
@@ -95,6 +96,8 @@ pub(super) struct Connection {
     pub(super) silence: Silence,
     /// When a close has waited long enough.
     pub(super) patience: Patience,
+    /// How large growing buffers may be.
+    pub(super) tune: Autotune,
     pub(super) tuple: Tuple,
 }
 
@@ -123,6 +126,7 @@ impl Connection {
             snd: Send::new(iss),
             rcv: Recv::new(),
             sack: Sack::new(),
+            tune: Autotune::new(),
             stamps: Stamps::new(cx, &tuple, side.config.stamps),
             pmtu: Pmtu::new(),
             rtt: Rtt::new(),
@@ -134,7 +138,7 @@ impl Connection {
             patience: Patience::NONE,
             challenged_at: (cx.ticks.0 as u16).wrapping_sub(CHALLENGE_INTERVAL),
         };
-        connection.rcv.shift = recv::shift_for(side.rx.capacity());
+        connection.rcv.shift = recv::shift_for(side.rx.limit());
         connection
     }
 

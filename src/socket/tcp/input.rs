@@ -106,7 +106,7 @@ impl Connection {
         self.silence = Silence::new(cx.ticks);
         self.stamps.on_segment(&seg.stamp, seg.seq.le(self.rcv.acked), cx.ticks);
         self.on_nothing_new(seg);
-        self.on_payload(seg.payload, 0, side, in_place, &mut out);
+        self.on_payload(cx, seg.payload, 0, side, in_place, &mut out);
         self.delay_ack(cx, side);
         out
     }
@@ -272,7 +272,8 @@ impl Connection {
                 if config::HAS_TCP_HYSTART && self.control.is_searching() {
                     self.search(cx, seg, acked);
                 }
-                self.control.on_ack(acked, mss, cx.ticks, self.rtt.srtt().unwrap_or(0))
+                self.control.on_ack(acked, mss, cx.ticks, self.rtt.srtt().unwrap_or(0));
+                self.tune_send(side);
             }
             OnAck::Normal => self.snd.full = seg.ack,
             OnAck::Partial if self.sack.is_repairing() => {}
@@ -374,7 +375,7 @@ impl Connection {
             if seg.seq != self.rcv.nxt && self.sack.is_on() {
                 self.note_order(skip as u32, offset, (skip + payload.len()) as u32);
             }
-            self.on_payload(payload, offset, side, in_place, out);
+            self.on_payload(cx, payload, offset, side, in_place, out);
         }
         if skip > 0 || offset > 0 {
             self.marks |= Marks::ACK;
@@ -392,6 +393,7 @@ impl Connection {
     #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     fn on_payload(
         &mut self,
+        cx: &Context<'_>,
         payload: &[u8],
         offset: u32,
         side: &mut Side<'_>,
@@ -403,6 +405,7 @@ impl Connection {
         let taken = self.rcv.take(&mut side.rx, offset, payload, in_place);
         if taken.len > 0 {
             out.events |= Events::READABLE;
+            self.tune_receive(cx, side);
         }
         if taken.is_notable {
             self.marks |= Marks::ACK;

@@ -8,6 +8,8 @@
 
 use managed::ManagedSlice;
 
+#[cfg(feature = "alloc")]
+use super::autotune::BufferMemory;
 use super::connection::path_mss;
 use super::cookie::Cookies;
 use super::error::ListenError;
@@ -21,6 +23,8 @@ use crate::config;
 use crate::socket::{Context, Tuple};
 use crate::stats::DropReason;
 use crate::storage::Line;
+#[cfg(feature = "alloc")]
+use crate::storage::SocketBuffer;
 use crate::time::Ticks;
 use crate::wire::tcp::{Flags, Options, SeqNum};
 use crate::wire::{Addr, IpListenEndpoint};
@@ -227,7 +231,7 @@ pub struct Listener<'a> {
 
 /// Buffers made on demand.
 #[cfg(feature = "alloc")]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct BufferSource {
     pub(crate) rx_len: u32,
     pub(crate) tx_len: u32,
@@ -235,6 +239,25 @@ pub(crate) struct BufferSource {
     pub(crate) refs: u16,
     /// How many more connections may be made.
     pub(crate) left: u32,
+    /// Where they have their octets from.
+    pub(super) memory: BufferMemory,
+}
+
+#[cfg(feature = "alloc")]
+impl BufferSource {
+    /// Both buffers of a connection, if there is memory.
+    pub(crate) fn buffers<'a>(&self) -> Option<[SocketBuffer<'a>; 2]> {
+        self.memory.buffers(self.rx_len, self.tx_len)
+    }
+}
+
+/// A buffer of a fixed size.
+#[cfg(feature = "alloc")]
+pub(super) fn make_buffer<'a>(len: u32) -> Option<SocketBuffer<'a>> {
+    let mut memory = alloc::vec::Vec::new();
+    memory.try_reserve_exact(len as usize).ok()?;
+    memory.resize(len as usize, 0);
+    Some(SocketBuffer::new(memory))
 }
 
 impl<'a> Listener<'a> {
@@ -312,6 +335,7 @@ impl<'a> Listener<'a> {
             tx_len: clamp(tx_len),
             refs: 0,
             left: clamp(max_connections),
+            memory: Default::default(),
         });
         self.set_receive_len(rx_len);
     }

@@ -8,6 +8,8 @@
 //! or the application has touched the socket.
 
 mod api;
+#[cfg_attr(not(all(feature = "tcp-grow", target_has_atomic = "ptr")), path = "no_autotune.rs")]
+mod autotune;
 #[cfg_attr(not(feature = "tcp-burst"), path = "no_burst.rs")]
 mod burst;
 mod congestion;
@@ -70,7 +72,8 @@ mod user_timeout;
     feature = "tcp-timestamps",
     feature = "tcp-traffic-class",
     feature = "tcp-pmtu",
-    feature = "tcp-burst"
+    feature = "tcp-burst",
+    feature = "tcp-grow"
 ))]
 mod tests;
 
@@ -198,7 +201,9 @@ impl<'a> Socket<'a> {
     fn restart(&mut self, phase: Phase) {
         self.keep_farewell();
         self.side.rx.clear();
+        self.side.rx.give_back();
         self.side.tx.clear();
+        self.side.tx.give_back();
         self.side.error = None;
         self.side.trouble = Trouble::NONE;
         self.phase = phase;

@@ -9,6 +9,11 @@ use crate::wire::checksum::Sum;
 pub(super) type SendQueue<'a> = SocketBuffer<'a>;
 
 impl SocketBuffer<'_> {
+    /// Forgets what was copied to it: nobody will send it.
+    pub(super) fn forget_copied(&mut self) {
+        self.clear();
+    }
+
     /// Copies the octets from `offset` on to `out`, and returns their sum if `is_summed`.
     #[inline]
     pub(super) fn emit(&self, offset: u32, is_summed: bool, out: &mut [u8]) -> Sum {

@@ -116,15 +116,44 @@ impl<'a> SendQueue<'a> {
         self.length == 0
     }
 
-    /// Whether no octet can be copied to it.
+    /// Whether octets can be copied to it.
     #[inline]
-    pub(super) fn is_full(&self) -> bool {
-        self.ring.is_full()
+    pub(super) fn has_room(&self) -> bool {
+        self.ring.has_room()
+    }
+
+    pub(super) fn is_growing(&self) -> bool {
+        self.ring.is_growing()
+    }
+
+    /// Forgets what was copied to it, if that is all: nobody will send it.
+    pub(super) fn forget_copied(&mut self) {
+        if self.count == 0 {
+            self.ring.clear();
+            self.length = 0;
+        }
+    }
+
+    pub(super) fn relief(&mut self) -> (bool, bool) {
+        self.ring.relief()
     }
 
     #[inline]
     pub(super) fn capacity(&self) -> usize {
         self.ring.capacity()
+    }
+
+    #[inline]
+    pub(super) fn allow(&mut self, octets: usize) {
+        self.ring.allow(octets);
+    }
+
+    pub(super) fn make_room(&mut self, octets: usize) {
+        self.ring.make_room(octets);
+    }
+
+    pub(super) fn give_back(&mut self) {
+        self.ring.give_back();
     }
 
     pub(super) fn clear(&mut self) {

@@ -3,6 +3,7 @@
 //! [`Pair`] lets a script decide what happens to each segment; [`Peer`] is one socket and hand-made
 //! segments. Files by theme.
 
+mod autotune;
 mod close;
 mod establish;
 mod hostile;

@@ -1,0 +1,123 @@
+//! Growing buffers, between two stacks: a listener's connections share memory, and idle ones give theirs back.
+
+use super::net::*;
+use crate::iface::{Config, Interface, SocketHandle, SocketSet};
+use crate::phy::{HardwareAddress, Medium};
+use crate::rand::Keys;
+use crate::socket::tcp::{HalfOpen, Listener, Socket};
+use crate::storage::Memory;
+use crate::time::{Duration, Instant};
+use crate::wire::{IpAddress, IpCidr};
+
+struct End {
+    wire: Wire,
+    iface: Interface<'static>,
+    sockets: SocketSet<'static>,
+    memory: Memory,
+}
+
+impl End {
+    fn new(last: u8, limit: usize) -> End {
+        let mut wire = Wire::new(Medium::Ip);
+        let mut iface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, Instant::ZERO);
+        iface.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, last), 24)).unwrap();
+        let memory = Memory::new(limit);
+        let sockets = SocketSet::with_capacity(64, Keys::new([last; 32])).with_buffer_memory(&memory);
+        End { wire, iface, sockets, memory }
+    }
+
+    fn tcp(&mut self, handle: SocketHandle) -> &mut Socket<'static> {
+        self.sockets.get_mut(handle)
+    }
+}
+
+struct Pair {
+    now: Instant,
+    ends: [End; 2],
+    listener: SocketHandle,
+}
+
+impl Pair {
+    fn new(limit: usize) -> Pair {
+        let mut ends = [End::new(1, 64 << 20), End::new(2, limit)];
+        let mut listener = Listener::new(vec![HalfOpen::EMPTY; 32]);
+        listener.set_growing_buffers(1 << 20, 1 << 20, 50, &ends[1].memory);
+        let handle = ends[1].sockets.add(listener);
+        ends[1].sockets.listen(handle, 80).unwrap();
+        Pair { now: Instant::from_secs(1), ends, listener: handle }
+    }
+
+    fn run(&mut self, millis: usize) {
+        for _ in 0..millis {
+            for End { wire, iface, sockets, memory } in &mut self.ends {
+                iface.poll(self.now, wire, sockets);
+                assert!(memory.used() <= memory.limit());
+            }
+            let [a, b] = &mut self.ends;
+            b.wire.to_stack.append(&mut a.wire.from_stack);
+            a.wire.to_stack.append(&mut b.wire.from_stack);
+            self.now += Duration::from_millis(1);
+        }
+    }
+
+    fn connect(&mut self) -> [SocketHandle; 2] {
+        let End { iface, sockets, memory, .. } = &mut self.ends[0];
+        let client = sockets.add(Socket::growing(1 << 20, 1 << 20, memory));
+        iface.connect(self.now, sockets, client, (IpAddress::v4(10, 0, 0, 2), 80), 0).unwrap();
+        self.run(5);
+        [client, self.ends[1].sockets.accept(self.listener).unwrap()]
+    }
+
+    /// Sends octets to the listener's side, which gives back what comes; says how many came back.
+    fn echo(&mut self, [client, server]: [SocketHandle; 2], count: usize, millis: usize) -> usize {
+        let (mut sent, mut back) = (0, 0);
+        let data: Vec<u8> = (0..count).map(|i| (i % 251) as u8).collect();
+        let mut held: Vec<u8> = Vec::new();
+        let mut buffer = vec![0; 1 << 20];
+        for _ in 0..millis {
+            sent += self.ends[0].tcp(client).send_slice(&data[sent..]).unwrap();
+            self.run(1);
+            let len = self.ends[1].tcp(server).recv_slice(&mut buffer).unwrap();
+            held.extend(&buffer[..len]);
+            let given = self.ends[1].tcp(server).send_slice(&held).unwrap();
+            held.drain(..given);
+            let len = self.ends[0].tcp(client).recv_slice(&mut buffer).unwrap();
+            assert!(buffer[..len] == data[back..back + len]);
+            back += len;
+        }
+        back
+    }
+}
+
+#[test]
+fn a_listeners_connections_grow_and_give_back() {
+    let mut pair = Pair::new(8 << 20);
+    let ends = pair.connect();
+    assert_eq!(pair.ends[1].memory.used(), 0);
+    assert_eq!(pair.echo(ends, 2_000_000, 200), 2_000_000);
+    assert!(pair.ends[1].tcp(ends[1]).recv_capacity() > 100_000);
+    pair.run(500);
+    pair.ends[1].sockets.release_buffers();
+    assert_eq!(pair.ends[1].memory.used(), 0);
+    assert_eq!(pair.echo(ends, 10, 200), 10);
+    for (end, handle) in pair.ends.iter_mut().zip(ends) {
+        end.sockets.remove(handle);
+        assert_eq!(end.memory.used(), 0);
+    }
+}
+
+/// Eighteen connections have sent something once, and hold all that may be used for sending: that goes to those that need
+/// it now.
+#[test]
+fn idle_connections_give_way() {
+    let mut pair = Pair::new(18 * 2 * 4_096 * 4 / 3);
+    let all: Vec<_> = (0..20).map(|_| pair.connect()).collect();
+    for ends in &all[..18] {
+        assert_eq!(pair.echo(*ends, 100, 20), 100);
+    }
+    assert_eq!(pair.ends[1].memory.used(), 18 * 2 * 4_096);
+    assert_eq!(pair.echo(all[18], 100_000, 1_000), 100_000);
+    for ends in &all {
+        assert_eq!(pair.echo(*ends, 100, 150), 100);
+    }
+}
