@@ -41,6 +41,8 @@ pub(crate) const HAS_TCP_STAMPS: bool = cfg!(feature = "tcp-timestamps");
 pub(crate) const HAS_TCP_HYSTART: bool = cfg!(feature = "tcp-hystart");
 /// Whether the size of segments follows the path.
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
+/// Whether connections are counted for `tcp::Info`.
+pub(crate) const HAS_TCP_INFO: bool = cfg!(feature = "tcp-info");
 /// Whether what is queued can be told to go at once.
 pub(crate) const HAS_TCP_LINGER: bool = cfg!(feature = "tcp-linger");
 /// Whether slices can be queued for sending.

@@ -40,6 +40,8 @@ const FEATURES: &[(&str, &str)] = &[
         "IPv4, TCP that hears of ICMP",
         "medium-ip,proto-ipv4,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue",
     ),
+    ("IPv4, TCP that is looked at", "medium-ip,proto-ipv4,tcp-info"),
+    ("IPv6, TCP with SACK that is looked at", "medium-ip,proto-ipv6,tcp-sack,tcp-info"),
     ("IPv4, HTTP", "medium-ethernet,proto-ipv4,app-http"),
     ("IPv4, TCP with buffers that grow", "medium-ip,proto-ipv4,tcp-grow,tcp-connect"),
     ("IPv4, TCP that watches the path's MTU", "medium-ip,proto-ipv4,tcp-pmtu,tcp-burst,tcp-connect"),
@@ -94,7 +96,10 @@ pub(crate) fn steps() -> Vec<Step> {
             "format of the firmware",
             "fmt --check --manifest-path firmware/Cargo.toml -p echo -p mps2 -p size",
         ),
-        Step::cargo("clippy", "clippy --workspace --all-targets --features phy-lan9118 -- -D warnings"),
+        Step::cargo(
+            "clippy",
+            "clippy --workspace --all-targets --features phy-lan9118,tcp-info -- -D warnings",
+        ),
     ];
     for (name, features) in FEATURES {
         // What a reduced build has no use for, the linker drops; the full build finds what nobody uses.
@@ -134,6 +139,6 @@ pub(crate) fn steps() -> Vec<Step> {
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,proto-ipv4,\
          socket-udp,socket-tcp",
     ));
-    steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118"));
+    steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118,tcp-info"));
     steps
 }

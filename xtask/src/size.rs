@@ -112,6 +112,7 @@ const PARTS: &[(&str, &str)] = &[
     ("Pmtu", "tcp-pmtu"),
     ("Silence", "tcp-keep-alive"),
     ("Patience", "tcp-linger"),
+    ("Counts", "tcp-info, and 4 in Rack"),
     ("Tuple", ""),
     ("Connection", "all of the above"),
     ("Config", "tcp-keep-alive, -user-timeout, -linger, -pmtu, -traffic-class"),

@@ -11,7 +11,10 @@ pub(crate) fn run() -> Result<()> {
     // One line a step, in the order of their cost.
     steps.extend([
         Step::cargo("examples in the documentation", "test --package goldcrest --doc --features phy-lan9118"),
-        Step::cargo("tests in tests/ (fuzz corpus among them)", "test --workspace --test *"),
+        Step::cargo(
+            "tests in tests/ (fuzz corpus among them)",
+            "test --workspace --test * --features tcp-info",
+        ),
         Step::cargo("quickstart, by root and by a user", "test --release --test quickstart"),
         Step::cargo("server and client against real programs", "test --release --test http"),
         Step::xtask("requirements of the RFCs", "rfc --check"),

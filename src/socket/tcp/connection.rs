@@ -4,6 +4,7 @@
 
 use super::autotune::Autotune;
 use super::congestion::Control;
+use super::info::Counts;
 use super::keep_alive::Silence;
 use super::linger::Patience;
 use super::listener::HalfOpen;
@@ -99,6 +100,8 @@ pub(super) struct Connection {
     /// How large growing buffers may be.
     pub(super) tune: Autotune,
     pub(super) tuple: Tuple,
+    /// For who asks how it is.
+    pub(super) info: Counts,
 }
 
 /// How long the engine goes on with a connection that its owner has let go of and that gets no further, in
@@ -136,6 +139,7 @@ impl Connection {
             progress_at: cx.ticks,
             silence: Silence::new(cx.ticks),
             patience: Patience::NONE,
+            info: Counts::new(cx.ticks),
             challenged_at: (cx.ticks.0 as u16).wrapping_sub(CHALLENGE_INTERVAL),
         };
         connection.rcv.shift = recv::shift_for(side.rx.limit());
@@ -153,6 +157,7 @@ impl Connection {
             self.rtt.on_new(half.iss + 1, half.created_at);
         } else {
             self.marks |= Marks::SYN_LOST;
+            self.info.on_syn_lost(half.tries);
         }
         self.establish(cx, half.iss + 1, side)
     }

@@ -31,6 +31,9 @@ impl Connection {
         side: &mut Side<'_>,
         in_place: Option<InPlace<'_>>,
     ) -> Outcome {
+        if config::HAS_TCP_INFO {
+            self.info.on_segment(seg, cx.ticks);
+        }
         if config::HAS_FAST_PATHS && self.is_predicted(cx, seg, side) {
             return self.process_predicted(cx, seg, side, in_place);
         }
@@ -73,6 +76,9 @@ impl Connection {
         out.events |= self.on_ack(cx, seg, side);
         if len > 0 && self.state.takes_data() {
             self.on_text(cx, seg, offset, side, in_place, &mut out);
+        }
+        if config::HAS_TCP_INFO {
+            self.note_limit(side, cx.ticks);
         }
         out
     }
@@ -255,6 +261,7 @@ impl Connection {
         // What the send buffer does not have is our FIN.
         let data = acked.min(side.tx.len() as u32);
         side.tx.dequeue_allocated(data as usize);
+        self.info.on_acked(data);
         self.snd.una = seg.ack;
         self.snd.nxt = self.snd.nxt.max(seg.ack);
         self.tries = 0;
@@ -403,6 +410,7 @@ impl Connection {
         let in_place = in_place.filter(|_| side.config.is_in_place);
         self.rcv.mss = self.rcv.mss.max(payload.len().min(0xffff) as u16);
         let taken = self.rcv.take(&mut side.rx, offset, payload, in_place);
+        self.info.on_received(taken.len);
         if taken.len > 0 {
             out.events |= Events::READABLE;
             self.tune_receive(cx, side);

@@ -33,6 +33,12 @@ impl Silence {
     pub(super) fn new(now: Ticks) -> Silence {
         Silence { since: now, probes: 0 }
     }
+
+    /// When the last acceptable segment came.
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn since(&self) -> Ticks {
+        self.since
+    }
 }
 
 impl Socket<'_> {

@@ -21,6 +21,8 @@ mod cookie;
 mod error;
 #[cfg_attr(not(feature = "tcp-abort-queue"), path = "no_farewell.rs")]
 mod farewell;
+#[cfg_attr(not(feature = "tcp-info"), path = "no_info.rs")]
+mod info;
 mod input;
 mod isn;
 #[cfg_attr(not(feature = "tcp-keep-alive"), path = "no_keep_alive.rs")]
@@ -85,6 +87,8 @@ use connection::{Connection, Marks};
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
 #[cfg(feature = "tcp-abort-queue")]
 pub(crate) use farewell::Reset;
+#[cfg(feature = "tcp-info")]
+pub use info::{CaState, Info, InfoOptions};
 pub(crate) use input::InPlace;
 use listen_once::Listening;
 pub(crate) use listener::ListenKey;

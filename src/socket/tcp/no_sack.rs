@@ -2,7 +2,11 @@
 
 use super::Side;
 use super::connection::Connection;
+#[cfg(feature = "tcp-info")]
+use super::info::Oddities;
 use super::segment::{Plan, Segment};
+#[cfg(feature = "tcp-info")]
+use super::send::Send;
 use crate::socket::Context;
 use crate::time::Ticks;
 use crate::wire::tcp::SeqNum;
@@ -65,6 +69,21 @@ impl Sack {
     #[inline]
     pub(super) fn arrived(&self) -> u32 {
         0
+    }
+
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn is_after_timeout(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn lost_and_again(&self, _snd: &Send) -> (u32, u32) {
+        (0, 0)
+    }
+
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn oddities(&self) -> Oddities {
+        Oddities::NONE
     }
 }
 

@@ -179,6 +179,9 @@ impl Connection {
 
     /// `plan` was sent.
     pub(super) fn on_sent(&mut self, cx: &Context<'_>, plan: &Plan, side: &Side<'_>) {
+        if config::HAS_TCP_INFO {
+            self.info.on_sent(plan, self.snd.max, (self.path_mss(cx), self.mss(cx)), cx.ticks);
+        }
         let shift = if plan.flags.contains(Flags::SYN) { 0 } else { self.rcv.shift };
         if plan.flags.contains(Flags::ACK) {
             // The first of the acknowledgments of one number is not a duplicate, nor is one with data.
@@ -197,6 +200,7 @@ impl Connection {
         }
         if plan.seq_len() > 0 {
             self.on_sent_data(cx, plan, side);
+            self.note_limit(side, cx.ticks);
         }
     }
 

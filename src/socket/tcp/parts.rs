@@ -1,6 +1,8 @@
 //! What a connection consists of, as arrays of as many octets, for who weighs it: `cargo xtask size`.
 
-use super::{connection, keep_alive, linger, pmtu, recovery, recv, rtt, sack, send, stamps, tally, timers};
+use super::{
+    connection, info, keep_alive, linger, pmtu, recovery, recv, rtt, sack, send, stamps, tally, timers,
+};
 use super::{farewell, look, trouble};
 use crate::storage::{Assembler, SocketBuffer};
 
@@ -45,6 +47,8 @@ parts! {
     Silence: size_of::<keep_alive::Silence>(),
     /// How long a close has waited.
     Patience: size_of::<linger::Patience>(),
+    /// What is counted for `Info`.
+    Counts: size_of::<info::Counts>(),
     /// Addresses and ports.
     Tuple: size_of::<crate::socket::Tuple>(),
     /// What the application has set.

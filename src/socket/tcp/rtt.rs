@@ -70,7 +70,7 @@ impl Rtt {
         self.backoff = 0;
         // The clock's granularity and the bound on the timeout make anything longer useless.
         let rtt = rtt.min(MAX);
-        if config::HAS_TCP_SACK {
+        if config::HAS_TCP_SACK || config::HAS_TCP_INFO {
             self.least = self.least.min(rtt as u16);
         }
         if self.srtt == 0 {
@@ -118,6 +118,12 @@ impl Rtt {
     /// The shortest round trip that was measured, in ticks; more than any timeout before that.
     pub(super) fn least(&self) -> u32 {
         self.least.into()
+    }
+
+    /// Smoothed round-trip time in eighths of ticks, its variation in quarters, how often the timeout was doubled.
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn parts(&self) -> (u32, u32, u8) {
+        (self.srtt, if self.srtt == 0 { 0 } else { self.rttvar }, self.backoff)
     }
 
     /// Smoothed round-trip time in ticks, once there is a sample.

@@ -43,6 +43,7 @@ sizes! {
     "part Pmtu": goldcrest::socket::tcp::parts::Pmtu,
     "part Silence": goldcrest::socket::tcp::parts::Silence,
     "part Patience": goldcrest::socket::tcp::parts::Patience,
+    "part Counts": goldcrest::socket::tcp::parts::Counts,
     "part Tuple": goldcrest::socket::tcp::parts::Tuple,
     "part Config": goldcrest::socket::tcp::parts::Config,
     "part Buffers": goldcrest::socket::tcp::parts::Buffers,

@@ -33,6 +33,8 @@ use self::report::Report;
 use self::scoreboard::Scoreboard;
 use self::undo::Undo;
 use super::connection::Connection;
+#[cfg(feature = "tcp-info")]
+use super::info::Oddities;
 use super::segment::{Kind, Plan, Segment};
 use super::send::Send;
 use super::timers::Timer;
@@ -176,6 +178,26 @@ impl Sack {
         let missing = self.board.missing(snd.una, snd.max);
         // What was forgotten of the ranges can make both differ.
         missing.saturating_sub(self.sent.lost(snd.una, &self.board))
+    }
+
+    /// Whether all that has not arrived counted as lost when the repair began.
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn is_after_timeout(&self) -> bool {
+        self.mode == Mode::Loss
+    }
+
+    /// Octets that are held to be lost, be they sent again since, and those that were sent again and are not lost
+    /// once more. What a tail probe repeats is not held to be lost.
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn lost_and_again(&self, snd: &Send) -> (u32, u32) {
+        let again = self.sent.again(snd.una, &self.board);
+        let repaired = if matches!(self.mode, Mode::Recovery | Mode::Loss) { again } else { 0 };
+        (self.sent.lost(snd.una, &self.board) + repaired, again)
+    }
+
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn oddities(&self) -> Oddities {
+        self.rack.oddities
     }
 
     /// Losses are being repaired from now on.

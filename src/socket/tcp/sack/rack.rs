@@ -5,6 +5,7 @@
 //! are too many, those two become one that then span the shortest time, and count as sent when the later one was: then a
 //! loss is seen later, and nothing is believed lost that may be on its way.
 
+use super::super::info::Oddities;
 use super::scoreboard::Scoreboard;
 use crate::config::{MANY_RANGES, SENT_RANGES};
 use crate::storage::Few;
@@ -218,6 +219,13 @@ impl SentTimes {
         lost.map(|(start, range)| board.missing(start, range.end)).sum()
     }
 
+    /// Octets that were sent again and are not lost.
+    #[cfg(feature = "tcp-info")]
+    pub(super) fn again(&self, una: SeqNum, board: &Scoreboard) -> u32 {
+        let again = self.iter(una).filter(|(_, range)| range.is_again && !range.is_lost);
+        again.map(|(start, range)| board.missing(start, range.end)).sum()
+    }
+
     /// The first octets that are lost: where, and how many.
     pub(super) fn first_lost(&self, una: SeqNum, board: &Scoreboard) -> Option<(SeqNum, u32)> {
         let mut lost = self.iter(una).filter(|(_, range)| range.is_lost);
@@ -268,6 +276,7 @@ pub(super) struct Rack {
     quarters: u8,
     /// Recoveries after which it is one again.
     persist: u8,
+    pub(super) oddities: Oddities,
 }
 
 impl Rack {
@@ -285,6 +294,7 @@ impl Rack {
             is_reordered: false,
             quarters: 1,
             persist: 0,
+            oddities: Oddities::NONE,
         }
     }
 
@@ -324,8 +334,9 @@ impl Rack {
                 if rtt < least || echo.is_some_and(|echo| echo.is_before(range.at)) {
                     continue;
                 }
-            } else {
-                self.is_reordered |= end.lt(self.highest);
+            } else if end.lt(self.highest) {
+                self.is_reordered = true;
+                self.oddities.on_overtaken();
             }
             let is_later = self.at.is_before(range.at) || (self.at == range.at && end.gt(self.end));
             if !self.is_known || is_later {
@@ -348,6 +359,7 @@ impl Rack {
             self.quarters = self.quarters.saturating_add(1);
         }
         self.persist = PERSIST;
+        self.oddities.on_twice();
     }
 
     /// What was believed lost had been overtaken.

@@ -8,6 +8,8 @@ mod close;
 mod establish;
 mod hostile;
 mod hystart;
+#[cfg(feature = "tcp-info")]
+mod info;
 mod linger;
 mod listener;
 mod loss;

@@ -1,0 +1,159 @@
+//! What a connection says of itself (`tcp::Info`), against what the kernel at the other end says (TCP_INFO).
+#![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "tcp-info"))]
+
+#[path = "common/skip.rs"]
+mod skip;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::thread;
+use std::time::Duration;
+
+use goldcrest::iface::{Config, Interface, SocketSet};
+use goldcrest::phy::{Device, Medium, TunTapInterface, unshare_network, wait};
+use goldcrest::rand::Keys;
+use goldcrest::socket::tcp::{CaState, HalfOpen, Info, InfoOptions, Listener, Socket, State};
+use goldcrest::time::{self, Instant};
+use goldcrest::wire::IpCidr;
+use skip::skip;
+
+const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 1);
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
+const PORT: u16 = 7;
+/// Octets that the kernel sends, and those that it gets.
+const THERE: usize = 300_000;
+const BACK: usize = 200_000;
+/// For how long each end lets the other wait before it reads. Its buffer does not take it all.
+const PAUSE: Duration = Duration::from_millis(300);
+/// The same in microseconds, give or take a round and the probes of the window.
+const WAITED: std::ops::RangeInclusive<u64> = 200_000..=700_000;
+
+/// `struct tcp_info` of the kernel's linux/tcp.h, as far as it is looked at.
+struct KernelInfo([u8; 232]);
+
+impl KernelInfo {
+    fn of(socket: RawFd) -> KernelInfo {
+        let mut octets = [0; 232];
+        let mut len = octets.len() as libc::socklen_t;
+        // SAFETY: the buffer has the length that is said, and any octets are valid in it.
+        let result = unsafe {
+            libc::getsockopt(
+                socket,
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                octets.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+        assert!(len >= 224, "the kernel is older than 4.19");
+        KernelInfo(octets)
+    }
+
+    fn u32(&self, at: usize) -> u32 {
+        u32::from_ne_bytes(*self.0[at..].first_chunk().unwrap())
+    }
+
+    fn u64(&self, at: usize) -> u64 {
+        u64::from_ne_bytes(*self.0[at..].first_chunk().unwrap())
+    }
+}
+
+/// The kernel sends, gets the answer, and says what it knows once nothing is under way.
+fn client() -> KernelInfo {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    socket.connect(&SocketAddr::new(OURS.into(), PORT).into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(&vec![5; THERE]).unwrap();
+    thread::sleep(PAUSE * 2);
+    stream.read_exact(&mut vec![0; BACK]).unwrap();
+    // Its last acknowledgment may be delayed.
+    thread::sleep(Duration::from_millis(300));
+    let info = KernelInfo::of(stream.as_raw_fd());
+    // So that our end, too, is asked before the FIN.
+    thread::sleep(Duration::from_millis(300));
+    info
+}
+
+/// Takes what the kernel sends, answers, and says what our end knows until the kernel closes.
+fn serve(mut device: TunTapInterface) -> Info {
+    let config = Config::new(device.hardware_address());
+    let mut iface = Interface::new(config, &mut device, Instant::now());
+    iface.add_address(IpCidr::new(OURS.into(), 24)).unwrap();
+    let mut sockets = SocketSet::with_capacity(4, Keys::new([7; 32]));
+    let mut listener = Listener::new(vec![HalfOpen::EMPTY; 4]);
+    listener.set_buffers(64 << 10, 64 << 10, 2);
+    let listener = sockets.add(listener);
+    sockets.listen(listener, PORT).unwrap();
+    let (mut connection, mut got, mut sent, mut last) = (None, 0, 0, None);
+    let mut reads_from = None;
+    loop {
+        let now = Instant::now();
+        iface.poll(now, &mut device, &mut sockets);
+        connection = connection.or_else(|| sockets.accept(listener));
+        if let Some(handle) = connection {
+            let socket = sockets.get_mut::<Socket>(handle);
+            if !socket.may_recv() {
+                return last.expect("it was asked before the end");
+            }
+            if now >= *reads_from.get_or_insert(now + time::Duration::from_micros(PAUSE.as_micros() as u64)) {
+                got += socket.recv_slice(&mut [0; 64 << 10]).unwrap();
+            }
+            if got == THERE {
+                sent += socket.send_slice(&vec![6; (BACK - sent).min(64 << 10)]).unwrap();
+            }
+            last = socket.info(now);
+        }
+        let look = time::Duration::from_millis(2);
+        let delay =
+            iface.poll_at(now, &mut sockets).map_or(look, |at| at.saturating_duration_since(now).min(look));
+        wait(device.as_raw_fd(), Some(delay)).unwrap();
+    }
+}
+
+#[test]
+fn both_ends_say_the_same_of_a_connection() {
+    if let Err(error) = unshare_network() {
+        return skip(&error.to_string());
+    }
+    if std::fs::metadata("/dev/net/tun").is_err() {
+        return skip("no /dev/net/tun");
+    }
+    let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
+    tap.kernel().set_up().unwrap();
+    tap.kernel().add_address(KERNEL.into(), 24).unwrap();
+    let kernel = thread::spawn(client);
+    let ours = serve(tap);
+    let kernel = kernel.join().unwrap();
+    assert_eq!((ours.state, ours.ca_state), (State::Established, CaState::Open));
+    assert_eq!(ours.options, InfoOptions::all());
+    // Segments: of the kernel's, its SYN was not for the connection; of ours, the SYN-ACK was not from it.
+    assert_eq!((ours.segs_in + 1, ours.segs_out + 1), (kernel.u32(136), kernel.u32(140)));
+    assert_eq!((ours.data_segs_in, ours.data_segs_out), (kernel.u32(156), kernel.u32(152)));
+    // Octets: the kernel counts its SYN as acknowledged.
+    assert_eq!((ours.bytes_received + 1, ours.bytes_received), (kernel.u64(120), THERE as u64));
+    assert_eq!((ours.bytes_acked, ours.bytes_acked), (kernel.u64(128), BACK as u64));
+    // The kernel may hold back an ACK for so long that a tail probe goes, and tells then that it came twice. To
+    // probe a window, an octet may go again.
+    assert_eq!(ours.total_retrans, ours.dsack_dups);
+    let again = u64::from(ours.dsack_dups * ours.snd_mss);
+    assert!((again..=again + 1).contains(&ours.bytes_retrans), "{ours:?}");
+    assert_eq!(ours.bytes_sent, BACK as u64 + ours.bytes_retrans);
+    assert_eq!(kernel.u64(200), THERE as u64);
+    assert_eq!((ours.snd_mss, ours.advmss), (kernel.u32(16), kernel.u32(84)));
+    assert_eq!((ours.pmtu, ours.unacked, ours.notsent_bytes), (kernel.u32(60), 0, 0));
+    // The window that we have announced is what the kernel may send into.
+    assert_eq!((ours.snd_wscale, ours.rcv_wscale), (kernel.0[6] >> 4, kernel.0[6] & 0xf));
+    // Round trips on a TAP take less than a few of our ticks.
+    assert!((1_024..=50_000).contains(&ours.min_rtt) && ours.rtt >= ours.min_rtt / 8, "{ours:?}");
+    assert!(kernel.u32(148) <= 50_000);
+    assert!((200_000..=400_000).contains(&ours.rto), "{ours:?}");
+    assert!(ours.last_data_sent >= 300, "{ours:?}");
+    // Each has waited for the other's window, and known it.
+    assert!(WAITED.contains(&ours.rwnd_limited) && WAITED.contains(&kernel.u64(176)), "{ours:?}");
+    assert!(ours.busy_time >= ours.rwnd_limited && kernel.u64(168) >= kernel.u64(176), "{ours:?}");
+    assert_eq!((ours.sndbuf_limited, ours.retransmits, ours.probes), (0, 0, 0));
+}
