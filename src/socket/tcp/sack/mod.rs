@@ -200,10 +200,18 @@ impl Sack {
         self.rack.oddities
     }
 
+    /// ACKs are looked at from now on; up to now all below `una` has arrived, and nothing beyond is known.
+    fn begin_busy(&mut self, una: SeqNum) {
+        if !self.is_busy {
+            self.rack.begin(una);
+            self.is_busy = true;
+        }
+    }
+
     /// Losses are being repaired from now on.
     fn repair(&mut self, mode: Mode, snd: &Send) {
+        self.begin_busy(snd.una);
         self.mode = mode;
-        self.is_busy = true;
         self.recover = snd.max;
         self.probe.end();
     }

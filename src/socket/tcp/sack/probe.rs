@@ -141,7 +141,7 @@ impl Connection {
             return true;
         }
         self.sack.mode = Mode::Probe;
-        self.sack.is_busy = true;
+        self.sack.begin_busy(self.snd.una);
         self.arm_rtx(cx.ticks, side);
         true
     }

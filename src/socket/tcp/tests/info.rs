@@ -119,6 +119,23 @@ fn timeouts_are_told_until_an_acknowledgment_comes() {
     }
 }
 
+/// The first word after a time without any is that of a probe: what it tells of was overtaken by nothing.
+#[test]
+fn a_tail_probe_is_no_sign_that_packets_overtake_each_other() {
+    // Initial numbers of either half.
+    for start in [0, 8_600] {
+        let mut pair = Pair::new(100_000, 100_000);
+        pair.now += Duration::from_secs(start);
+        let mut pair = pair.into_established();
+        transfer(&mut pair, A, &pattern(3 * MSS, 4), Duration::from_secs(2));
+        pair.script(|n, sent| if sent.from == B && n < 20 { Fate::Late(90) } else { Fate::Pass });
+        transfer(&mut pair, A, &pattern(10 * MSS, 4), Duration::from_secs(2));
+        assert_eq!(pair.count(A, Kind::TailLossProbe), 1);
+        let info = pair.info(A);
+        assert_eq!((info.reord_seen, info.total_retrans, info.retransmits), (0, 1, 0), "{start}");
+    }
+}
+
 #[test]
 fn what_comes_twice_and_what_is_overtaken_is_counted() {
     let mut pair = Pair::established(400_000, 400_000);
