@@ -321,7 +321,7 @@ impl Connection {
         let window = self.snd.wnd.saturating_sub(out); // less if it has shrunk
         let limit = match unsent {
             _ if queued == 0 || self.state.is_opening() => Limit::Idle,
-            0 if side.tx.is_full() => Limit::Buffer,
+            0 if !side.tx.has_room() => Limit::Buffer,
             0 => Limit::Network,
             _ if window < unsent.min(self.snd.mss.into()) && self.control.window() >= self.snd.wnd => {
                 Limit::Window
