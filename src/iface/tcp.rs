@@ -12,6 +12,7 @@ use super::output::{Packet, Sent, TrafficClass};
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
+use crate::phy::{DeviceCapabilities, TxChecksum};
 use crate::socket::tcp::{self, Burst, Kind, Look, Pieces, Plan, Segment, Stamp, Verdict};
 use crate::socket::{Events, Socket, Tuple};
 use crate::stats::{Count, DropReason};
@@ -213,8 +214,9 @@ pub(crate) fn dispatch(
     };
     let step = links.with_port(route.port, |iface, out| {
         let mut cx = context_of(keys, now, iface);
-        cx.burst_len = Pieces::plan_len(&iface.capabilities, cx.ip_mtu);
-        let pieces = socket.pieces(&cx, &iface.capabilities);
+        let cut_len = cut_len(&iface.capabilities);
+        cx.burst_len = Pieces::plan_len(cut_len, cx.ip_mtu);
+        let pieces = socket.pieces(&cx, cut_len);
         let mut plan = Plan::none();
         let mut packet = packet_for(&tuple, 0, socket.look());
         let may_cut = socket.may_be_cut();
@@ -258,6 +260,12 @@ pub(crate) fn dispatch(
         Step::More
     });
     step.unwrap_or(Step::Idle)
+}
+
+/// Octets of the longest IP packet that the device cuts into segments; 0 if it cuts none.
+fn cut_len(device: &DeviceCapabilities) -> usize {
+    // Who cuts segments makes their checksums, too.
+    if device.tx_checksum.contains(TxChecksum::TCP) { device.max_segmentation_len } else { 0 }
 }
 
 /// A packet with a segment of `len` octets.

@@ -8,7 +8,6 @@ use super::connection::Connection;
 use super::segment::{Kind, Plan};
 use super::{Phase, Socket};
 use crate::config;
-use crate::phy::{DeviceCapabilities, TxChecksum};
 use crate::socket::Context;
 use crate::wire::ipv6;
 use crate::wire::tcp::{Flags, MAX_HEADER_LEN, SeqNum};
@@ -29,19 +28,17 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// For a connection with segments of `segment_len` octets.
-    pub(crate) fn new(segment_len: u32, device: &DeviceCapabilities) -> Pieces {
+    /// For a connection with segments of `segment_len` octets, by a device that cuts IP packets of up to `cut_len`.
+    fn new(segment_len: u32, cut_len: usize) -> Pieces {
         // An IP packet of 64 KiB is too long for its length field.
-        let most = device.max_segmentation_len.min(0xffff).saturating_sub(HEADERS_LEN) as u32;
-        // Who cuts segments makes their checksums, too.
-        let is_cutting = most > segment_len && device.tx_checksum.contains(TxChecksum::TCP);
-        let piece_len = if is_cutting { most - most % segment_len.max(1) } else { segment_len };
+        let most = cut_len.min(0xffff).saturating_sub(HEADERS_LEN) as u32;
+        let piece_len = if most > segment_len { most - most % segment_len.max(1) } else { segment_len };
         Pieces { segment_len, piece_len }
     }
 
     /// How many octets of payload may be planned at once for paths of this MTU.
-    pub(crate) fn plan_len(device: &DeviceCapabilities, ip_mtu: u16) -> u32 {
-        (u32::from(ip_mtu) * config::PACKETS_PER_TURN as u32).max(device.max_segmentation_len as u32)
+    pub(crate) fn plan_len(cut_len: usize, ip_mtu: u16) -> u32 {
+        (u32::from(ip_mtu) * config::PACKETS_PER_TURN as u32).max(cut_len as u32)
     }
 
     /// What the device is to cut a piece into; 0 if it is a segment.
@@ -114,11 +111,11 @@ impl Connection {
 }
 
 impl Socket<'_> {
-    /// How what it sends is cut for a device.
-    pub(crate) fn pieces(&self, cx: &Context<'_>, device: &DeviceCapabilities) -> Pieces {
+    /// How what it sends is cut for a device that cuts IP packets of up to `cut_len` octets by itself.
+    pub(crate) fn pieces(&self, cx: &Context<'_>, cut_len: usize) -> Pieces {
         match &self.phase {
-            Phase::Connection(connection) => Pieces::new(connection.mss(cx), device),
-            _ => Pieces::new(0, device),
+            Phase::Connection(connection) => Pieces::new(connection.mss(cx), cut_len),
+            _ => Pieces::new(0, cut_len),
         }
     }
 }

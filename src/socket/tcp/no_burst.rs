@@ -3,7 +3,6 @@
 use super::Socket;
 use super::connection::Connection;
 use super::segment::Plan;
-use crate::phy::DeviceCapabilities;
 use crate::socket::Context;
 use crate::wire::tcp::SeqNum;
 
@@ -12,7 +11,7 @@ pub(crate) struct Pieces;
 
 impl Pieces {
     #[inline]
-    pub(crate) fn plan_len(_device: &DeviceCapabilities, _ip_mtu: u16) -> u32 {
+    pub(crate) fn plan_len(_cut_len: usize, _ip_mtu: u16) -> u32 {
         0
     }
 
@@ -51,7 +50,7 @@ impl Connection {
 
 impl Socket<'_> {
     #[inline]
-    pub(crate) fn pieces(&self, _cx: &Context<'_>, _device: &DeviceCapabilities) -> Pieces {
+    pub(crate) fn pieces(&self, _cx: &Context<'_>, _cut_len: usize) -> Pieces {
         Pieces
     }
 }
