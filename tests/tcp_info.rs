@@ -26,8 +26,8 @@ const THERE: usize = 300_000;
 const BACK: usize = 200_000;
 /// For how long each end lets the other wait before it reads. Its buffer does not take it all.
 const PAUSE: Duration = Duration::from_millis(300);
-/// The same in microseconds, give or take a round and the probes of the window.
-const WAITED: std::ops::RangeInclusive<u64> = 200_000..=700_000;
+/// What each knows to have waited at least, in microseconds: that, less the time until the window was full.
+const WAITED: u64 = 200_000;
 
 /// `struct tcp_info` of the kernel's linux/tcp.h, as far as it is looked at.
 struct KernelInfo([u8; 232]);
@@ -147,13 +147,13 @@ fn both_ends_say_the_same_of_a_connection() {
     assert_eq!((ours.pmtu, ours.unacked, ours.notsent_bytes), (kernel.u32(60), 0, 0));
     // The window that we have announced is what the kernel may send into.
     assert_eq!((ours.snd_wscale, ours.rcv_wscale), (kernel.0[6] >> 4, kernel.0[6] & 0xf));
-    // Round trips on a TAP take less than a few of our ticks.
+    // The shortest round trip on a TAP is less than a few of our ticks; how long others are is the machine's.
     assert!((1_024..=50_000).contains(&ours.min_rtt) && ours.rtt >= ours.min_rtt / 8, "{ours:?}");
     assert!(kernel.u32(148) <= 50_000);
-    assert!((200_000..=400_000).contains(&ours.rto), "{ours:?}");
+    assert!(ours.rto >= 200_000 && ours.rto >= ours.rtt, "{ours:?}");
     assert!(ours.last_data_sent >= 300, "{ours:?}");
     // Each has waited for the other's window, and known it.
-    assert!(WAITED.contains(&ours.rwnd_limited) && WAITED.contains(&kernel.u64(176)), "{ours:?}");
+    assert!(ours.rwnd_limited >= WAITED && kernel.u64(176) >= WAITED, "{ours:?}");
     assert!(ours.busy_time >= ours.rwnd_limited && kernel.u64(168) >= kernel.u64(176), "{ours:?}");
     assert_eq!((ours.sndbuf_limited, ours.retransmits, ours.probes), (0, 0, 0));
 }

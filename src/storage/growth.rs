@@ -308,6 +308,9 @@ mod tests {
         assert_eq!((rings[1].relief(), rings[1].relief()), ((true, false), (false, false)));
         assert_eq!(rings[1].enqueue_slice(&[3; 2_000]), 2_000);
         assert!(memory.used() <= memory.limit());
+        drop(rings);
+        let mut ring = RingBuffer::growing(20_000, &memory);
+        assert_eq!((ring.enqueue_slice(&[4; 10_001]), memory.used()), (10_000, 10_000));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::iface::{Budget, NoHandler, SocketHandle};
 use crate::phy::TxChecksum;
 use crate::socket::tcp::Socket;
 use crate::storage::SocketBuffer;
+use crate::time::Duration;
 use crate::wire::checksum::{pseudo_header, sum};
 use crate::wire::tcp::Flags;
 use crate::wire::{Addr, IpAddress};
@@ -174,8 +175,23 @@ fn what_is_sent_again_is_a_segment() {
     assert_eq!(bench.sent().len(), 1);
     let mut again = Vec::new();
     for _ in 0..40 {
-        bench.net.advance(crate::time::Duration::from_millis(100));
+        bench.net.advance(Duration::from_millis(100));
         again.extend(bench.sent());
     }
     assert!(!again.is_empty() && again.iter().all(|&(_, len, _)| len <= MSS), "{again:?}");
+}
+
+/// The clock is stopped by what arrives first, not by the last of a burst.
+///
+/// Covers: RFC 6298 §4
+#[test]
+fn a_burst_is_timed_by_its_first_segment() {
+    let mut bench = Bench::new(0, TxChecksum::empty());
+    bench.socket().send_slice(&data()[..LEN]).unwrap();
+    assert_eq!(bench.sent().len(), 10);
+    let before = bench.socket().round_trip_time();
+    bench.net.advance(Duration::from_millis(80));
+    bench.acknowledge(MSS);
+    bench.net.poll();
+    assert!(bench.socket().round_trip_time() > before.map(|before| before + Duration::from_millis(5)));
 }

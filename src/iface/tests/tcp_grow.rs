@@ -4,6 +4,7 @@ use super::net::*;
 use crate::iface::{Config, Interface, SocketHandle, SocketSet};
 use crate::phy::{HardwareAddress, Medium};
 use crate::rand::Keys;
+use crate::socket::Events;
 use crate::socket::tcp::{HalfOpen, Listener, Socket};
 use crate::storage::Memory;
 use crate::time::{Duration, Instant};
@@ -116,6 +117,13 @@ fn idle_connections_give_way() {
         assert_eq!(pair.echo(*ends, 100, 20), 100);
     }
     assert_eq!(pair.ends[1].memory.used(), 18 * 2 * 4_096);
+    let server = all[18][1];
+    while pair.ends[1].sockets.next_ready().is_some() {}
+    assert!(!pair.ends[1].tcp(server).can_send());
+    pair.run(1);
+    let mut ready = core::iter::from_fn(|| pair.ends[1].sockets.next_ready());
+    assert!(ready.any(|(handle, events)| handle == server && events.contains(Events::WRITABLE)));
+    assert!(pair.ends[1].tcp(server).can_send());
     assert_eq!(pair.echo(all[18], 100_000, 1_000), 100_000);
     for ends in &all {
         assert_eq!(pair.echo(*ends, 100, 150), 100);

@@ -178,3 +178,19 @@ fn what_sending_waits_for_is_timed() {
     assert_eq!((info.rwnd_limited, info.sndbuf_limited), (0, 0));
     assert!((60_000..300_000).contains(&info.busy_time), "{info:?}");
 }
+
+/// All has arrived, and data of the peer's tells that some of it did so twice.
+///
+/// Covers: RFC 2883 §4
+#[test]
+fn data_tells_of_what_came_twice_as_a_bare_acknowledgment_does() {
+    let sent = 10 * MSS as u32;
+    let mut peer = sack::peer(sent as usize);
+    peer.ack = peer.ack + sent;
+    peer.give_ack();
+    peer.sent();
+    let area = sack::area_with(&peer, &[(0_u32.wrapping_sub(sent), 0_u32.wrapping_sub(sent - 100))]);
+    let out = peer.give(Segment { area: &area, payload: b"data", ..peer.ack_segment() });
+    assert_eq!((out.events, peer.socket.recv_queue()), (Events::READABLE, 4));
+    assert_eq!(peer.socket.info(peer.now).unwrap().dsack_dups, 1);
+}

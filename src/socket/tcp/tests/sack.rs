@@ -105,13 +105,19 @@ fn peer_of(control: CongestionControl, tx: usize) -> Peer {
 
 /// An ACK with blocks, which are in octets from what is acknowledged.
 pub(super) fn give_blocks(peer: &mut Peer, blocks: &[(u32, u32)]) {
+    let area = area_with(peer, blocks);
+    let seg = Segment { area: &area, ..peer.ack_segment() };
+    peer.give(seg);
+}
+
+/// Options with blocks, which are in octets from what is acknowledged.
+pub(super) fn area_with(peer: &Peer, blocks: &[(u32, u32)]) -> Vec<u8> {
     let octets = |n: u32| (peer.ack + n).0.to_be_bytes();
     let blocks: Vec<SackBlock> = blocks.iter().map(|&(start, end)| [octets(start), octets(end)]).collect();
     let mut area = vec![1; 40];
     TcpOption::Sack(&blocks).emit(&mut area[2..]);
     area.truncate(4 + 8 * blocks.len());
-    let seg = Segment { area: &area, ..peer.ack_segment() };
-    peer.give(seg);
+    area
 }
 
 const M: u32 = MSS as u32;
