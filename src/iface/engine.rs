@@ -166,15 +166,6 @@ pub(crate) fn context(keys: &crate::rand::Keys, now: Instant, ip_mtu: usize) -> 
     }
 }
 
-/// The same for the path by this interface.
-pub(crate) fn context_of<'k>(
-    keys: &'k crate::rand::Keys,
-    now: Instant,
-    iface: &Interface<'_>,
-) -> Context<'k> {
-    context(keys, now, iface.ip_mtu())
-}
-
 /// When something has to happen next, but for what the devices want.
 pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) -> Option<Instant> {
     let (now, ticks) = (links.now, links.out.now);

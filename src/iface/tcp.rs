@@ -2,12 +2,13 @@
 
 use super::cutting::Cutting;
 use super::egress::Step;
-use super::engine::{context, context_of};
+use super::engine::context;
 use super::handler::SynVerdict;
 use super::icmp::zone_of;
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
-use super::links::Links;
+use super::links::{Links, Out};
+use super::neighbor::Hardware;
 use super::output::{Packet, Sent, TrafficClass};
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
@@ -19,7 +20,7 @@ use crate::stats::{Count, DropReason};
 use crate::storage::{Class, list_of, lists};
 use crate::time::{Instant, Ticks};
 use crate::wire::tcp::Options;
-use crate::wire::{IpEndpoint, IpProtocol, checksum};
+use crate::wire::{Addr, IpEndpoint, IpProtocol, checksum};
 
 impl Ingress<'_, '_, '_, '_, '_> {
     pub(crate) fn tcp(&mut self, received: &Received<'_>) -> Taken {
@@ -88,7 +89,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let handle = if config::HAS_HOOKS { self.sockets.slots.handle_at(ix) } else { None };
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let Some(socket) = tcp_in(slots, ix) else { return Err(DropReason::NoSocket) };
-        let cx = context_of(keys, self.links.now, self.links.iface);
+        let cx = context(keys, self.links.now, self.links.iface.ip_mtu());
         let handler = &mut self.links.out.hooks;
         let mut in_place = |data: &[u8]| handle.map_or(0, |handle| handler.payload(handle, data));
         let in_place: Option<tcp::InPlace<'_>> = if config::HAS_HOOKS { Some(&mut in_place) } else { None };
@@ -125,7 +126,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             self.ask_handler(ix, tuple, segment)?;
         }
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
-        let cx = context_of(keys, self.links.now, self.links.iface);
+        let cx = context(keys, self.links.now, self.links.iface.ip_mtu());
         let mut look = Look::DEFAULT;
         let verdict = match slots.get_mut(ix).map(|entry| &mut entry.0.socket) {
             Some(Socket::Tcp(socket)) => socket.accept_syn(&cx, tuple, segment).verdict,
@@ -213,43 +214,20 @@ pub(crate) fn dispatch(
         return Step::Idle;
     };
     let step = links.with_port(route.port, |iface, out| {
-        let mut cx = context_of(keys, now, iface);
+        let mut cx = context(keys, now, iface.ip_mtu());
         let cut_len = cut_len(&iface.capabilities);
         cx.burst_len = Pieces::plan_len(cut_len, cx.ip_mtu);
         let pieces = socket.pieces(&cx, cut_len);
         let mut plan = Plan::none();
-        let mut packet = packet_for(&tuple, 0, socket.look());
-        let may_cut = socket.may_be_cut();
-        let mut known = None;
-        let mut left = quota;
-        while left > 0 {
+        let (port, next_hop) = (route.port, &route.next_hop);
+        let packet = packet_for(&tuple, 0, socket.look());
+        let mut turn = Turn { packet, port, next_hop, known: None, left: quota, sent };
+        while turn.left > 0 {
             if !socket.plan(&cx, &mut plan) {
                 return Step::Idle;
             }
             let burst = Burst::begin(&mut plan, pieces);
-            let halt = loop {
-                packet.len = plan.total_len();
-                packet.segment_len = pieces.cut(&plan);
-                if may_cut {
-                    packet.cutting = Cutting::forbidden_if(plan.kind == Kind::MtuProbe);
-                }
-                let mut fill = |payload: &mut [u8], sum: bool| socket.emit(&plan, sum, payload);
-                match iface.send(out, &packet, &route.next_hop, &mut known, &mut fill) {
-                    Sent::Yes => {
-                        count_sent(iface, &plan);
-                        *sent += 1;
-                    }
-                    Sent::NoRoom => break Some(Step::NoRoom { port: route.port }),
-                    Sent::Unresolved(neighbor) => {
-                        break Some(Step::Unresolved { port: route.port, neighbor });
-                    }
-                    Sent::Never => {}
-                }
-                left -= 1;
-                if left == 0 || !burst.advance(&mut plan, pieces) {
-                    break None;
-                }
-            };
+            let halt = turn.send(iface, out, socket, burst, &mut plan);
             if burst.end(&mut plan, halt.is_none()) {
                 socket.on_sent(&cx, &plan);
             }
@@ -260,6 +238,54 @@ pub(crate) fn dispatch(
         Step::More
     });
     step.unwrap_or(Step::Idle)
+}
+
+/// What the packets of a connection's turn have in common.
+struct Turn<'t> {
+    packet: Packet,
+    port: usize,
+    next_hop: &'t Addr,
+    /// Its hardware address, once it was looked up.
+    known: Option<Hardware>,
+    /// How many packets more may leave.
+    left: usize,
+    /// How many have.
+    sent: &'t mut usize,
+}
+
+impl Turn<'_> {
+    /// Sends a burst piece by piece, from that which `plan` has on; says why it ends if that piece did not leave.
+    #[inline(never)]
+    fn send(
+        &mut self,
+        iface: &mut Interface<'_>,
+        out: &mut Out<'_>,
+        socket: &tcp::Socket<'_>,
+        burst: Burst,
+        plan: &mut Plan,
+    ) -> Option<Step> {
+        loop {
+            self.packet.len = plan.total_len();
+            self.packet.segment_len = burst.cut(plan);
+            if socket.may_be_cut() {
+                self.packet.cutting = Cutting::forbidden_if(plan.kind == Kind::MtuProbe);
+            }
+            let mut fill = |payload: &mut [u8], sum: bool| socket.emit(plan, sum, payload);
+            match iface.send(out, &self.packet, self.next_hop, &mut self.known, &mut fill) {
+                Sent::Yes => {
+                    count_sent(iface, plan);
+                    *self.sent += 1;
+                }
+                Sent::NoRoom => return Some(Step::NoRoom { port: self.port }),
+                Sent::Unresolved(neighbor) => return Some(Step::Unresolved { port: self.port, neighbor }),
+                Sent::Never => {}
+            }
+            self.left -= 1;
+            if self.left == 0 || !burst.advance(plan) {
+                return None;
+            }
+        }
+    }
 }
 
 /// Octets of the longest IP packet that the device cuts into segments; 0 if it cuts none.
@@ -338,7 +364,7 @@ pub(crate) fn dispatch_listener(
     sockets.open_waiting(ix, now, links.iface.ip_mtu());
     let SocketSet { slots, keys, .. } = &mut *sockets;
     let Some(listener) = listener_in(slots, ix) else { return Step::Idle };
-    let cx = context_of(keys, now, links.iface);
+    let cx = context(keys, now, links.iface.ip_mtu());
     let mut plan = Plan::none();
     let look = listener.look();
     for _ in 0..quota {

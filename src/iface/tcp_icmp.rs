@@ -2,7 +2,7 @@
 //! flight (RFC 5927 §4.1).
 
 #[cfg(feature = "tcp-pmtu")]
-use super::engine::context_of;
+use super::engine::context;
 use super::icmp_error::Quote;
 use super::ingress::{Ingress, Taken};
 #[cfg(feature = "tcp-pmtu")]
@@ -28,7 +28,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if let Unreachable::TooBig(mtu) = reason {
             let SocketSet { slots, keys, .. } = &mut *self.sockets;
             let socket = tcp_in(slots, ix).ok_or(DropReason::IcmpMismatch)?;
-            socket.on_too_big(&context_of(keys, self.links.now, self.links.iface), seq, mtu, quote.len)?;
+            socket.on_too_big(
+                &context(keys, self.links.now, self.links.iface.ip_mtu()),
+                seq,
+                mtu,
+                quote.len,
+            )?;
             self.sockets.touch(ix);
             return Ok(());
         }

@@ -44,6 +44,11 @@ impl From<HandleError> for LendError {
     }
 }
 
+#[inline]
+fn has_connection(socket: &Socket<'_>, tuple: &Tuple) -> bool {
+    matches!(socket, Socket::Tcp(socket) if socket.is_for(tuple))
+}
+
 impl<'a> SocketSet<'a> {
     #[inline]
     pub(crate) fn hash_of(&self, tuple: &Tuple) -> u32 {
@@ -54,15 +59,13 @@ impl<'a> SocketSet<'a> {
     #[inline]
     pub(crate) fn find_connection(&self, hash: u32, tuple: &Tuple) -> Option<u32> {
         let mut chain = self.table.chain(&self.slots, hash);
-        let hit = |socket: &Socket<'_>| matches!(socket, Socket::Tcp(socket) if socket.is_for(tuple));
-        chain.find(|(_, entry)| hit(&entry.0.socket)).map(|(ix, _)| ix)
+        chain.find(|(_, entry)| has_connection(&entry.0.socket, tuple)).map(|(ix, _)| ix)
     }
 
     /// Whether the socket at `ix` has this connection.
     #[inline]
     pub(crate) fn is_connection(&self, ix: u32, tuple: &Tuple) -> bool {
-        self.entry(ix)
-            .is_some_and(|entry| matches!(&entry.socket, Socket::Tcp(socket) if socket.is_for(tuple)))
+        self.entry(ix).is_some_and(|entry| has_connection(&entry.socket, tuple))
     }
 
     /// Who listens for connections at a segment's destination: for that address before any. Asked only when

@@ -40,17 +40,12 @@ impl Pieces {
     pub(crate) fn plan_len(cut_len: usize, ip_mtu: u16) -> u32 {
         (u32::from(ip_mtu) * config::PACKETS_PER_TURN as u32).max(cut_len as u32)
     }
-
-    /// What the device is to cut a piece into; 0 if it is a segment.
-    #[inline]
-    pub(crate) fn cut(self, piece: &Plan) -> u16 {
-        if piece.len > self.segment_len && piece.kind == Kind::New { self.segment_len as u16 } else { 0 }
-    }
 }
 
 /// A plan that is being cut.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Burst {
+    pieces: Pieces,
     seq: SeqNum,
     offset: u32,
     end: u32,
@@ -61,26 +56,32 @@ impl Burst {
     /// Leaves of a plan the first piece.
     #[inline]
     pub(crate) fn begin(plan: &mut Plan, pieces: Pieces) -> Burst {
-        let burst =
-            Burst { seq: plan.seq, offset: plan.offset, end: plan.offset + plan.len, flags: plan.flags };
+        let Plan { seq, offset, len, flags, .. } = *plan;
         // What is sent again, or probes, is as long as it has to be.
         if plan.len > pieces.piece_len && plan.kind == Kind::New {
             plan.len = pieces.piece_len;
             plan.flags -= OF_THE_LAST;
         }
-        burst
+        Burst { pieces, seq, offset, end: offset + len, flags }
+    }
+
+    /// What the device is to cut the piece that is left into; 0 if it is a segment.
+    #[inline]
+    pub(crate) fn cut(self, piece: &Plan) -> u16 {
+        let segment_len = self.pieces.segment_len;
+        if piece.len > segment_len && piece.kind == Kind::New { segment_len as u16 } else { 0 }
     }
 
     /// Leaves the piece after the one that was sent; says whether there is one.
     #[inline]
-    pub(crate) fn advance(self, plan: &mut Plan, pieces: Pieces) -> bool {
+    pub(crate) fn advance(self, plan: &mut Plan) -> bool {
         let at = plan.offset + plan.len;
         if at == self.end {
             return false;
         }
         plan.seq = plan.seq + plan.len;
         plan.offset = at;
-        plan.len = (self.end - at).min(pieces.piece_len);
+        plan.len = (self.end - at).min(self.pieces.piece_len);
         if plan.len == self.end - at {
             plan.flags = self.flags;
         }

@@ -463,9 +463,14 @@ impl Connection {
 /// The largest payload that the path takes.
 #[inline]
 pub(super) fn path_mss(cx: &Context<'_>, tuple: &Tuple) -> u16 {
-    // RFC 1122 §3.3.3: what the link carries, less the IP and the TCP header, without options.
-    let header_len = if tuple.local.is_v4() { 40 } else { 60 };
-    cx.ip_mtu - header_len
+    // RFC 1122 §3.3.3: what the link carries, less the headers.
+    cx.ip_mtu - header_len(tuple)
+}
+
+/// Octets of the IP and the TCP header, without options.
+#[inline]
+pub(super) fn header_len(tuple: &Tuple) -> u16 {
+    if tuple.local.is_v4() { 40 } else { 60 }
 }
 
 pub(super) fn default_mss(tuple: &Tuple) -> u16 {

@@ -4,7 +4,7 @@
 //! Most of it is there anyhow; what is counted for it alone is in [`Counts`] and [`Oddities`], which are
 //! empty without the feature `tcp-info`. What Linux has and is not here has no field: the rate of pacing, ECN, fast open.
 
-use super::connection::{Connection, Marks};
+use super::connection::{Connection, Marks, header_len};
 use super::segment::{Kind, Plan, Segment};
 use super::{Phase, Side, Socket, State};
 use crate::time::{Instant, Ticks};
@@ -43,9 +43,10 @@ bitflags::bitflags! {
 /// segments, and this stack in octets, is divided by `snd_mss` and rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the names are Linux's")]
 pub struct Info {
+    /// Where the connection stands.
     pub state: State,
+    /// How the sender judges its path.
     pub ca_state: CaState,
     /// Timeouts in a row without an acknowledgment; a tail loss probe is none.
     pub retransmits: u8,
@@ -53,8 +54,11 @@ pub struct Info {
     pub probes: u8,
     /// How often the timeout was doubled, or the interval of the probes.
     pub backoff: u8,
+    /// What both ends have agreed on.
     pub options: InfoOptions,
+    /// How many bits the windows are shifted that the peer announces.
     pub snd_wscale: u8,
+    /// How many bits those are that we announce.
     pub rcv_wscale: u8,
     /// The retransmission timeout, backed off.
     pub rto: u32,
@@ -400,7 +404,7 @@ impl Connection {
             last_data_sent: millis(counts.data_sent_at),
             last_data_recv: millis(counts.data_received_at),
             last_ack_recv: millis(self.silence.since()),
-            pmtu: u32::from(path_mss) + if self.tuple.local.is_v4() { 40 } else { 60 },
+            pmtu: u32::from(path_mss + header_len(&self.tuple)),
             rcv_ssthresh: (side.rx.capacity() as u32).min(0xffff << self.rcv.shift),
             // Eighths and quarters of ticks.
             rtt: srtt.saturating_mul(128),

@@ -14,11 +14,6 @@ impl Pieces {
     pub(crate) fn plan_len(_cut_len: usize, _ip_mtu: u16) -> u32 {
         0
     }
-
-    #[inline]
-    pub(crate) fn cut(self, _piece: &Plan) -> u16 {
-        0
-    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +26,12 @@ impl Burst {
     }
 
     #[inline]
-    pub(crate) fn advance(self, _plan: &mut Plan, _pieces: Pieces) -> bool {
+    pub(crate) fn cut(self, _piece: &Plan) -> u16 {
+        0
+    }
+
+    #[inline]
+    pub(crate) fn advance(self, _plan: &mut Plan) -> bool {
         false
     }
 

@@ -158,18 +158,12 @@ impl SentTimes {
     /// Makes one of two neighbours: of those that then span the shortest time, so that all come to span alike.
     #[cold]
     fn join(&mut self) {
-        // When that was sent for the first time, or again, which is before the pair.
-        let mut before = [None; 2];
+        // When that was sent for the first time, and that again, which is last before the pair.
+        let (mut first, mut again) = (None, None);
         let costs = self.ranges().zip(self.ranges().skip(1)).map(|(a, b)| {
             let apart = b.at.since(a.at).unsigned_abs();
-            let span = before
-                .get(usize::from(a.is_again))
-                .copied()
-                .flatten()
-                .map_or(apart, |at| a.at.since(at).max(0) as u32);
-            if let Some(before) = before.get_mut(usize::from(a.is_again)) {
-                *before = Some(a.at);
-            }
+            let before: Option<Ticks> = if a.is_again { again.replace(a.at) } else { first.replace(a.at) };
+            let span = before.map_or(apart, |at| a.at.since(at).max(0) as u32);
             let differs = u32::from(a.is_lost != b.is_lost) << 31 | u32::from(a.is_again != b.is_again) << 30;
             (apart.saturating_add(span).min(MAX_SPAN) | differs, a, b)
         });
