@@ -139,6 +139,7 @@ pub(crate) fn steps() -> Vec<Step> {
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,proto-ipv4,\
          socket-udp,socket-tcp",
     ));
+    steps.push(Step::cargo("layers", "test --package goldcrest --test layers"));
     steps.push(Step::cargo("unit tests", "test --workspace --lib --bins --features phy-lan9118,tcp-info"));
     steps
 }
