@@ -70,6 +70,11 @@ struct Arguments {
     /// A frame that finds the queue full is lost. Without this everything may wait.
     #[arg(long, value_name = "SIZE")]
     queue: Option<Queue>,
+    /// How much may wait before senders that heed it (ECN) are told by a mark, in the same units
+    ///
+    /// TCP of Linux heeds it after `sysctl net.ipv4.tcp_ecn=1`.
+    #[arg(long, value_name = "SIZE")]
+    mark: Option<Queue>,
     /// Frames that are lost, each for itself
     #[arg(long, value_name = "PERCENT", default_value = "0")]
     loss: Percent,
@@ -217,13 +222,24 @@ impl Arguments {
         match self.queue {
             None => {}
             Some(Queue::Frames(frames)) => path.queue_frames = frames as usize,
-            Some(Queue::Octets(octets)) => path.queue_octets = octets as usize,
-            Some(Queue::Products(count)) => {
-                let octets = count * self.rate.0 as f64 / 8.0 * self.delay.0.total_micros() as f64 * 2e-6;
-                path.queue_octets = octets.round() as usize;
-            }
+            Some(queue) => path.queue_octets = self.octets(queue),
+        }
+        if let Some(mark) = self.mark {
+            path.mark_octets = self.octets(mark);
         }
         path
+    }
+
+    /// A frame is as long as Ethernet's longest.
+    fn octets(&self, queue: Queue) -> usize {
+        match queue {
+            Queue::Frames(frames) => frames as usize * 1_514,
+            Queue::Octets(octets) => octets as usize,
+            Queue::Products(count) => {
+                let octets = count * self.rate.0 as f64 / 8.0 * self.delay.0.total_micros() as f64 * 2e-6;
+                octets.round() as usize
+            }
+        }
     }
 }
 
@@ -380,7 +396,7 @@ impl fmt::Display for Fate<'_> {
         write!(
             f,
             "{from} to {to}: {} frames sent ({} octets), {} arrived ({} octets), {} lost, {} lost in bursts, \
-             {} lost at the full queue, {} too long, {} held back, {in_flight} under way",
+             {} lost at the full queue, {} marked, {} too long, {} held back, {in_flight} under way",
             c.sent,
             c.sent_octets,
             c.delivered,
@@ -388,6 +404,7 @@ impl fmt::Display for Fate<'_> {
             c.lost,
             c.burst_lost,
             c.queue_full,
+            c.marked,
             c.too_long,
             c.reordered,
         )

@@ -6,8 +6,10 @@
 //! randomness comes from one seed: the same calls give the same run.
 //!
 //! A frame's lot is drawn when it is sent, in this order: link down, queue full, single loss, burst
-//! loss, damage, delay with jitter, reordering, doubling. What is off draws nothing.
+//! loss, damage, delay with jitter, reordering, doubling. What is off draws nothing. A queue that is long
+//! can say so to those who heed it (RFC 3168) instead of growing until it is full.
 
+mod mark;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -70,6 +72,9 @@ pub struct PathConfig {
     pub queue_octets: usize,
     /// What a full queue does.
     pub when_full: WhenFull,
+    /// Octets that wait for those before them to leave from which on IP packets are marked with congestion
+    /// experienced, if their senders heed that; others pass.
+    pub mark_octets: usize,
     /// Frames lost independently of each other.
     pub loss_ppm: u32,
     /// Frames lost in bursts.
@@ -93,6 +98,7 @@ impl Default for PathConfig {
             queue_frames: usize::MAX,
             queue_octets: usize::MAX,
             when_full: WhenFull::Drop,
+            mark_octets: usize::MAX,
             loss_ppm: 0,
             burst: None,
             corrupt_ppm: 0,
@@ -156,6 +162,8 @@ pub struct PathCounters {
     pub burst_lost: u64,
     /// Lost at the full queue.
     pub queue_full: u64,
+    /// Marked with congestion experienced.
+    pub marked: u64,
     /// Lost since the link was down, or went down.
     pub link_down: u64,
     /// Lost since they were larger than the MTU.
@@ -201,8 +209,8 @@ impl SimLink {
     pub fn pair(config: SimConfig, seed: u64) -> (SimPort, SimPort) {
         let rng = SimRng::new(seed);
         let max_len = config.max_transmission_unit;
-        let paths =
-            [Path::new(config.a_to_b, max_len, rng.fork(1)), Path::new(config.b_to_a, max_len, rng.fork(2))];
+        let paths = [(config.a_to_b, 1), (config.b_to_a, 2)]
+            .map(|(path, stream)| Path::new(path, config.medium, max_len, rng.fork(stream)));
         let schedule = Schedule::new(config.flap, rng.fork(0));
         let link = Arc::new(Mutex::new(Link { paths, schedule, has_cable: true }));
         let port = |end: End| SimPort {

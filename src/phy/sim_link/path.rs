@@ -5,8 +5,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::{Flap, PathConfig, PathCounters, WhenFull};
-use crate::phy::SimRng;
+use super::{Flap, PathConfig, PathCounters, WhenFull, mark};
+use crate::phy::{Medium, SimRng};
 use crate::time::{Duration, Instant};
 
 /// Times up and down, drawn as time goes on.
@@ -53,6 +53,7 @@ fn around(rng: &mut SimRng, mean: Duration) -> Duration {
 #[derive(Debug)]
 pub(super) struct Path {
     pub(super) config: PathConfig,
+    medium: Medium,
     max_len: usize,
     pub(super) counters: PathCounters,
     rng: SimRng,
@@ -85,9 +86,10 @@ pub(super) struct InFlight {
 const SPARE_COUNT: usize = 64;
 
 impl Path {
-    pub(super) fn new(config: PathConfig, max_len: usize, rng: SimRng) -> Path {
+    pub(super) fn new(config: PathConfig, medium: Medium, max_len: usize, rng: SimRng) -> Path {
         Path {
             config,
+            medium,
             max_len,
             counters: PathCounters::default(),
             rng,
@@ -167,7 +169,11 @@ impl Path {
     pub(super) fn send(&mut self, now: Instant, is_up: bool, frame: &mut Vec<u8>) {
         self.counters.sent += 1;
         self.counters.sent_octets += frame.len() as u64;
+        let is_long = self.waiting_octets >= self.config.mark_octets;
         let Some(departs_ns) = self.admit(now, is_up, frame.len()) else { return };
+        if is_long && mark::mark(self.medium, frame) {
+            self.counters.marked += 1;
+        }
         if self.is_lost() {
             return;
         }

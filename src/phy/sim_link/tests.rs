@@ -102,6 +102,24 @@ fn a_full_queue_loses_frames_and_counts_them() {
     assert_adds_up(&a);
 }
 
+#[cfg(feature = "medium-ip")]
+#[test]
+fn a_long_queue_marks_what_heeds_marks_and_loses_nothing_before_it_is_full() {
+    let path = PathConfig { rate: 1_000_000, mark_octets: 300, queue_octets: 700, ..PathConfig::default() };
+    let (mut a, mut b) = pair(path);
+    for ecn in [2, 2, 2, 2, 0, 1, 3, 2] {
+        let mut packet = vec![0; 100];
+        packet[..2].copy_from_slice(&[0x60, ecn << 4]);
+        send(&mut a, at(0), &packet);
+    }
+    // Three wait and are not told; of those that follow two heed, and the last finds the queue full.
+    assert_eq!((a.tx_counters().marked, a.tx_counters().queue_full), (2, 1));
+    let arrived: Vec<u8> =
+        core::iter::from_fn(|| receive(&mut b, at(10_000))).map(|frame| frame[1] >> 4).collect();
+    assert_eq!(arrived, [2, 2, 2, 3, 0, 3, 3]);
+    assert_adds_up(&a);
+}
+
 #[test]
 fn a_busy_queue_gives_no_token_until_poll_at() {
     let path = PathConfig { rate: 1_000_000, queue_frames: 1, ..PathConfig::default() };
