@@ -39,6 +39,8 @@ pub(crate) const HAS_TCP_SACK: bool = cfg!(feature = "tcp-sack");
 pub(crate) const HAS_TCP_STAMPS: bool = cfg!(feature = "tcp-timestamps");
 /// Whether slow start ends where round trips grow.
 pub(crate) const HAS_TCP_HYSTART: bool = cfg!(feature = "tcp-hystart");
+/// Whether a window leaves over a round trip.
+pub(crate) const HAS_TCP_PACING: bool = cfg!(feature = "tcp-pacing");
 /// Whether the size of segments follows the path.
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
 /// Whether connections are counted for `tcp::Info`.
@@ -117,8 +119,9 @@ pub const SACK_RANGES: usize = if HAS_FAST_PATHS { 4 } else { 3 };
 /// In how many ranges a TCP sender remembers by itself when which octets were sent (RFC 8985).
 pub const SENT_RANGES: usize = if HAS_FAST_PATHS { 8 } else { 4 };
 /// How many ranges there are of each kind where these do not suffice and there is a heap: at 1 Gbit/s and a round trip
-/// of 100 ms, of which 1 % of the packets overtake others by a quarter, there are 20 holes at a time.
-pub const MANY_RANGES: usize = if HAS_FAST_PATHS && cfg!(feature = "alloc") { 64 } else { 0 };
+/// of 100 ms, of which 1 % of the packets overtake others by a quarter, there are 20 holes at a time; where slow start overflows a queue there are
+/// more than can be kept, and the fewer are merged, the less is sent again for nothing.
+pub const MANY_RANGES: usize = if HAS_FAST_PATHS && cfg!(feature = "alloc") { 128 } else { 0 };
 
 /// First and last ephemeral port (RFC 6335 §6); their number is a power of two.
 pub const EPHEMERAL_PORTS: (u16, u16) = (49_152, 65_535);

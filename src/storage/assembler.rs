@@ -182,7 +182,7 @@ mod tests {
         }
         let before = ranges(&a);
         assert_eq!(a.add(1, 1), Err(TooManyHoles));
-        assert_eq!(a.add(1_000, 1), Err(TooManyHoles));
+        assert_eq!(a.add(10_000, 1), Err(TooManyHoles));
         assert_eq!(a.add(16, 1), Err(TooManyHoles));
         assert_eq!(ranges(&a), before);
         a.add(15, 1).unwrap();
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(ranges(&a)[0], (6, 5));
         assert_eq!(a.add_then_remove_front(0, 6), Ok(11));
         assert_eq!(ranges(&a)[0], (5, 5));
-        assert_eq!(a.add_then_remove_front(0, 1_000), Ok(1_000));
+        assert_eq!(a.add_then_remove_front(0, 10_000), Ok(10_000));
         assert!(a.is_empty());
     }
 

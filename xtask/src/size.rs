@@ -109,6 +109,7 @@ const PARTS: &[(&str, &str)] = &[
     ("Rack", "tcp-sack"),
     ("Prr", "tcp-sack"),
     ("Stamps", "tcp-timestamps"),
+    ("Pace", "tcp-pacing"),
     ("Pmtu", "tcp-pmtu"),
     ("Silence", "tcp-keep-alive"),
     ("Patience", "tcp-linger"),

@@ -8,6 +8,7 @@ use super::info::Counts;
 use super::keep_alive::Silence;
 use super::linger::Patience;
 use super::listener::HalfOpen;
+use super::pace::Pace;
 use super::pmtu::Pmtu;
 use super::recovery::Recovery;
 use super::recv::{self, Recv};
@@ -91,6 +92,8 @@ pub(super) struct Connection {
     /// What has arrived beyond what is acknowledged, on either side.
     pub(super) sack: Sack,
     pub(super) stamps: Stamps,
+    /// When what the window lets go leaves.
+    pub(super) pace: Pace,
     /// How large segments may be on the path.
     pub(super) pmtu: Pmtu,
     /// How long the peer has been silent.
@@ -131,6 +134,7 @@ impl Connection {
             sack: Sack::new(),
             tune: Autotune::new(),
             stamps: Stamps::new(cx, &tuple, side.config.stamps),
+            pace: Pace::new(cx.ticks),
             pmtu: Pmtu::new(),
             rtt: Rtt::new(),
             control: side.config.control.start(),
@@ -255,6 +259,7 @@ impl Connection {
     fn end(&mut self) {
         self.state = State::Closed;
         self.timers.clear_all();
+        self.pace.stop();
         self.marks &= Marks::FINISHED;
     }
 
@@ -369,7 +374,11 @@ impl Connection {
     /// The earliest time at which [`on_timer`](Self::on_timer) has something to do.
     #[inline]
     pub(super) fn deadline(&self, now: Ticks) -> Option<Ticks> {
-        if self.marks.contains(Marks::REARM) { Some(now) } else { self.timers.earliest() }
+        if self.marks.contains(Marks::REARM) {
+            return Some(now);
+        }
+        let timers = self.timers.earliest();
+        if config::HAS_TCP_PACING { Ticks::earlier(timers, self.pace.deadline()) } else { timers }
     }
 
     /// Acts on what is due.
@@ -381,6 +390,9 @@ impl Connection {
         }
         if self.marks.contains(Marks::REARM) {
             self.rearm(cx, side);
+        }
+        if self.pace.deadline().is_some_and(|at| at.is_due(now)) {
+            self.refill(cx, side);
         }
         let mut events = Events::empty();
         if self.timers.is_due(Timer::Rtx, now) {

@@ -310,7 +310,7 @@ impl Connection {
     #[inline(never)]
     fn search(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32) {
         let rtt = self.stamps.echoed(&seg.stamp, cx.ticks).map(|echo| cx.ticks.since(echo) as u32);
-        self.control.search(seg.ack - acked, self.snd.max, rtt, cx.ticks);
+        self.control.search(seg.ack - acked, self.snd.max, rtt, self.pace.is_on(), cx.ticks);
     }
 
     #[cold]

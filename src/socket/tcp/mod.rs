@@ -34,6 +34,8 @@ mod listen_once;
 mod listener;
 mod look;
 mod output;
+#[cfg_attr(not(feature = "tcp-pacing"), path = "no_pace.rs")]
+mod pace;
 #[doc(hidden)]
 pub mod parts;
 #[cfg_attr(not(feature = "tcp-pmtu"), path = "no_pmtu.rs")]
@@ -70,6 +72,7 @@ mod user_timeout;
     feature = "tcp-sack",
     feature = "tcp-cubic",
     feature = "tcp-hystart",
+    feature = "tcp-pacing",
     feature = "tcp-send-ref",
     feature = "tcp-timestamps",
     feature = "tcp-traffic-class",
@@ -144,6 +147,7 @@ pub(crate) struct Config {
     sack: sack::Choice,
     stamps: stamps::Choice,
     probing: pmtu::MtuProbing,
+    pacing: pace::Choice,
     is_nodelay: bool,
     is_in_place: bool,
 }
@@ -193,6 +197,7 @@ impl<'a> Socket<'a> {
             sack: sack::Choice::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
             probing: Default::default(),
+            pacing: pace::Choice::DEFAULT,
             is_nodelay: false,
             is_in_place: false,
         };
@@ -367,12 +372,22 @@ impl Socket<'_> {
         out
     }
 
-    /// Plans the segment that should leave now, and says whether there is one. Changes nothing.
-    pub(crate) fn plan(&self, cx: &Context<'_>, plan: &mut Plan) -> bool {
-        match &self.phase {
-            Phase::Connection(connection) => connection.plan(cx, &self.side, plan),
-            _ => false,
+    /// Plans the segment that should leave now, and says whether there is one. Nothing is changed by it but when to
+    /// ask again.
+    pub(crate) fn plan(&mut self, cx: &Context<'_>, plan: &mut Plan) -> bool {
+        let Phase::Connection(connection) = &mut self.phase else { return false };
+        connection.refill(cx, &self.side);
+        let is_due = connection.plan(cx, &self.side, plan);
+        if !is_due && connection.is_to_wait(&self.side) {
+            connection.pace.wait();
         }
+        is_due
+    }
+
+    /// Whether [`plan`](Self::plan) would do something.
+    pub(crate) fn has_output(&self, cx: &Context<'_>) -> bool {
+        let Phase::Connection(connection) = &self.phase else { return false };
+        connection.plan(cx, &self.side, &mut Plan::none()) || connection.is_to_wait(&self.side)
     }
 
     /// Writes the segment, with a zero checksum, into `out`, which has [`Plan::total_len`] octets, and

@@ -110,6 +110,7 @@ impl Connection {
         let beyond = self.recovery.limited_transmit() * mss + self.sack.arrived();
         let cwnd = self.control.window().max(mss) + beyond;
         let len = unsent.min(cwnd.min(snd.wnd).saturating_sub(flight));
+        let len = self.pace.limit(len, mss, cx.ticks);
         let is_again = snd.nxt.lt(snd.max);
         let is_full = len >= mss && cx.burst_len <= mss;
         let len = if is_full { mss } else { self.cut(cx, side, len, unsent, is_again) };
@@ -213,6 +214,8 @@ impl Connection {
         }
         if self.sack.is_repairing() {
             self.on_sent_repair(plan, cx.ticks);
+        } else {
+            self.pace.on_sent(plan.len);
         }
         self.note_sent(plan, cx.ticks);
         if plan.seq == self.snd.max {

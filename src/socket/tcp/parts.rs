@@ -1,7 +1,7 @@
 //! What a connection consists of, as arrays of as many octets, for who weighs it: `cargo xtask size`.
 
 use super::{
-    connection, info, keep_alive, linger, pmtu, recovery, recv, rtt, sack, send, stamps, tally, timers,
+    connection, info, keep_alive, linger, pace, pmtu, recovery, recv, rtt, sack, send, stamps, tally, timers,
 };
 use super::{farewell, look, trouble};
 use crate::storage::{Assembler, SocketBuffer};
@@ -41,6 +41,8 @@ parts! {
     Prr: sack::PARTS[3],
     /// Both clocks.
     Stamps: size_of::<stamps::Stamps>(),
+    /// When what the window lets go leaves.
+    Pace: size_of::<pace::Pace>(),
     /// How large segments may be on the path.
     Pmtu: size_of::<pmtu::Pmtu>(),
     /// How long the peer has been silent.

@@ -130,6 +130,12 @@ impl Rtt {
     pub(super) fn srtt(&self) -> Option<u32> {
         (self.srtt > 0).then_some(self.srtt >> 3)
     }
+
+    /// The same in eighths of a tick; 0 before the first sample.
+    #[cfg(feature = "tcp-pacing")]
+    pub(super) fn srtt_eighths(&self) -> u32 {
+        self.srtt
+    }
 }
 
 #[cfg(test)]

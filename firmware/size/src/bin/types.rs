@@ -40,6 +40,7 @@ sizes! {
     "part Rack": goldcrest::socket::tcp::parts::Rack,
     "part Prr": goldcrest::socket::tcp::parts::Prr,
     "part Stamps": goldcrest::socket::tcp::parts::Stamps,
+    "part Pace": goldcrest::socket::tcp::parts::Pace,
     "part Pmtu": goldcrest::socket::tcp::parts::Pmtu,
     "part Silence": goldcrest::socket::tcp::parts::Silence,
     "part Patience": goldcrest::socket::tcp::parts::Patience,

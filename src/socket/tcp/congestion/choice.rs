@@ -76,9 +76,16 @@ impl Control {
         self.reno.is_searching()
     }
 
-    pub(in crate::socket::tcp) fn search(&mut self, una: SeqNum, max: SeqNum, rtt: Option<u32>, now: Ticks) {
+    pub(in crate::socket::tcp) fn search(
+        &mut self,
+        una: SeqNum,
+        max: SeqNum,
+        rtt: Option<u32>,
+        is_paced: bool,
+        now: Ticks,
+    ) {
         if !self.is_none() {
-            self.reno.search(una, max, rtt, now);
+            self.reno.search(una, max, rtt, is_paced, now);
         }
     }
 

@@ -80,7 +80,14 @@ impl Hystart {
     }
 
     /// An ACK has moved SND.UNA on from `una`, and tells of a round trip, perhaps; says whether slow start is over.
-    pub(super) fn on_ack(&mut self, una: SeqNum, max: SeqNum, rtt: Option<u32>, now: Ticks) -> bool {
+    pub(super) fn on_ack(
+        &mut self,
+        una: SeqNum,
+        max: SeqNum,
+        rtt: Option<u32>,
+        is_paced: bool,
+        now: Ticks,
+    ) -> bool {
         let now = now.0 as u16;
         // One that lies ahead is none of this connection, or from before a long time in which the window was not in use.
         if una.ge(self.round_end) || self.round_end.gt(max) {
@@ -94,7 +101,7 @@ impl Hystart {
             self.current = self.current.min(rtt.min(u32::from(UNKNOWN) - 1) as u16);
             self.samples = (self.samples + 1).min(SAMPLES);
         }
-        self.watch_train(now);
+        self.watch_train(is_paced, now);
         self.samples == SAMPLES && self.judge()
     }
 
@@ -108,8 +115,8 @@ impl Hystart {
         self.css_rounds += u8::from(self.css_rounds > 0);
     }
 
-    /// Half a round trip of ACKs without a pause.
-    fn watch_train(&mut self, now: u16) {
+    /// Half a round trip of ACKs without a pause; what is paced leaves over two thirds of one anyway.
+    fn watch_train(&mut self, is_paced: bool, now: u16) {
         if self.css_rounds > 0 || self.last < SHORTEST || self.last == UNKNOWN {
             return;
         }
@@ -117,7 +124,8 @@ impl Hystart {
             return;
         }
         self.acked_at = now;
-        if now.wrapping_sub(self.began_at) > self.last / 2 {
+        let long = if is_paced { self.last / 4 * 3 } else { self.last / 2 };
+        if now.wrapping_sub(self.began_at) > long {
             self.baseline = self.last;
             self.css_rounds = TO_STAY + 1;
         }
@@ -154,6 +162,7 @@ mod tests {
         /// Ticks between two ACKs of a round, and from one round to the next.
         gap: u32,
         pause: u32,
+        is_paced: bool,
     }
 
     const ROUND: u32 = 100_000;
@@ -161,7 +170,7 @@ mod tests {
     impl Rounds {
         fn new() -> Rounds {
             let una = SeqNum(u32::MAX - 5 * ROUND / 2);
-            Rounds { hystart: Hystart::new(), una, now: Ticks(0), gap: 0, pause: 100 }
+            Rounds { hystart: Hystart::new(), una, now: Ticks(0), gap: 0, pause: 100, is_paced: false }
         }
 
         /// Says whether slow start is over.
@@ -170,7 +179,8 @@ mod tests {
             for (i, &rtt) in (0..).zip(rtts) {
                 let una = start + i * (ROUND / rtts.len() as u32);
                 // The first ACK finds as much out as the round has.
-                if self.hystart.on_ack(una, if i == 0 { end } else { end + ROUND }, Some(rtt), self.now) {
+                let max = if i == 0 { end } else { end + ROUND };
+                if self.hystart.on_ack(una, max, Some(rtt), self.is_paced, self.now) {
                     return true;
                 }
                 self.now = self.now.after(self.gap);
@@ -256,7 +266,7 @@ mod tests {
         let mut hystart = Hystart::new();
         for i in 0..800 {
             let una = SeqNum(0) + i * 5_000_000;
-            assert!(!hystart.on_ack(una, una + 100_000, None, Ticks(i)));
+            assert!(!hystart.on_ack(una, una + 100_000, None, false, Ticks(i)));
             assert_eq!(hystart.growth(1_000), 1_000);
         }
     }
@@ -284,6 +294,19 @@ mod tests {
             // Ticks from the first ACK to the last: more than 25 are half a round trip.
             rounds.round(&vec![50; count]);
             assert_eq!(rounds.is_css(), is_css, "{gap} {count}");
+        }
+    }
+
+    /// Pacing itself spreads a window over two thirds of a round trip.
+    #[test]
+    fn the_train_of_who_is_paced_is_longer() {
+        for (count, is_css) in [(36, false), (37, false), (38, true)] {
+            let mut rounds = Rounds::new();
+            rounds.is_paced = true;
+            rounds.round(&[50; 10]);
+            rounds.gap = 1;
+            rounds.round(&vec![50; count]);
+            assert_eq!(rounds.is_css(), is_css, "{count}");
         }
     }
 

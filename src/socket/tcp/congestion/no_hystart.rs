@@ -17,7 +17,14 @@ impl Hystart {
     }
 
     #[inline]
-    pub(super) fn on_ack(&mut self, _una: SeqNum, _max: SeqNum, _rtt: Option<u32>, _now: Ticks) -> bool {
+    pub(super) fn on_ack(
+        &mut self,
+        _una: SeqNum,
+        _max: SeqNum,
+        _rtt: Option<u32>,
+        _is_paced: bool,
+        _now: Ticks,
+    ) -> bool {
         false
     }
 }

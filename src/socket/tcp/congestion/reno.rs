@@ -48,8 +48,8 @@ impl Reno {
     }
 
     /// RFC 9406: an ACK in the first slow start has moved SND.UNA on from `una`; `rtt` in ticks. SND.MAX is `max`.
-    pub(crate) fn search(&mut self, una: SeqNum, max: SeqNum, rtt: Option<u32>, now: Ticks) {
-        if self.hystart.on_ack(una, max, rtt, now) {
+    pub(crate) fn search(&mut self, una: SeqNum, max: SeqNum, rtt: Option<u32>, is_paced: bool, now: Ticks) {
+        if self.hystart.on_ack(una, max, rtt, is_paced, now) {
             self.ssthresh = self.cwnd;
         }
     }

@@ -20,7 +20,7 @@ const MAX_SPAN: u32 = (1 << 30) - 1;
 
 /// A bit for each range.
 #[cfg(target_pointer_width = "64")]
-type Bits = u64;
+type Bits = u128;
 #[cfg(not(target_pointer_width = "64"))]
 type Bits = u8;
 

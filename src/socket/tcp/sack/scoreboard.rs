@@ -207,10 +207,10 @@ mod tests {
     #[test]
     fn the_shortest_gives_way_when_there_is_no_room() {
         let most = SACK_RANGES.max(crate::config::MANY_RANGES);
-        let end = 100 * most as u32 + 400;
+        let end = 200 * most as u32 + 400;
         let mut board = Scoreboard::new();
         for i in 0..most as u32 {
-            board.add(UNA + 100 * i + 10, UNA + 100 * i + 26 + i);
+            board.add(UNA + 200 * i + 10, UNA + 200 * i + 26 + i);
         }
         let before = spans(&board);
         board.add(UNA + end - 10, UNA + end);

@@ -13,6 +13,7 @@ mod info;
 mod linger;
 mod listener;
 mod loss;
+mod pace;
 mod pmtu;
 mod probe;
 mod rack;
@@ -60,8 +61,11 @@ fn socket(rx: usize, tx: usize) -> Socket<'static> {
     socket
 }
 
+/// Without pacing, so that what may go goes at once.
 fn stamped(rx: usize, tx: usize) -> Socket<'static> {
-    Socket::new(SocketBuffer::new(vec![0; rx]), SocketBuffer::new(vec![0; tx]))
+    let mut socket = Socket::new(SocketBuffer::new(vec![0; rx]), SocketBuffer::new(vec![0; tx]));
+    socket.set_pacing_enabled(false);
+    socket
 }
 
 fn endpoint(last: u8, port: u16) -> IpEndpoint {
@@ -108,7 +112,7 @@ type Script = Box<dyn FnMut(&Sent) -> Fate>;
 
 impl Socket<'_> {
     /// The segment that should leave now.
-    fn decide(&self, cx: &Context<'_>) -> Option<Plan> {
+    fn decide(&mut self, cx: &Context<'_>) -> Option<Plan> {
         let mut plan = Plan::none();
         self.plan(cx, &mut plan).then_some(plan)
     }

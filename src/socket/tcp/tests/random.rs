@@ -89,6 +89,7 @@ fn pair_of(random: &mut Random, seed: u64) -> (Pair, u32) {
         socket.set_nagle_enabled(random.below(2) == 0);
         socket.set_sack_enabled(random.below(3) > 0);
         socket.set_timestamps_enabled(random.below(3) > 0);
+        socket.set_pacing_enabled(random.below(2) == 0);
         socket.set_ack_delay(random.one_of(&[None, Some(millis(40)), Some(millis(200))]));
         // So that a peer that has gone without a word is noticed.
         socket.set_keep_alive(Some(Duration::from_secs(30)));
