@@ -215,6 +215,8 @@ pub const TCP_ORPHAN_TIMEOUT: u32 = 60_000;
 pub const TCP_TIME_WAIT: u32 = 60_000;
 /// TCP: age in ms from which a half-open connection may give way to a new one.
 pub const TCP_HALF_OPEN_GRACE: u32 = 1_000;
+/// TCP: how long a request may wait for the application's decision, in ms.
+pub const TCP_SYN_WAIT: u32 = 60_000;
 /// TCP: how long a connection that is complete waits for a socket, in ms.
 pub const TCP_ACKED_LIFE: u32 = 180_000;
 /// Resets of TCP sockets that were removed, or used anew, which may wait for the next poll; more are dropped.

@@ -45,6 +45,8 @@ struct Judge {
     /// Raw octets have come whose checksum a device vouched for: streams are no longer the peers'.
     is_tainted: bool,
     dropped: u32,
+    /// Requests that were told to wait, some of which do no longer: their listener and ends.
+    waiting: Vec<(SocketHandle, IpEndpoint, IpEndpoint)>,
 }
 
 impl Handler for Judge {
@@ -58,8 +60,13 @@ impl Handler for Judge {
         }
     }
 
-    fn syn(&mut self, _listener: SocketHandle, _remote: IpEndpoint, _local: IpEndpoint) -> SynVerdict {
+    fn syn(&mut self, listener: SocketHandle, remote: IpEndpoint, local: IpEndpoint) -> SynVerdict {
         match self.decisions >> 2 & 7 {
+            5 => {
+                self.waiting.truncate(7);
+                self.waiting.push((listener, remote, local));
+                SynVerdict::Wait
+            }
             6 => SynVerdict::Reset,
             7 => SynVerdict::Ignore,
             _ => SynVerdict::Accept,
@@ -226,7 +233,7 @@ impl<'a> World<'a> {
             18 => self.pass_time(program),
             19 => self.poll_by_steps(program),
             20 => self.device(program),
-            21 => self.judge.decisions = program.octet(),
+            21 => self.decide(program.octet()),
             22 => self.addresses(program),
             23 => {
                 self.wake(&mut 0);
@@ -243,6 +250,19 @@ impl<'a> World<'a> {
             self.poll(budget);
         }
         self.check();
+    }
+
+    /// What comes is decided otherwise from now on, and one that waits now.
+    fn decide(&mut self, decisions: u8) {
+        self.judge.decisions = decisions;
+        let Some((listener, remote, local)) = self.judge.waiting.pop() else { return };
+        let verdicts = [SynVerdict::Accept, SynVerdict::Reset, SynVerdict::Ignore, SynVerdict::Wait];
+        let is_waiting = self.sockets.is_syn_waiting(listener, remote, local);
+        let verdict = verdicts[usize::from(decisions & 3)];
+        let answer = self.sockets.answer_syn(listener, remote, local, verdict);
+        assert_eq!(answer.is_ok(), is_waiting);
+        let waits_on = self.sockets.is_syn_waiting(listener, remote, local);
+        assert_eq!(waits_on, is_waiting && verdict == SynVerdict::Wait);
     }
 
     fn give(&mut self, frame: Vec<u8>, is_vouched_for: bool) {

@@ -72,6 +72,15 @@ pub enum SynVerdict {
     Reset,
     /// It is not answered.
     Ignore,
+    /// It is not answered until the application has decided, after the poll, by
+    /// [`SocketSet::answer_syn`](crate::iface::SocketSet::answer_syn).
+    ///
+    /// The request takes one of the listener's records. It waits for
+    /// [`TCP_SYN_WAIT`](crate::config::TCP_SYN_WAIT) at most; in a full table it may have to give way to a newer one, as any
+    /// half-open connection, or finds no room, and is dropped. A socket that listens for itself has no records: it
+    /// ignores the request.
+    #[cfg(feature = "tcp-syn-wait")]
+    Wait,
 }
 
 /// Decides what the application wants decided while a packet is being handled.
@@ -95,7 +104,8 @@ pub trait Handler {
         0
     }
 
-    /// A SYN for a listener of ours.
+    /// A SYN from `remote` for a listener of ours. A repeated one is asked about again; with the feature `tcp-syn-wait`
+    /// not if the request waits for a decision or, once a request of this listener has, is answered already.
     #[cfg(feature = "iface-hooks")]
     fn syn(&mut self, _listener: SocketHandle, _remote: IpEndpoint, _local: IpEndpoint) -> SynVerdict {
         SynVerdict::Accept

@@ -83,6 +83,9 @@ mod tcp_icmp;
 mod tcp_mib;
 #[cfg(feature = "socket-tcp")]
 mod tcp_set;
+#[cfg(feature = "socket-tcp")]
+#[cfg_attr(not(feature = "tcp-syn-wait"), path = "no_tcp_wait.rs")]
+mod tcp_wait;
 #[cfg(all(
     test,
     feature = "alloc",
@@ -142,5 +145,7 @@ pub use router::{Port, Router};
 pub use socket_set::{HandleError, SetFull, SocketEntry, SocketSet, SocketSlot};
 #[cfg(feature = "socket-tcp")]
 pub use tcp_set::LendError;
+#[cfg(feature = "tcp-syn-wait")]
+pub use tcp_wait::AnswerError;
 #[cfg(feature = "iface-vlan")]
 pub use vlan::VlanTags;

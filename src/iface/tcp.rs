@@ -122,8 +122,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let Some(ix) = listener else {
             return self.conclude(tuple, segment, Verdict::Refuse(DropReason::NoSocket), &mut reply);
         };
-        if segment.is_request() {
-            self.ask_handler(ix, tuple, segment)?;
+        if segment.is_request()
+            && let Some(taken) = self.ask_handler(ix, tuple, segment)
+        {
+            return taken;
         }
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let cx = context(keys, self.links.now, self.links.iface.ip_mtu());
@@ -159,7 +161,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     /// Does what a socket, a record or a listener has said of a segment; `reply` is its answer, if there
     /// is one.
     #[inline(never)]
-    fn conclude(
+    pub(super) fn conclude(
         &mut self,
         tuple: &Tuple,
         segment: &Segment<'_>,
@@ -180,16 +182,22 @@ impl Ingress<'_, '_, '_, '_, '_> {
         }
     }
 
-    fn ask_handler(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
-        let Some(handle) = self.sockets.slots.handle_at(ix) else { return Ok(()) };
-        let remote = IpEndpoint::new(tuple.remote.into(), tuple.remote_port);
+    /// What comes of a request by the handler's word; nothing if it is the listener's.
+    fn ask_handler(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Option<Taken> {
+        let handle = self.sockets.slots.handle_at(ix)?;
+        let mut remote = IpEndpoint::new(tuple.remote.into(), tuple.remote_port);
+        remote.zone = tuple.zone.checked_sub(1);
         let local = IpEndpoint::new(tuple.local.into(), tuple.local_port);
-        match self.links.out.hooks.syn(handle, remote, local) {
-            SynVerdict::Accept => Ok(()),
-            SynVerdict::Ignore => Err(DropReason::Filtered),
+        let known = self.sockets.verdict_on(ix, tuple, segment);
+        match known.unwrap_or_else(|| self.links.out.hooks.syn(handle, remote, local)) {
+            SynVerdict::Accept => None,
+            SynVerdict::Ignore => Some(Err(DropReason::Filtered)),
             SynVerdict::Reset => {
-                self.conclude(tuple, segment, Verdict::Refuse(DropReason::Filtered), &mut Plan::none())
+                let refused = Verdict::Refuse(DropReason::Filtered);
+                Some(self.conclude(tuple, segment, refused, &mut Plan::none()))
             }
+            #[cfg(feature = "tcp-syn-wait")]
+            SynVerdict::Wait => Some(self.keep_waiting(ix, tuple, segment)),
         }
     }
 }
@@ -352,7 +360,7 @@ pub(crate) fn lose_packet(sockets: &mut SocketSet<'_>, ix: u32, now: Instant, ip
     count > 0
 }
 
-/// Sends the SYN-ACKs whose time has come, and opens complete connections for which there is a socket now.
+/// Answers what was decided, sends the SYN-ACKs whose time has come, and opens complete connections for which there is a socket now.
 pub(crate) fn dispatch_listener(
     links: &mut Links<'_, '_, '_>,
     sockets: &mut SocketSet<'_>,
@@ -367,12 +375,23 @@ pub(crate) fn dispatch_listener(
     let cx = context(keys, now, links.iface.ip_mtu());
     let mut plan = Plan::none();
     let look = listener.look();
+    let mut step = Step::More;
     for _ in 0..quota {
-        let Some(tuple) = listener.next_retransmit(&cx, &mut plan) else { return Step::Idle };
+        let next = match listener.has_decided() {
+            true => listener.next_decided(&cx, &mut plan),
+            false => listener.next_retransmit(&cx, &mut plan),
+        };
+        let Some(tuple) = next else {
+            step = Step::Idle;
+            break;
+        };
         send_control(links, tuple, &plan, look);
         *sent += 1;
     }
-    Step::More
+    while let Some(reason) = listener.next_lost() {
+        links.iface.drop_output(reason);
+    }
+    step
 }
 
 /// Sends a segment without payload for which no socket stands: a reset, a SYN-ACK, a last ACK.

@@ -101,6 +101,9 @@ pub enum DropReason {
     /// A report of a smaller path MTU that is not to be believed, or says nothing new.
     #[cfg(feature = "tcp-pmtu")]
     PathMtu,
+    /// A request for a connection waited for the application's decision too long, or gave way to a newer one.
+    #[cfg(feature = "tcp-syn-wait")]
+    Undecided,
     /// On a bridge: for a station behind the port that it came by.
     #[cfg(feature = "iface-bridge")]
     SameSegment,
@@ -112,6 +115,7 @@ pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize
     + if cfg!(feature = "iface-fragments") { 4 } else { 0 }
     + cfg!(feature = "socket-udplite") as usize
     + cfg!(feature = "tcp-pmtu") as usize
+    + cfg!(feature = "tcp-syn-wait") as usize
     + cfg!(feature = "iface-bridge") as usize;
 
 impl DropReason {
@@ -159,6 +163,8 @@ impl DropReason {
         DropReason::Uncovered,
         #[cfg(feature = "tcp-pmtu")]
         DropReason::PathMtu,
+        #[cfg(feature = "tcp-syn-wait")]
+        DropReason::Undecided,
         #[cfg(feature = "iface-bridge")]
         DropReason::SameSegment,
     ];

@@ -4,7 +4,7 @@
 
 mod decisions;
 // Both use the simulation's chance, and the second holds the timer heap against an oracle.
-#[cfg(all(feature = "iface-scale", feature = "phy-sim"))]
+#[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
 mod drained;
 mod forward;
 #[cfg(feature = "phy-sim")]
@@ -21,7 +21,7 @@ mod loopback;
 mod mib;
 mod neighbors;
 mod net;
-#[cfg(all(feature = "iface-scale", feature = "phy-sim"))]
+#[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
 mod poll_at;
 mod raw;
 mod tcp;
@@ -41,6 +41,8 @@ mod tcp_mib;
 #[cfg(feature = "tcp-pmtu")]
 mod tcp_pmtu;
 mod tcp_table;
+#[cfg(feature = "tcp-syn-wait")]
+mod tcp_wait;
 mod udp;
 mod udp_flow;
 mod udplite;

@@ -9,14 +9,40 @@ use std::vec::Vec;
 use super::net::*;
 use crate::config;
 use crate::iface::engine::context;
-use crate::iface::{Config, Interface, InterfaceStorage, Neighbor, SocketHandle, SocketSet};
+use crate::iface::{
+    Budget, Config, Handler, HookSet, Interface, InterfaceStorage, Neighbor, SocketHandle, SocketSet,
+    SynVerdict,
+};
 use crate::phy::{Device, HardwareAddress, Medium, SimRng};
 use crate::rand::Keys;
 use crate::socket::tcp::{self, HalfOpen, Listener};
 use crate::socket::{Socket, udp};
 use crate::storage::{PacketPool, SocketBuffer, list_of, lists};
 use crate::time::{Duration, Instant, Ticks};
-use crate::wire::{IpAddress, IpCidr};
+use crate::wire::{IpAddress, IpCidr, IpEndpoint};
+
+/// One request in two waits until the application has decided, if it decides.
+#[derive(Default)]
+struct Desk {
+    decides: bool,
+    count: usize,
+    waiting: Vec<(IpEndpoint, IpEndpoint)>,
+}
+
+impl Handler for Desk {
+    fn syn(&mut self, _listener: SocketHandle, remote: IpEndpoint, local: IpEndpoint) -> SynVerdict {
+        self.count += 1;
+        if self.count.is_multiple_of(2) || !self.decides {
+            return SynVerdict::Accept;
+        }
+        self.waiting.push((remote, local));
+        SynVerdict::Wait
+    }
+
+    fn hooks(&self) -> HookSet {
+        HookSet::empty()
+    }
+}
 
 /// Random numbers with a few shapes.
 struct Dice(SimRng);
@@ -43,6 +69,7 @@ pub(super) struct Stack {
     pub(super) listener: SocketHandle,
     /// The sockets that the application has: first four for TCP.
     pub(super) handles: Vec<SocketHandle>,
+    desk: Desk,
     /// Each slot's deadline as of the last look, and how often one was stored.
     deadlines: Vec<Option<Ticks>>,
     stored: usize,
@@ -90,11 +117,13 @@ impl Stack {
             sockets.bind(handle, port).unwrap();
             handles.push(handle);
         }
-        Stack { wire, iface, sockets, listener, handles, deadlines: Vec::new(), stored: 0 }
+        let (desk, deadlines) = (Desk::default(), Vec::new());
+        Stack { wire, iface, sockets, listener, handles, desk, deadlines, stored: 0 }
     }
 
     pub(super) fn poll(&mut self, now: Instant) {
-        self.iface.poll(now, &mut self.wire, &mut self.sockets);
+        let Stack { wire, iface, sockets, desk, .. } = self;
+        iface.poll_with(now, wire, sockets, desk, Budget::default());
     }
 
     fn poll_at(&mut self, now: Instant) -> Option<Instant> {
@@ -158,6 +187,12 @@ impl Stack {
                 self.handles.push(accepted);
             }
         }
+        if dice.one_in(4) && !self.desk.waiting.is_empty() {
+            let (remote, local) = self.desk.waiting.swap_remove(dice.below(self.desk.waiting.len()));
+            let verdicts = [SynVerdict::Accept, SynVerdict::Accept, SynVerdict::Reset, SynVerdict::Ignore];
+            // It may have given way meanwhile.
+            let _ = self.sockets.answer_syn(self.listener, remote, local, verdicts[dice.below(4)]);
+        }
         let index = dice.below(self.handles.len());
         let handle = self.handles[index];
         if self.sockets.try_get::<tcp::Socket>(handle).is_ok() {
@@ -217,10 +252,12 @@ struct World {
 
 impl World {
     fn new(seed: u64, medium: Medium) -> World {
+        let mut stacks = [Stack::new(1, medium), Stack::new(2, medium)];
+        stacks.iter_mut().for_each(|stack| stack.desk.decides = true);
         World {
             now: Instant::from_secs(10),
             dice: Dice(SimRng::new(seed)),
-            stacks: [Stack::new(1, medium), Stack::new(2, medium)],
+            stacks,
             flying: VecDeque::new(),
             wakes: 0,
             empty_wakes: 0,

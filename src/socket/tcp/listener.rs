@@ -17,6 +17,7 @@ use super::error::ListenError;
 use super::look::Look;
 use super::segment::{Kind, Plan, Segment, Verdict};
 use super::stamps::{self, Stamp};
+use super::syn_wait::Waits;
 use super::tally::Tally;
 use super::{isn, recv, ticks_of_ms, to_addr};
 use crate::config;
@@ -30,12 +31,21 @@ use crate::wire::tcp::{Flags, Options, SeqNum};
 use crate::wire::{Addr, IpListenEndpoint};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Free,
     /// The SYN-ACK is out.
     Answered,
     /// The last ACK has come, and no socket was free.
     Acked,
+    /// The application has yet to decide; nothing was sent.
+    #[cfg(feature = "tcp-syn-wait")]
+    Waiting,
+    /// It has, and the SYN-ACK is to go.
+    #[cfg(feature = "tcp-syn-wait")]
+    Granted,
+    /// It has, and a reset is to go.
+    #[cfg(feature = "tcp-syn-wait")]
+    Refused,
 }
 
 bitflags::bitflags! {
@@ -61,7 +71,7 @@ pub struct HalfOpen {
     pub(super) tries: u8,
     /// Our shift in the high half, the peer's in the low one; 0xff if windows are not scaled.
     shifts: u8,
-    stage: Stage,
+    pub(super) stage: Stage,
     agreed: Agreed,
     clock: stamps::Half,
 }
@@ -105,6 +115,26 @@ impl HalfOpen {
         self.clock.stamp(self.agreed.contains(Agreed::STAMPS))
     }
 
+    /// Is that of this request from now on, whose SYN-ACK is about to go; `window` is that of the socket to come.
+    #[inline]
+    pub(super) fn begin(
+        &mut self,
+        cx: &Context<'_>,
+        tuple: &Tuple,
+        seg: &Segment<'_>,
+        window: u32,
+        stamps: stamps::Choice,
+    ) {
+        self.tuple = *tuple;
+        self.iss = isn::isn(cx.keys, tuple, cx.now);
+        self.irs = seg.seq;
+        self.created_at = cx.ticks;
+        self.window = seg.window;
+        self.tries = 0;
+        self.stage = Stage::Answered;
+        self.agree(&seg.options, window, stamps, &seg.stamp);
+    }
+
     /// What the peer's SYN says; `window` is that of the socket to come.
     fn agree(&mut self, options: &Options, window: u32, choice: stamps::Choice, stamp: &Stamp) {
         self.mss = options.mss;
@@ -123,14 +153,14 @@ impl HalfOpen {
         if self.shifts == 0xff { 0 } else { self.shifts >> 4 }
     }
 
-    fn is_for(&self, tuple: &Tuple) -> bool {
+    pub(super) fn is_for(&self, tuple: &Tuple) -> bool {
         // The remote port differs most and is compared first.
         self.tuple.remote_port == tuple.remote_port && self.stage != Stage::Free && self.tuple == *tuple
     }
 
     /// The SYN-ACK; `window` is that of the socket to come.
     #[inline(never)]
-    fn plan_syn_ack(&self, cx: &Context<'_>, window: u32, is_again: bool, plan: &mut Plan) {
+    pub(super) fn plan_syn_ack(&self, cx: &Context<'_>, window: u32, is_again: bool, plan: &mut Plan) {
         let kind = if is_again { Kind::SynAckRetransmit } else { Kind::New };
         plan.begin(kind, self.iss, self.irs + 1, Flags::SYN.union(Flags::ACK));
         plan.window = window.min(0xffff) as u16;
@@ -143,10 +173,11 @@ impl HalfOpen {
     }
 
     /// When the SYN-ACK goes again: after ever longer times, counted from the SYN (RFC 6298 §5.5). One that waits for
-    /// a socket is asked again soon.
-    fn again_at(&self) -> Ticks {
+    /// a socket is asked again soon. One that waits for the application goes then.
+    pub(super) fn again_at(&self) -> Ticks {
         const FIRST: u32 = ticks_of_ms(config::TCP_INITIAL_RTO);
         let span = match self.stage {
+            stage if stage.is_unanswered() => ticks_of_ms(config::TCP_SYN_WAIT),
             Stage::Acked => (u32::from(self.tries) + 1) * (FIRST << 2),
             _ => (FIRST << (self.tries + 1)) - FIRST,
         };
@@ -206,17 +237,18 @@ impl ListenKey {
 /// A port that takes any number of connections, one after the other or at once.
 #[derive(Debug)]
 pub struct Listener<'a> {
-    half_open: ManagedSlice<'a, HalfOpen>,
+    pub(super) half_open: ManagedSlice<'a, HalfOpen>,
     cookies: Cookies,
     endpoint: Option<ListenKey>,
     /// The earliest time at which a SYN-ACK goes again; may be too early.
     due: Option<Ticks>,
     /// The receive buffer of the sockets that connections get, in octets.
-    window: u32,
+    pub(super) window: u32,
     backlog: u16,
     /// The record that was filled last.
-    latest: u16,
+    pub(super) latest: u16,
     pub(super) tally: Tally,
+    pub(super) waits: Waits,
     #[cfg(feature = "tcp-traffic-class")]
     pub(super) look: Look,
     pub(super) stamps: stamps::Choice,
@@ -273,6 +305,7 @@ impl<'a> Listener<'a> {
             backlog: u16::MAX,
             latest: 0,
             tally: Tally::NONE,
+            waits: Waits::NONE,
             #[cfg(feature = "tcp-traffic-class")]
             look: Look::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
@@ -389,15 +422,15 @@ impl<'a> Listener<'a> {
     }
 
     /// Those whose index fits a verdict.
-    fn records(&self) -> impl Iterator<Item = &HalfOpen> {
+    pub(super) fn records(&self) -> impl Iterator<Item = &HalfOpen> {
         self.half_open.iter().take(usize::from(RETURNED))
     }
 
-    /// The oldest record of this stage; of those of one tick, of which a flood makes many, the one that
+    /// The oldest record that counts as of this stage; of those of one tick, of which a flood makes many, the one that
     /// comes first behind the latest.
     #[inline(never)]
     fn oldest(&self, stage: Stage) -> Option<usize> {
-        let records = self.records().enumerate().filter(|(_, record)| record.stage == stage);
+        let records = self.records().enumerate().filter(|(_, record)| record.stage.counts_as(stage));
         let is_behind = |i: usize| i > usize::from(self.latest);
         let oldest = records.reduce(|a, b| {
             let is_first = a.1.created_at == b.1.created_at && is_behind(b.0) && !is_behind(a.0);
@@ -408,7 +441,7 @@ impl<'a> Listener<'a> {
 
     /// A place for a new record: a free one, or that of the oldest connection not yet acknowledged, once it
     /// has had its time. Without cookies it has none: under a flood whoever is near gets through.
-    fn place(&self, now: Ticks) -> Option<usize> {
+    pub(super) fn place(&self, now: Ticks) -> Option<usize> {
         const GRACE: i32 = ticks_of_ms(config::TCP_HALF_OPEN_GRACE) as i32;
         let grace = if self.cookies.is_on() { GRACE } else { 0 };
         let has_had_time =
@@ -456,16 +489,10 @@ impl<'a> Listener<'a> {
             if record.stage != Stage::Free {
                 self.tally.on_fails(1);
             }
+            self.waits.on_lost(record.stage);
             self.tally.on_passive_open();
             self.latest = i as u16;
-            record.tuple = *tuple;
-            record.iss = isn::isn(cx.keys, tuple, cx.now);
-            record.irs = seg.seq;
-            record.created_at = cx.ticks;
-            record.window = seg.window;
-            record.tries = 0;
-            record.stage = Stage::Answered;
-            record.agree(&seg.options, self.window, self.stamps, &seg.stamp);
+            record.begin(cx, tuple, seg, self.window, self.stamps);
         }
         record.plan_syn_ack(cx, self.window, is_again, reply);
         let again_at = record.again_at();
@@ -546,7 +573,7 @@ impl<'a> Listener<'a> {
             return Verdict::Drop(DropReason::Unacceptable);
         }
         // RFC 9293 §3.10.7.4, fifth step: an ACK of anything but our SYN is reset.
-        if seg.ack != record.iss + 1 {
+        if seg.ack != record.iss + 1 || record.stage.is_unanswered() {
             return Verdict::Refuse(DropReason::Unacceptable);
         }
         if offset < 0 || offset as u32 > self.window {
@@ -558,7 +585,7 @@ impl<'a> Listener<'a> {
         Verdict::Complete(i as u16)
     }
 
-    fn due_by(&mut self, at: Ticks) {
+    pub(super) fn due_by(&mut self, at: Ticks) {
         if self.due.is_none_or(|due| at.is_before(due)) {
             self.due = Some(at);
         }
@@ -572,6 +599,7 @@ impl<'a> Listener<'a> {
     /// Whether a SYN-ACK is due, or a complete connection may be given a socket if there is one.
     pub(crate) fn has_work(&self, now: Ticks) -> bool {
         self.due.is_some_and(|due| due.is_due(now))
+            || self.has_decided()
             || (self.accepted.count() < self.backlog && self.next_acked().is_some())
     }
 
@@ -593,12 +621,17 @@ impl<'a> Listener<'a> {
                 self.due_by(at);
                 continue;
             }
-            let most = if record.stage == Stage::Acked { ACKED_TRIES } else { config::TCP_SYN_ACK_RETRIES };
+            let most = match record.stage {
+                Stage::Acked => ACKED_TRIES,
+                stage if stage.is_unanswered() => 0,
+                _ => config::TCP_SYN_ACK_RETRIES,
+            };
             // Those that were missed while nobody polled are not made up for.
             while record.tries < most && record.again_at().is_due(cx.ticks) {
                 record.tries += 1;
             }
             if record.again_at().is_due(cx.ticks) {
+                self.waits.on_lost(record.stage);
                 record.stage = Stage::Free;
                 self.tally.on_fails(1);
                 continue;

@@ -52,6 +52,8 @@ mod send_ref;
 #[cfg_attr(not(feature = "tcp-timestamps"), path = "no_stamps.rs")]
 mod stamps;
 mod state;
+#[cfg_attr(not(feature = "tcp-syn-wait"), path = "no_syn_wait.rs")]
+mod syn_wait;
 #[cfg_attr(not(feature = "stats-mib"), path = "no_tally.rs")]
 mod tally;
 mod time_wait;
@@ -78,7 +80,8 @@ mod user_timeout;
     feature = "tcp-traffic-class",
     feature = "tcp-pmtu",
     feature = "tcp-burst",
-    feature = "tcp-grow"
+    feature = "tcp-grow",
+    feature = "tcp-syn-wait"
 ))]
 mod tests;
 
@@ -104,6 +107,8 @@ use send_ref::SendQueue;
 pub use send_ref::{SendRef, Source};
 pub(crate) use stamps::Stamp;
 pub use state::State;
+#[cfg(feature = "tcp-syn-wait")]
+pub(crate) use syn_wait::{Decision, Known};
 #[cfg(feature = "stats-mib")]
 pub(crate) use tally::Tally;
 pub use time_wait::TimeWait;
