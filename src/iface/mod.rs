@@ -82,6 +82,9 @@ mod tcp_icmp;
 #[cfg_attr(not(feature = "stats-mib"), path = "no_tcp_mib.rs")]
 mod tcp_mib;
 #[cfg(feature = "socket-tcp")]
+#[cfg_attr(not(feature = "tcp-listen-range"), path = "no_tcp_range.rs")]
+mod tcp_range;
+#[cfg(feature = "socket-tcp")]
 mod tcp_set;
 #[cfg(feature = "socket-tcp")]
 #[cfg_attr(not(feature = "tcp-syn-wait"), path = "no_tcp_wait.rs")]

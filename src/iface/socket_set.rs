@@ -323,10 +323,10 @@ impl<'a> SocketSet<'a> {
                 (port, self.udp_hash(socket, port))
             }
             #[cfg(feature = "socket-tcp")]
-            socket => {
-                let port = super::tcp_set::listen_key(socket).map_or(0, |key| key.port);
-                (port, self.table.hash_port(IpProtocol::TCP.0, port))
-            }
+            socket => match super::tcp_set::listen_key(socket) {
+                Some(key) => (key.endpoint().port, self.table.hash_port(IpProtocol::TCP.0, key.filed_at())),
+                None => (0, 0),
+            },
             #[cfg(not(feature = "socket-tcp"))]
             _ => (0, 0),
         };

@@ -9,13 +9,13 @@ use super::engine::context;
 use super::links::Links;
 use super::socket_set::{Flags, HandleError, SocketSet};
 use crate::config;
-use crate::socket::tcp::{self, Error, ListenError, ListenKey};
+use crate::socket::tcp::{self, Error, ListenError, ListenKey, ListenRange};
 use crate::socket::{Events, Socket, Tuple};
 use crate::storage::{Line, NIL, Slots, SocketHandle};
 use crate::time::Instant;
-use crate::wire::{IpListenEndpoint, IpProtocol};
+use crate::wire::IpProtocol;
 
-const TCP: u8 = IpProtocol::TCP.0;
+pub(super) const TCP: u8 = IpProtocol::TCP.0;
 
 /// Why a socket can't be lent to a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,29 +68,11 @@ impl<'a> SocketSet<'a> {
         self.entry(ix).is_some_and(|entry| has_connection(&entry.socket, tuple))
     }
 
-    /// Who listens for connections at a segment's destination: for that address before any. Asked only when
-    /// no connection has it (RFC 9293 §3.9.1.1, MUST-41, MUST-42).
-    pub(crate) fn find_listener(&self, tuple: &Tuple) -> Option<u32> {
-        let mut best = None;
-        let hash = self.table.hash_port(TCP, tuple.local_port);
-        for (ix, entry) in self.table.chain(&self.slots, hash) {
-            if let Some(key) = listen_key(&entry.0.socket)
-                && key.takes(&tuple.local, tuple.local_port)
-            {
-                best = Some(ix);
-                if !key.is_any() {
-                    break;
-                }
-            }
-        }
-        best
-    }
-
     /// Files a TCP socket under what it is or listens for, if that has changed.
     pub(crate) fn refile_tcp(&mut self, ix: u32) {
         let Some(entry) = self.entry(ix) else { return };
         let hash = match (&entry.socket, listen_key(&entry.socket)) {
-            (_, Some(key)) => Some(self.table.hash_port(TCP, key.port)),
+            (_, Some(key)) => Some(self.table.hash_port(TCP, key.filed_at())),
             (Socket::Tcp(socket), None) => socket.tuple().map(|tuple| self.hash_of(tuple)),
             _ => None,
         };
@@ -105,18 +87,22 @@ impl<'a> SocketSet<'a> {
 
     /// Starts listening with a [`tcp::Listener`] or for one connection with a [`tcp::Socket`], at once.
     ///
+    /// With the feature `tcp-listen-range` a listener may have a range of ports, or all. Who has fewer ports is asked
+    /// before who has more, so that a range may lie around others; of as many, who has the address before who has any.
+    ///
     /// # Errors
-    /// Those of the socket's own `listen`, [`ListenError::PortInUse`], and
-    /// [`ListenError::InvalidState`] if the handle names neither kind.
+    /// Those of the socket's own `listen`, [`ListenError::PortInUse`] if a request could be for somebody else as well who
+    /// has as many ports, and [`ListenError::InvalidState`] if the handle names neither kind.
+    /// [`ListenError::Unaddressable`] also if a socket is to listen at more than one port.
     pub fn listen(
         &mut self,
         handle: SocketHandle,
-        endpoint: impl Into<IpListenEndpoint>,
+        endpoint: impl Into<ListenRange>,
     ) -> Result<(), ListenError> {
         let ix = self.index_of(handle).map_err(|_| ListenError::InvalidState)?;
         match self.entry_mut(ix).map(|entry| &mut entry.socket) {
             #[cfg(feature = "tcp-listen-once")]
-            Some(Socket::Tcp(socket)) => socket.listen(endpoint)?,
+            Some(Socket::Tcp(socket)) => socket.listen(tcp::single(endpoint.into())?)?,
             Some(Socket::TcpListener(listener)) => listener.listen(endpoint)?,
             _ => return Err(ListenError::InvalidState),
         }
@@ -146,7 +132,7 @@ impl<'a> SocketSet<'a> {
         let Some(entry) = self.entry(ix) else { return false };
         let Some(key) = listen_key(&entry.socket) else { return false };
         let is_listener = matches!(entry.socket, Socket::TcpListener(_));
-        self.table.chain(&self.slots, self.table.hash_port(TCP, key.port)).any(|(other, entry)| {
+        self.table.chain(&self.slots, self.table.hash_port(TCP, key.filed_at())).any(|(other, entry)| {
             let exclusive = is_listener || matches!(entry.0.socket, Socket::TcpListener(_));
             other != ix && exclusive && listen_key(&entry.0.socket).is_some_and(|bound| bound.overlaps(key))
         })

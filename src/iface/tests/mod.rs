@@ -40,6 +40,8 @@ mod tcp_icmp;
 mod tcp_mib;
 #[cfg(feature = "tcp-pmtu")]
 mod tcp_pmtu;
+#[cfg(feature = "tcp-listen-range")]
+mod tcp_range;
 mod tcp_table;
 #[cfg(feature = "tcp-syn-wait")]
 mod tcp_wait;

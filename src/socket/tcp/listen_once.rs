@@ -4,6 +4,7 @@
 
 use super::connection::{Connection, Marks};
 use super::error::ListenError;
+use super::listen_range::Ports;
 use super::segment::{Outcome, Segment};
 use super::state::State;
 use super::{ListenKey, Phase, Side, Socket};
@@ -22,7 +23,9 @@ impl Socket<'_> {
         if self.state() != State::Closed {
             return Err(ListenError::InvalidState);
         }
-        let key = ListenKey::new(endpoint.into())?;
+        let endpoint = endpoint.into();
+        let port = endpoint.is_specified().then(|| Ports::one(endpoint.port));
+        let key = ListenKey::new(port, endpoint.addr)?;
         self.restart(Phase::Listen(key));
         self.note();
         Ok(())
@@ -73,7 +76,7 @@ impl Socket<'_> {
         {
             let is_any = connection.marks.contains(Marks::LISTEN_ANY);
             let addr = if is_any { Addr::UNSPECIFIED } else { connection.tuple.local };
-            let key = ListenKey { addr, port: connection.tuple.local_port };
+            let key = ListenKey { addr, ports: Ports::one(connection.tuple.local_port) };
             self.restart(Phase::Listen(key));
         }
     }

@@ -13,13 +13,15 @@ use super::autotune::BufferMemory;
 use super::connection::path_mss;
 use super::cookie::Cookies;
 use super::error::ListenError;
+use super::listen_key::ListenKey;
+use super::listen_range::{self, ListenRange};
 #[cfg(feature = "tcp-traffic-class")]
 use super::look::Look;
 use super::segment::{Kind, Plan, Segment, Verdict};
 use super::stamps::{self, Stamp};
 use super::syn_wait::Waits;
 use super::tally::Tally;
-use super::{isn, recv, ticks_of_ms, to_addr};
+use super::{isn, recv, ticks_of_ms};
 use crate::config;
 use crate::socket::{Context, Tuple};
 use crate::stats::DropReason;
@@ -194,47 +196,7 @@ impl Default for HalfOpen {
 /// The index of the connection whose cookie has come back.
 const RETURNED: u16 = u16::MAX;
 
-/// Where somebody listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ListenKey {
-    /// Unspecified: any of ours.
-    pub(super) addr: Addr,
-    pub(crate) port: u16,
-}
-
-impl ListenKey {
-    pub(super) fn new(endpoint: IpListenEndpoint) -> Result<ListenKey, ListenError> {
-        if endpoint.port == 0 {
-            return Err(ListenError::Unaddressable);
-        }
-        let addr = match endpoint.addr {
-            Some(addr) => to_addr(addr).ok_or(ListenError::FamilyNotBuiltIn)?,
-            None => Addr::UNSPECIFIED,
-        };
-        Ok(ListenKey { addr, port: endpoint.port })
-    }
-
-    pub(super) fn endpoint(&self) -> IpListenEndpoint {
-        IpListenEndpoint { addr: (!self.is_any()).then(|| self.addr.into()), port: self.port }
-    }
-
-    /// Whether it is for any address of ours.
-    pub(crate) fn is_any(&self) -> bool {
-        self.addr.is_unspecified()
-    }
-
-    /// Whether it is for requests to this end.
-    pub(crate) fn takes(&self, addr: &Addr, port: u16) -> bool {
-        self.port == port && (self.is_any() || self.addr == *addr)
-    }
-
-    /// Whether a request can be for both.
-    pub(crate) fn overlaps(&self, other: &ListenKey) -> bool {
-        other.takes(&self.addr, self.port) || self.takes(&other.addr, other.port)
-    }
-}
-
-/// A port that takes any number of connections, one after the other or at once.
+/// A port, or some, that take any number of connections, one after the other or at once.
 #[derive(Debug)]
 pub struct Listener<'a> {
     pub(super) half_open: ManagedSlice<'a, HalfOpen>,
@@ -316,12 +278,14 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Listens at `endpoint`: at one of our addresses or all of them.
-    pub fn listen(&mut self, endpoint: impl Into<IpListenEndpoint>) -> Result<(), ListenError> {
+    /// Listens at `endpoint`: at one of our addresses or all of them. With the feature `tcp-listen-range` that may be a
+    /// range of ports, or all of them: `8_000..=8_999`, `..`, or either in a pair with an address.
+    pub fn listen(&mut self, endpoint: impl Into<ListenRange>) -> Result<(), ListenError> {
         if self.endpoint.is_some() {
             return Err(ListenError::InvalidState);
         }
-        self.endpoint = Some(ListenKey::new(endpoint.into())?);
+        let endpoint = endpoint.into();
+        self.endpoint = Some(ListenKey::new(listen_range::ports(&endpoint), endpoint.addr)?);
         Ok(())
     }
 
@@ -340,7 +304,7 @@ impl<'a> Listener<'a> {
         self.endpoint.is_some()
     }
 
-    /// Where it listens.
+    /// Where it listens; of a range of ports the first.
     pub fn listen_endpoint(&self) -> Option<IpListenEndpoint> {
         self.endpoint.as_ref().map(ListenKey::endpoint)
     }

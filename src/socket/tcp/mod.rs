@@ -29,8 +29,11 @@ mod isn;
 mod keep_alive;
 #[cfg_attr(not(feature = "tcp-linger"), path = "no_linger.rs")]
 mod linger;
+mod listen_key;
 #[cfg_attr(not(feature = "tcp-listen-once"), path = "no_listen_once.rs")]
 mod listen_once;
+#[cfg_attr(not(feature = "tcp-listen-range"), path = "no_listen_range.rs")]
+mod listen_range;
 mod listener;
 mod look;
 mod output;
@@ -81,7 +84,8 @@ mod user_timeout;
     feature = "tcp-pmtu",
     feature = "tcp-burst",
     feature = "tcp-grow",
-    feature = "tcp-syn-wait"
+    feature = "tcp-syn-wait",
+    feature = "tcp-listen-range"
 ))]
 mod tests;
 
@@ -96,8 +100,13 @@ pub(crate) use farewell::Reset;
 #[cfg(feature = "tcp-info")]
 pub use info::{CaState, Info, InfoOptions};
 pub(crate) use input::InPlace;
+pub(crate) use listen_key::ListenKey;
 use listen_once::Listening;
-pub(crate) use listener::ListenKey;
+#[cfg(feature = "tcp-listen-range")]
+pub use listen_range::ListenRange;
+#[cfg(not(feature = "tcp-listen-range"))]
+pub(crate) use listen_range::ListenRange;
+pub(crate) use listen_range::single;
 pub use listener::{HalfOpen, Listener};
 #[cfg(feature = "tcp-pmtu")]
 pub use pmtu::MtuProbing;

@@ -293,7 +293,7 @@ impl Pair {
         let socket = &mut self.ends[to];
         let out = if socket.tuple() == Some(&tuple) {
             socket.process(&cx, &seg, None)
-        } else if socket.listen_key().is_some_and(|key| key.port == dst) {
+        } else if socket.listen_key().is_some_and(|key| key.filed_at() == dst) {
             socket.accept_syn(&cx, &tuple, &seg)
         } else {
             Outcome::REFUSED
