@@ -45,6 +45,8 @@ pub(crate) const HAS_TCP_PACING: bool = cfg!(feature = "tcp-pacing");
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
 /// Whether connections are counted for `tcp::Info`.
 pub(crate) const HAS_TCP_INFO: bool = cfg!(feature = "tcp-info");
+/// Whether listeners say what their connections start with.
+pub(crate) const HAS_TCP_LISTENER_SETTINGS: bool = cfg!(feature = "tcp-listener-settings");
 /// Whether what is queued can be told to go at once.
 pub(crate) const HAS_TCP_LINGER: bool = cfg!(feature = "tcp-linger");
 /// Whether slices can be queued for sending.

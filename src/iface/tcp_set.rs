@@ -237,6 +237,10 @@ impl<'a> SocketSet<'a> {
         let half = self.listener_mut(at)?.complete(index)?;
         let ix = self.socket_for(at)?;
         let SocketSet { slots, keys, .. } = self;
+        if config::HAS_TCP_LISTENER_SETTINGS {
+            let template = listener_in(slots, at)?.template();
+            tcp_in(slots, ix)?.follow(&template);
+        }
         #[cfg(feature = "tcp-traffic-class")]
         let look = listener_in(slots, at)?.look();
         let events = tcp_in(slots, ix)?.open_from(&context(keys, now, ip_mtu), &half, was_before);

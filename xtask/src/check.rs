@@ -47,12 +47,15 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, TCP with buffers that grow", "medium-ip,proto-ipv4,tcp-grow,tcp-connect"),
     ("IPv4, TCP that watches the path's MTU", "medium-ip,proto-ipv4,tcp-pmtu,tcp-burst,tcp-connect"),
     ("IPv4, TCP whose requests wait", "medium-ip,proto-ipv4,tcp-syn-wait,tcp-cookies"),
-    ("IPv6, TCP at many ports", "medium-ip,proto-ipv6,tcp-listen-range,tcp-listen-once"),
+    (
+        "IPv6, TCP at many ports",
+        "medium-ip,proto-ipv6,tcp-listen-range,tcp-listen-once,tcp-listener-settings",
+    ),
     ("no sockets", "medium-ethernet,medium-ip,proto-ipv4,proto-ipv6"),
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-send-ref,tcp-burst,tcp-grow,tcp-syn-wait,tcp-listen-range,tcp-sack,tcp-cubic,tcp-timestamps,tcp-hystart,tcp-pacing,\
+         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-send-ref,tcp-burst,tcp-grow,tcp-syn-wait,tcp-listen-range,tcp-listener-settings,tcp-sack,tcp-cubic,tcp-timestamps,tcp-hystart,tcp-pacing,\
          udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
          iface-ephemeral,iface-fragments,\
          tcp-pmtu,stats-mib,phy-loopback,phy-tracer",

@@ -42,6 +42,14 @@ mod tcp_mib;
 mod tcp_pmtu;
 #[cfg(feature = "tcp-listen-range")]
 mod tcp_range;
+#[cfg(all(
+    feature = "tcp-listener-settings",
+    feature = "tcp-sack",
+    feature = "tcp-timestamps",
+    feature = "tcp-cubic",
+    feature = "tcp-pmtu"
+))]
+mod tcp_settings;
 mod tcp_table;
 #[cfg(feature = "tcp-syn-wait")]
 mod tcp_wait;

@@ -15,6 +15,7 @@ use super::cookie::Cookies;
 use super::error::ListenError;
 use super::listen_key::ListenKey;
 use super::listen_range::{self, ListenRange};
+use super::listener_settings::Template;
 #[cfg(feature = "tcp-traffic-class")]
 use super::look::Look;
 use super::segment::{Kind, Plan, Segment, Verdict};
@@ -126,6 +127,7 @@ impl HalfOpen {
         seg: &Segment<'_>,
         window: u32,
         stamps: stamps::Choice,
+        wants_sack: bool,
     ) {
         self.tuple = *tuple;
         self.iss = isn::isn(cx.keys, tuple, cx.now);
@@ -134,14 +136,21 @@ impl HalfOpen {
         self.window = seg.window;
         self.tries = 0;
         self.stage = Stage::Answered;
-        self.agree(&seg.options, window, stamps, &seg.stamp);
+        self.agree(&seg.options, window, stamps, wants_sack, &seg.stamp);
     }
 
     /// What the peer's SYN says; `window` is that of the socket to come.
-    fn agree(&mut self, options: &Options, window: u32, choice: stamps::Choice, stamp: &Stamp) {
+    fn agree(
+        &mut self,
+        options: &Options,
+        window: u32,
+        choice: stamps::Choice,
+        wants_sack: bool,
+        stamp: &Stamp,
+    ) {
         self.mss = options.mss;
-        let sack =
-            if config::HAS_TCP_SACK && options.sack_permitted { Agreed::SACK } else { Agreed::empty() };
+        let has_sack = config::HAS_TCP_SACK && options.sack_permitted && wants_sack;
+        let sack = if has_sack { Agreed::SACK } else { Agreed::empty() };
         let stamps = if self.clock.begin(choice, stamp) { Agreed::STAMPS } else { Agreed::empty() };
         self.agreed = sack | stamps;
         self.shifts = match options.window_scale {
@@ -211,6 +220,7 @@ pub struct Listener<'a> {
     pub(super) latest: u16,
     pub(super) tally: Tally,
     pub(super) waits: Waits,
+    pub(super) template: Template,
     #[cfg(feature = "tcp-traffic-class")]
     pub(super) look: Look,
     pub(super) stamps: stamps::Choice,
@@ -268,6 +278,7 @@ impl<'a> Listener<'a> {
             latest: 0,
             tally: Tally::NONE,
             waits: Waits::NONE,
+            template: Template::NONE,
             #[cfg(feature = "tcp-traffic-class")]
             look: Look::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
@@ -456,7 +467,7 @@ impl<'a> Listener<'a> {
             self.waits.on_lost(record.stage);
             self.tally.on_passive_open();
             self.latest = i as u16;
-            record.begin(cx, tuple, seg, self.window, self.stamps);
+            record.begin(cx, tuple, seg, self.window, self.stamps, self.template.wants_sack());
         }
         record.plan_syn_ack(cx, self.window, is_again, reply);
         let again_at = record.again_at();
@@ -480,7 +491,8 @@ impl<'a> Listener<'a> {
         let mut record = HalfOpen { tuple: *tuple, iss, irs: seg.seq, ..HalfOpen::EMPTY };
         // What can't be hidden in a stamp can't be agreed on.
         if record.clock.begin(self.stamps, &seg.stamp) {
-            record.agree(&seg.options, self.window, self.stamps, &seg.stamp);
+            let wants_sack = self.template.wants_sack();
+            record.agree(&seg.options, self.window, self.stamps, wants_sack, &seg.stamp);
         }
         record.plan_syn_ack(cx, self.window, false, reply);
         reply.stamp = reply.stamp.hide(&record.options());
@@ -506,7 +518,8 @@ impl<'a> Listener<'a> {
             stage: Stage::Acked,
             ..HalfOpen::EMPTY
         };
-        record.agree(&seg.stamp.hidden(mss, self.stamps), self.window, self.stamps, &seg.stamp);
+        let options = seg.stamp.hidden(mss, self.stamps);
+        record.agree(&options, self.window, self.stamps, self.template.wants_sack(), &seg.stamp);
         self.cookies.keep(record);
         Verdict::Complete(RETURNED)
     }

@@ -103,6 +103,12 @@ impl Listener<'_> {
     pub(crate) fn look(&self) -> Look {
         self.look
     }
+
+    /// Has that of its template.
+    #[cfg(feature = "tcp-listener-settings")]
+    pub(super) fn copy_look(&mut self, look: Look) {
+        self.look = look;
+    }
 }
 
 #[cfg(not(feature = "tcp-traffic-class"))]
@@ -111,4 +117,7 @@ impl Listener<'_> {
     pub(crate) fn look(&self) -> Look {
         Look::DEFAULT
     }
+
+    #[cfg(feature = "tcp-listener-settings")]
+    pub(super) fn copy_look(&mut self, _look: Look) {}
 }

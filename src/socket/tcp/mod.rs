@@ -35,6 +35,8 @@ mod listen_once;
 #[cfg_attr(not(feature = "tcp-listen-range"), path = "no_listen_range.rs")]
 mod listen_range;
 mod listener;
+#[cfg_attr(not(feature = "tcp-listener-settings"), path = "no_listener_settings.rs")]
+mod listener_settings;
 mod look;
 mod output;
 #[cfg_attr(not(feature = "tcp-pacing"), path = "no_pace.rs")]
@@ -85,7 +87,8 @@ mod user_timeout;
     feature = "tcp-burst",
     feature = "tcp-grow",
     feature = "tcp-syn-wait",
-    feature = "tcp-listen-range"
+    feature = "tcp-listen-range",
+    feature = "tcp-listener-settings"
 ))]
 mod tests;
 
@@ -150,7 +153,7 @@ fn to_endpoint(addr: Addr, port: u16) -> IpEndpoint {
 }
 
 /// What the application has set. Times are in ticks; 0 is none.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Config {
     timeout: UserTimeout,
     keep_alive: KeepAlive,

@@ -101,7 +101,7 @@ impl Listener<'_> {
             return Verdict::Drop(DropReason::BacklogFull);
         };
         let (stage, created_at) = (record.stage, record.created_at);
-        record.begin(cx, tuple, syn, self.window, self.stamps);
+        record.begin(cx, tuple, syn, self.window, self.stamps, self.template.wants_sack());
         if known.is_some() && stage.is_unanswered() {
             // Its time does not begin anew, and what was decided is.
             (record.stage, record.created_at) = (stage, created_at);

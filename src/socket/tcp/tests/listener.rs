@@ -1,6 +1,7 @@
 //! The listener and its records.
 
 use super::*;
+use crate::socket::tcp::Decision;
 
 struct Bench {
     now: Instant,
@@ -320,4 +321,40 @@ fn a_cookie_with_a_stamp_keeps_scale_and_selective_acknowledgments() {
         assert_eq!(half.options().sack_permitted, is_wanted);
         assert_eq!(half.stamp().is_there, is_wanted);
     }
+}
+
+#[test]
+#[cfg(feature = "tcp-cookies")]
+fn a_cookie_grants_what_the_template_says() {
+    for is_wanted in [true, false] {
+        let mut bench = Bench::new(0);
+        let mut template = Socket::template();
+        template.set_sack_enabled(is_wanted);
+        bench.listener.set_template(&template);
+        let syn_ack = bench.request(9, &stamped_at(syn(5), 700, 0)).unwrap();
+        assert_eq!((syn_ack.options.window_scale, syn_ack.options.sack_permitted), (3, is_wanted));
+        bench.now += millis(30);
+        let ack = stamped_at(request(&syn_ack), 730, syn_ack.stamp.value | 0x27);
+        let Verdict::Complete(index) = bench.segment(9, &ack) else { panic!() };
+        let half = bench.listener.complete(usize::from(index)).unwrap();
+        assert_eq!(half.options().sack_permitted, is_wanted, "though the client claims otherwise");
+    }
+}
+
+/// Covers: RFC 9293 §3.10.7.2
+#[test]
+fn nothing_acknowledges_a_request_that_waits() {
+    let mut bench = Bench::new(1);
+    let cx = context!(bench.keys, bench.now, MTU);
+    assert_eq!(bench.listener.keep_waiting(&cx, &tuple(9), &syn(5)), Verdict::Taken);
+    // Who could guess the number that will be sent.
+    let iss = bench.listener.half_open[0].iss;
+    let ack = Segment { seq: SeqNum(6), ack: iss + 1, flags: Flags::ACK, ..syn(5) };
+    for decision in [None, Some(Decision::Accept)] {
+        if let Some(decision) = decision {
+            assert!(bench.listener.decide(&tuple(9), decision));
+        }
+        assert!(matches!(bench.segment(9, &ack), Verdict::Refuse(_)));
+    }
+    assert_eq!(bench.listener.half_open_count(), 1);
 }
