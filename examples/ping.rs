@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
+use goldcrest::iface::NoHandler;
 use goldcrest::socket::icmp::{self, Endpoint};
 use goldcrest::socket::udp::{PacketBuffer, PacketMetadata};
 use goldcrest::time::{Duration, Instant};
@@ -78,9 +79,9 @@ fn main() -> Result<ExitCode> {
             };
             next = now + Duration::from_millis(pause);
         }
-        stack.poll(now);
+        stack.poll(now, &mut NoHandler);
         receive(&mut stack, handle, &mut tally);
-        if tally.times.len() == usize::from(options.count) || !stack.wait(Some(next))? {
+        if tally.times.len() == usize::from(options.count) || !stack.wait(Some(next), &[])? {
             break Instant::now();
         }
     };

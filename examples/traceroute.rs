@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use clap::Parser;
-use goldcrest::iface::SocketHandle;
+use goldcrest::iface::{NoHandler, SocketHandle};
 use goldcrest::socket::icmp;
 use goldcrest::socket::udp::{self, PacketBuffer, PacketMetadata};
 use goldcrest::time::{Duration, Instant};
@@ -103,7 +103,7 @@ fn probe(
     let end = start + Duration::from_millis(wait);
     stack.sockets.get_mut::<udp::Socket>(probes).send_slice(&[0x67; 32], IpEndpoint::from(to))?;
     loop {
-        stack.poll(Instant::now());
+        stack.poll(Instant::now(), &mut NoHandler);
         let socket = stack.sockets.get_mut::<icmp::Socket>(errors);
         while let Ok((message, meta)) = socket.recv() {
             if quoted_port(message) == Some(to.port()) {
@@ -111,7 +111,7 @@ fn probe(
                 return Ok(Some(Answer { from: meta.address.into(), what, time: Instant::now() - start }));
             }
         }
-        if Instant::now() >= end || !stack.wait(Some(end))? {
+        if Instant::now() >= end || !stack.wait(Some(end), &[])? {
             return Ok(None);
         }
     }

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use goldcrest::iface::SocketHandle;
+use goldcrest::iface::{NoHandler, SocketHandle};
 use goldcrest::socket::tcp::Socket;
 use goldcrest::storage::SocketBuffer;
 use goldcrest::time::{Duration, Instant};
@@ -122,7 +122,7 @@ fn run(arguments: &Arguments, server: SocketAddr, task: &mut dyn Task) -> Result
     let end = began_at + Duration::from_secs(arguments.timeout);
     loop {
         let now = Instant::now();
-        stack.poll(now);
+        stack.poll(now, &mut NoHandler);
         while let Some((handle, events)) = stack.sockets.next_ready() {
             log::debug!("{handle:?}: {events:?}");
             let socket = stack.sockets.get_mut::<Socket>(handle);
@@ -137,7 +137,7 @@ fn run(arguments: &Arguments, server: SocketAddr, task: &mut dyn Task) -> Result
         if now >= end {
             return Err(format!("{server}: not done in {} s", arguments.timeout).into());
         }
-        if !stack.wait(Some(end))? {
+        if !stack.wait(Some(end), &[])? {
             return Err("interrupted".into());
         }
     }
@@ -156,8 +156,8 @@ fn finish(stack: &mut Stack, handle: SocketHandle, task: &mut dyn Task, took: Du
     stack.sockets.release(handle)?;
     let end = Instant::now() + Duration::from_secs(1);
     while !stack.sockets.is_empty() && Instant::now() < end {
-        stack.poll(Instant::now());
-        if !stack.wait(Some(end))? {
+        stack.poll(Instant::now(), &mut NoHandler);
+        if !stack.wait(Some(end), &[])? {
             break;
         }
     }

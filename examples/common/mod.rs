@@ -5,12 +5,12 @@ mod faults;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use goldcrest::iface::{Config, Interface, SocketSet};
+use goldcrest::iface::{Budget, Config, Handler, Interface, SocketSet};
 use goldcrest::phy::{Device, FaultInjector, Medium, PcapOptions, PcapWriter, TunTapInterface, wait_any};
 use goldcrest::rand::Keys;
 use goldcrest::time::Instant;
@@ -135,18 +135,20 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Receives what has come and sends what is due.
-    pub(crate) fn poll(&mut self, now: Instant) {
-        self.iface.poll(now, &mut self.cable, &mut self.sockets);
+    /// Receives what has come and sends what is due, as `handler` decides.
+    pub(crate) fn poll(&mut self, now: Instant, handler: &mut dyn Handler) {
+        self.iface.poll_with(now, &mut self.cable, &mut self.sockets, handler, Budget::default());
     }
 
-    /// Waits for a frame, for a deadline of the stack's, or until `until`. False if the program is to end.
-    pub(crate) fn wait(&mut self, until: Option<Instant>) -> Result<bool> {
+    /// Waits for a frame, for a deadline of the stack's, until `until`, or for something to read from one of these
+    /// descriptors. False if the program is to end.
+    pub(crate) fn wait(&mut self, until: Option<Instant>, others: &[RawFd]) -> Result<bool> {
         let now = Instant::now();
         let stack = self.iface.poll_at(now, &mut self.sockets);
         let next = stack.into_iter().chain(self.cable.poll_at(now)).chain(until).min();
         let delay = next.map(|at| at.saturating_duration_since(now));
-        wait_any(&[self.cable.as_raw_fd(), self.stop.as_raw_fd()], delay)?;
+        let fds = [&[self.cable.as_raw_fd(), self.stop.as_raw_fd()], others].concat();
+        wait_any(&fds, delay)?;
         let is_stopped = io::Read::read(&mut self.stop, &mut [0]).is_ok();
         Ok(!is_stopped)
     }

@@ -20,7 +20,7 @@ mod streams;
 
 use clap::Parser;
 use goldcrest::apps::http::{self, Limits};
-use goldcrest::iface::SocketHandle;
+use goldcrest::iface::{NoHandler, SocketHandle};
 use goldcrest::socket::tcp::{HalfOpen, Listener};
 use goldcrest::time::{Duration, Instant};
 
@@ -73,7 +73,7 @@ fn main() -> Result<()> {
     println!("serving");
     loop {
         let now = Instant::now();
-        stack.poll(now);
+        stack.poll(now, &mut NoHandler);
         // Each event is offered to one after the other, until one says that it was its own.
         while let Some((handle, events)) = stack.sockets.next_ready() {
             log::trace!("{handle:?}: {events:?}");
@@ -84,7 +84,7 @@ fn main() -> Result<()> {
         }
         server.poll(now, &mut stack.sockets, &mut pages);
         let until = server.poll_at(now);
-        if !stack.wait(until)? {
+        if !stack.wait(until, &[])? {
             break;
         }
     }
