@@ -43,6 +43,8 @@ pub(crate) const HAS_TCP_HYSTART: bool = cfg!(feature = "tcp-hystart");
 pub(crate) const HAS_TCP_PACING: bool = cfg!(feature = "tcp-pacing");
 /// Whether the size of segments follows the path.
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
+/// Whether routers' marks of congestion are heeded.
+pub(crate) const HAS_TCP_ECN: bool = cfg!(feature = "tcp-ecn");
 /// Whether connections are counted for `tcp::Info`.
 pub(crate) const HAS_TCP_INFO: bool = cfg!(feature = "tcp-info");
 /// Whether listeners say what their connections start with.

@@ -33,28 +33,40 @@ pub(crate) struct Packet {
 
 /// DSCP and ECN of a packet to be sent; nothing where no socket can set them.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct TrafficClass(#[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class"))] u8);
+pub(crate) struct TrafficClass(
+    #[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class", feature = "tcp-ecn"))] u8,
+);
 
 impl TrafficClass {
-    #[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class"))]
+    #[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class", feature = "tcp-ecn"))]
     pub(crate) fn new(octet: u8) -> TrafficClass {
         TrafficClass(octet)
     }
 
-    #[cfg(not(any(feature = "udp-metadata", feature = "tcp-traffic-class")))]
+    #[cfg(not(any(feature = "udp-metadata", feature = "tcp-traffic-class", feature = "tcp-ecn")))]
     pub(crate) fn new(_octet: u8) -> TrafficClass {
         TrafficClass()
     }
 
-    #[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class"))]
+    #[cfg(any(feature = "udp-metadata", feature = "tcp-traffic-class", feature = "tcp-ecn"))]
     pub(crate) fn octet(self) -> u8 {
         self.0
     }
 
-    #[cfg(not(any(feature = "udp-metadata", feature = "tcp-traffic-class")))]
+    #[cfg(not(any(feature = "udp-metadata", feature = "tcp-traffic-class", feature = "tcp-ecn")))]
     pub(crate) fn octet(self) -> u8 {
         0
     }
+
+    /// The two lowest bits, which are ECN's (RFC 3168 §5).
+    #[cfg(feature = "tcp-ecn")]
+    #[inline]
+    pub(crate) fn set_ecn(&mut self, bits: u8) {
+        self.0 = self.0 & !3 | bits;
+    }
+
+    #[cfg(not(feature = "tcp-ecn"))]
+    pub(crate) fn set_ecn(&mut self, _bits: u8) {}
 }
 
 /// Writes a packet's payload, and sums it if asked to.

@@ -14,7 +14,7 @@ use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
 use crate::phy::{DeviceCapabilities, TxChecksum};
-use crate::socket::tcp::{self, Burst, Kind, Look, Pieces, Plan, Segment, Stamp, Verdict};
+use crate::socket::tcp::{self, Burst, Kind, Look, Mark, Pieces, Plan, Segment, Stamp, Verdict};
 use crate::socket::{Events, Socket, Tuple};
 use crate::stats::{Count, DropReason};
 use crate::storage::{Class, list_of, lists};
@@ -48,6 +48,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             window: header.window(),
             options: Options::NONE,
             stamp,
+            mark: Mark::of(received.packet),
             #[cfg(feature = "tcp-sack")]
             area,
             payload,
@@ -272,6 +273,9 @@ impl Turn<'_> {
         burst: Burst,
         plan: &mut Plan,
     ) -> Option<Step> {
+        if config::HAS_TCP_ECN {
+            self.packet.traffic_class.set_ecn(socket.mark_for(plan).bits());
+        }
         loop {
             self.packet.len = plan.total_len();
             self.packet.segment_len = burst.cut(plan);

@@ -35,6 +35,11 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, TCP with HyStart++", "medium-ip,proto-ipv4,tcp-hystart,tcp-connect"),
     ("IPv6, TCP with SACK", "medium-ip,proto-ipv6,tcp-sack,tcp-connect"),
     ("IPv4, TCP with timestamps", "medium-ethernet,proto-ipv4,tcp-timestamps,tcp-cookies"),
+    ("IPv4, TCP with ECN", "medium-ip,proto-ipv4,tcp-ecn,tcp-info"),
+    (
+        "IPv6, TCP with ECN, SACK and cookies",
+        "medium-ip,proto-ipv6,tcp-ecn,tcp-sack,tcp-cookies,tcp-timestamps",
+    ),
     ("IPv4, HTTP by reference", "medium-ip,proto-ipv4,app-http,tcp-send-ref"),
     ("IPv6, TCP that listens once", "medium-ip,proto-ipv6,tcp-listen-once,tcp-user-timeout,tcp-cookies"),
     (
@@ -55,7 +60,7 @@ const FEATURES: &[(&str, &str)] = &[
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-send-ref,tcp-burst,tcp-grow,tcp-syn-wait,tcp-listen-range,tcp-listener-settings,tcp-sack,tcp-cubic,tcp-timestamps,tcp-hystart,tcp-pacing,\
+         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-send-ref,tcp-burst,tcp-grow,tcp-ecn,tcp-syn-wait,tcp-listen-range,tcp-listener-settings,tcp-sack,tcp-cubic,tcp-timestamps,tcp-hystart,tcp-pacing,\
          udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
          iface-ephemeral,iface-fragments,\
          tcp-pmtu,stats-mib,phy-loopback,phy-tracer",

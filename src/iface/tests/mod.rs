@@ -30,6 +30,8 @@ mod tcp_abort;
 #[cfg(feature = "tcp-burst")]
 mod tcp_burst;
 mod tcp_desk;
+#[cfg(all(feature = "tcp-ecn", feature = "tcp-burst"))]
+mod tcp_ecn;
 #[cfg(all(feature = "tcp-cookies", feature = "phy-sim", feature = "iface-scale"))]
 mod tcp_flood;
 #[cfg(feature = "tcp-grow")]

@@ -15,6 +15,9 @@ use crate::wire::tcp::{Flags, MAX_HEADER_LEN, SeqNum};
 /// What only the last segment of a burst says.
 const OF_THE_LAST: Flags = Flags::PSH.union(Flags::FIN);
 
+/// What only the first says (RFC 3168 §6.1.2).
+const OF_THE_FIRST: Flags = Flags::CWR;
+
 /// The headers of a segment with data, at most: what fits under them fits under shorter ones.
 const HEADERS_LEN: usize = ipv6::HEADER_LEN + MAX_HEADER_LEN;
 
@@ -57,12 +60,15 @@ impl Burst {
     #[inline]
     pub(crate) fn begin(plan: &mut Plan, pieces: Pieces) -> Burst {
         let Plan { seq, offset, len, flags, .. } = *plan;
+        // What is to be said once goes alone: a device might say it with each segment that it cuts.
+        let is_alone = config::HAS_TCP_ECN && flags.contains(OF_THE_FIRST);
+        let first_len = if is_alone { pieces.segment_len } else { pieces.piece_len };
         // What is sent again, or probes, is as long as it has to be.
-        if plan.len > pieces.piece_len && plan.kind == Kind::New {
-            plan.len = pieces.piece_len;
+        if plan.len > first_len && plan.kind == Kind::New {
+            plan.len = first_len;
             plan.flags -= OF_THE_LAST;
         }
-        Burst { pieces, seq, offset, end: offset + len, flags }
+        Burst { pieces, seq, offset, end: offset + len, flags: flags - OF_THE_FIRST }
     }
 
     /// What the device is to cut the piece that is left into; 0 if it is a segment.
@@ -82,6 +88,9 @@ impl Burst {
         plan.seq = plan.seq + plan.len;
         plan.offset = at;
         plan.len = (self.end - at).min(self.pieces.piece_len);
+        if config::HAS_TCP_ECN {
+            plan.flags -= OF_THE_FIRST;
+        }
         if plan.len == self.end - at {
             plan.flags = self.flags;
         }

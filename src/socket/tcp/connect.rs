@@ -78,6 +78,7 @@ impl Connection {
     fn active(cx: &Context<'_>, tuple: Tuple, side: &Side<'_>) -> Connection {
         let iss = super::isn::isn(cx.keys, &tuple, cx.now);
         let mut connection = Connection::new(cx, tuple, State::SynSent, iss, side);
+        connection.ecn.begin(side.config.ecn);
         // Runs even if the SYN never leaves, so that the attempt ends.
         connection.arm_rtx(cx.ticks, side);
         connection
@@ -109,6 +110,7 @@ impl Connection {
         self.silence = Silence::new(cx.ticks);
         let mut out = Outcome::NONE;
         if has_ack {
+            self.ecn.on_syn_ack(seg.flags, self.marks.contains(Marks::SYN_LOST));
             out.events = self.establish(cx, seg.ack, side);
             self.marks |= Marks::ACK;
         } else {

@@ -4,6 +4,7 @@
 
 use super::autotune::Autotune;
 use super::congestion::Control;
+use super::ecn::Ecn;
 use super::info::Counts;
 use super::keep_alive::Silence;
 use super::linger::Patience;
@@ -94,6 +95,8 @@ pub(super) struct Connection {
     pub(super) stamps: Stamps,
     /// When what the window lets go leaves.
     pub(super) pace: Pace,
+    /// What routers tell of congestion, and is told of it.
+    pub(super) ecn: Ecn,
     /// How large segments may be on the path.
     pub(super) pmtu: Pmtu,
     /// How long the peer has been silent.
@@ -135,6 +138,7 @@ impl Connection {
             tune: Autotune::new(),
             stamps: Stamps::new(cx, &tuple, side.config.stamps),
             pace: Pace::new(cx.ticks),
+            ecn: Ecn::new(),
             pmtu: Pmtu::new(),
             rtt: Rtt::new(),
             control: side.config.control.start(),
@@ -153,6 +157,7 @@ impl Connection {
     /// New, it goes on from a record whose SYN-ACK was acknowledged.
     pub(super) fn go_on_from(&mut self, cx: &Context<'_>, half: &HalfOpen, side: &Side<'_>) -> Events {
         self.stamps.grant();
+        self.ecn.grant(half.has_ecn());
         self.on_syn(cx, half.irs, u32::from(half.window), &half.options(), &half.stamp(), side);
         self.rcv.shift = half.our_shift();
         self.snd.nxt = half.iss + 1;
@@ -335,6 +340,14 @@ impl Connection {
         self.timers.set(Timer::Rtx, at);
     }
 
+    /// How much of the congestion window is in use with `flight` octets out: what pacing has held back until now was no
+    /// less so.
+    #[cold]
+    pub(super) fn in_use(&self, flight: u32) -> u32 {
+        let window = self.control.window();
+        if self.pace.is_on() && flight >= window / 2 { window } else { flight.min(window) }
+    }
+
     /// Ticks since the last progress.
     fn stalled(&self, now: Ticks) -> u32 {
         now.since(self.progress_at).max(0) as u32
@@ -417,6 +430,9 @@ impl Connection {
         if is_asked && (self.on_patience_over(cx, side) || self.on_probe_due(cx, side)) {
             return Events::empty();
         }
+        if config::HAS_TCP_ECN && !is_over && self.end_hold(cx, side) {
+            return Events::empty();
+        }
         // RFC 9293 §3.8.3 (MUST-20, MUST-21, MUST-22, MUST-23): R2, in repetitions, or in time if the application
         // has said one.
         let limit = if self.state.is_opening() { config::TCP_SYN_RETRIES } else { config::TCP_DATA_RETRIES };
@@ -435,7 +451,9 @@ impl Connection {
             is_chosen = true;
         } else {
             let mss = self.mss(cx);
-            self.control.on_timeout(self.snd.outstanding(), mss, self.tries == 1);
+            let is_first = self.tries == 1 && !self.ecn.covers(self.snd.una);
+            self.control.on_timeout(self.snd.outstanding(), mss, is_first);
+            self.ecn.on_reduced(self.snd.max);
             self.recovery.on_timeout(self.snd.max);
             self.rtt.on_timeout();
             self.marks -= Marks::RETRANSMIT | Marks::PARTIAL;

@@ -2,7 +2,8 @@
 //! many of the same).
 //!
 //! Most of it is there anyhow; what is counted for it alone is in [`Counts`] and [`Oddities`], which are
-//! empty without the feature `tcp-info`. What Linux has and is not here has no field: the rate of pacing, ECN, fast open.
+//! empty without the feature `tcp-info`. What Linux has and is not here has no field: the rate of pacing, what was delivered with
+//! marks, fast open.
 
 use super::connection::{Connection, Marks, header_len};
 use super::segment::{Kind, Plan, Segment};
@@ -18,6 +19,8 @@ pub enum CaState {
     Open,
     /// Something has arrived out of order, or was lost.
     Disorder,
+    /// A router has told of congestion, and the window was reduced (`TCP_CA_CWR`).
+    Reduced,
     /// Something was lost and is repaired.
     Recovery,
     /// The timer ran out.
@@ -34,6 +37,10 @@ bitflags::bitflags! {
         const SACK = 2;
         /// Scaled windows.
         const WSCALE = 4;
+        /// Explicit congestion notification.
+        const ECN = 8;
+        /// Data has come from a peer that heeds marks.
+        const ECN_SEEN = 16;
     }
 }
 
@@ -346,6 +353,8 @@ impl Connection {
             CaState::Loss
         } else if self.recovery.is_active() {
             CaState::Recovery
+        } else if self.ecn.is_reduced() {
+            CaState::Reduced
         } else if self.sack.arrived() > 0 || self.recovery.limited_transmit() > 0 {
             CaState::Disorder
         } else {
@@ -358,6 +367,8 @@ impl Connection {
         options.set(InfoOptions::TIMESTAMPS, self.stamps.len() > 0);
         options.set(InfoOptions::SACK, self.sack.is_on());
         options.set(InfoOptions::WSCALE, self.marks.contains(Marks::SCALES));
+        options.set(InfoOptions::ECN, self.ecn.is_on());
+        options.set(InfoOptions::ECN_SEEN, self.ecn.is_seen());
         options
     }
 

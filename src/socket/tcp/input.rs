@@ -5,6 +5,7 @@
 
 use super::Side;
 use super::connection::{Connection, Marks};
+use super::ecn::Ecn;
 use super::error::Error;
 use super::keep_alive::Silence;
 use super::recovery::{OnAck, OnDup};
@@ -33,6 +34,7 @@ impl Connection {
     ) -> Outcome {
         if config::HAS_TCP_INFO {
             self.info.on_segment(seg, cx.ticks);
+            self.ecn.on_segment(seg);
         }
         if config::HAS_FAST_PATHS && self.is_predicted(cx, seg, side) {
             return self.process_predicted(cx, seg, side, in_place);
@@ -96,6 +98,7 @@ impl Connection {
             && !seg.payload.is_empty()
             && side.tx.is_empty()
             && !self.sack.is_concerned(seg)
+            && !Ecn::is_marked(seg)
             && !(config::HAS_TCP_STAMPS && self.stamps.is_stale(&seg.stamp, cx.ticks))
     }
 
@@ -193,6 +196,7 @@ impl Connection {
             // The window of a SYN is not scaled, so that it can only be underestimated here.
             return self.process(cx, &seg, side, None);
         }
+        self.ecn.on_syn_again(seg.flags);
         // Our SYN-ACK was lost. No more often than a challenge.
         self.challenge(cx.ticks);
         if self.marks.contains(Marks::ACK) {
@@ -235,6 +239,9 @@ impl Connection {
         } else {
             self.sack.on_new_ack(self.snd.una);
         }
+        if self.ecn.is_concerned(seg) && acked >= 0 {
+            self.on_echo(cx, seg, acked as u32);
+        }
         self.on_nothing_new(seg);
         self.arm_persist(cx, side);
         events
@@ -275,6 +282,8 @@ impl Connection {
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
         let mut is_rearmed = true;
         match self.recovery.on_ack(seg.ack) {
+            // RFC 3168 §6.1.2: it does not grow by what tells of congestion.
+            OnAck::Normal if was_full && self.ecn.is_told(seg) => {}
             OnAck::Normal if was_full => {
                 if config::HAS_TCP_HYSTART && self.control.is_searching() {
                     self.search(cx, seg, acked);
@@ -341,7 +350,7 @@ impl Connection {
             OnDup::Enter => {
                 // RFC 4821 §7.6.2: that a probe is lost says nothing of congestion.
                 if !config::HAS_TCP_PMTU || !self.pmtu.is_probe_at(self.snd.una) {
-                    self.control.on_loss(self.snd.outstanding(), mss);
+                    self.reduce(self.snd.outstanding(), mss);
                 }
                 self.marks |= Marks::RETRANSMIT;
             }
@@ -360,6 +369,9 @@ impl Connection {
         in_place: Option<InPlace<'_>>,
         out: &mut Outcome,
     ) {
+        if Ecn::is_marked(seg) && !seg.payload.is_empty() {
+            self.on_mark(seg);
+        }
         if seg.flags.contains(Flags::FIN) {
             self.marks |= Marks::FIN_SEEN;
             self.rcv.fin = seg.seq + seg.payload.len() as u32;

@@ -88,6 +88,7 @@ impl Connection {
         let iss = super::isn::isn(cx.keys, &tuple, cx.now);
         let mut connection = Connection::new(cx, tuple, State::SynReceived, iss, side);
         connection.on_syn(cx, seg.seq, u32::from(seg.window), &seg.options, &seg.stamp, side);
+        connection.ecn.grant(side.config.ecn.grants(seg.flags));
         connection.arm_rtx(cx.ticks, side);
         connection
     }

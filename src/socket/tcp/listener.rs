@@ -12,6 +12,7 @@ use managed::ManagedSlice;
 use super::autotune::BufferMemory;
 use super::connection::path_mss;
 use super::cookie::Cookies;
+use super::ecn;
 use super::error::ListenError;
 use super::listen_key::ListenKey;
 use super::listen_range::{self, ListenRange};
@@ -57,6 +58,7 @@ bitflags::bitflags! {
     struct Agreed: u8 {
         const SACK = 1;
         const STAMPS = 1 << 1;
+        const ECN = 1 << 2;
     }
 }
 
@@ -113,6 +115,10 @@ impl HalfOpen {
         config::HAS_TCP_SACK && self.agreed.contains(Agreed::SACK)
     }
 
+    pub(super) fn has_ecn(&self) -> bool {
+        config::HAS_TCP_ECN && self.agreed.contains(Agreed::ECN)
+    }
+
     /// The timestamp of the peer's SYN, if the connection has some.
     pub(super) fn stamp(&self) -> Stamp {
         self.clock.stamp(self.agreed.contains(Agreed::STAMPS))
@@ -159,6 +165,13 @@ impl HalfOpen {
         };
     }
 
+    /// Whether both ends use explicit congestion notification.
+    pub(super) fn grant(&mut self, is_granted: bool) {
+        if config::HAS_TCP_ECN {
+            self.agreed.set(Agreed::ECN, is_granted);
+        }
+    }
+
     /// How far our windows are shifted.
     pub(super) fn our_shift(&self) -> u8 {
         if self.shifts == 0xff { 0 } else { self.shifts >> 4 }
@@ -174,6 +187,7 @@ impl HalfOpen {
     pub(super) fn plan_syn_ack(&self, cx: &Context<'_>, window: u32, is_again: bool, plan: &mut Plan) {
         let kind = if is_again { Kind::SynAckRetransmit } else { Kind::New };
         plan.begin(kind, self.iss, self.irs + 1, Flags::SYN.union(Flags::ACK));
+        plan.flags |= ecn::setup_of(self.has_ecn());
         plan.window = window.min(0xffff) as u16;
         plan.options.mss = path_mss(cx, &self.tuple);
         if self.shifts != 0xff {
@@ -224,6 +238,7 @@ pub struct Listener<'a> {
     #[cfg(feature = "tcp-traffic-class")]
     pub(super) look: Look,
     pub(super) stamps: stamps::Choice,
+    pub(super) ecn: ecn::Choice,
     /// Sockets that wait to be given a connection.
     pub(crate) pool: Line,
     /// Connections that wait to be accepted.
@@ -282,6 +297,7 @@ impl<'a> Listener<'a> {
             #[cfg(feature = "tcp-traffic-class")]
             look: Look::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
+            ecn: ecn::Choice::DEFAULT,
             pool: Line::EMPTY,
             accepted: Line::EMPTY,
             #[cfg(feature = "alloc")]
@@ -468,6 +484,10 @@ impl<'a> Listener<'a> {
             self.tally.on_passive_open();
             self.latest = i as u16;
             record.begin(cx, tuple, seg, self.window, self.stamps, self.template.wants_sack());
+            record.grant(self.ecn.grants(seg.flags));
+        } else if config::HAS_TCP_ECN && !self.ecn.grants(seg.flags) {
+            // RFC 3168 §6.1.1: a SYN that does not ask counts, be it the second.
+            record.grant(false);
         }
         record.plan_syn_ack(cx, self.window, is_again, reply);
         let again_at = record.again_at();
@@ -493,9 +513,10 @@ impl<'a> Listener<'a> {
         if record.clock.begin(self.stamps, &seg.stamp) {
             let wants_sack = self.template.wants_sack();
             record.agree(&seg.options, self.window, self.stamps, wants_sack, &seg.stamp);
+            record.grant(self.ecn.grants(seg.flags));
         }
         record.plan_syn_ack(cx, self.window, false, reply);
-        reply.stamp = reply.stamp.hide(&record.options());
+        reply.stamp = reply.stamp.hide(&record.options(), record.has_ecn());
         Verdict::Reply
     }
 
@@ -520,6 +541,7 @@ impl<'a> Listener<'a> {
         };
         let options = seg.stamp.hidden(mss, self.stamps);
         record.agree(&options, self.window, self.stamps, self.template.wants_sack(), &seg.stamp);
+        record.grant(seg.stamp.hidden_ecn(self.stamps));
         self.cookies.keep(record);
         Verdict::Complete(RETURNED)
     }

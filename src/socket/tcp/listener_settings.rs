@@ -36,9 +36,9 @@ impl Socket<'_> {
 
 impl Listener<'_> {
     /// Connections start with what is set on `socket` now, and so do the answers to requests: Nagle, acknowledgment delay,
-    /// keep-alive, timeout, linger, congestion control, selective acknowledgments, timestamps, MTU probing, hop limit and
-    /// traffic class, payload in place. What is set later on the connection, or, of timestamps and what packets look like,
-    /// on the listener, counts from then on.
+    /// keep-alive, timeout, linger, congestion control, selective acknowledgments, timestamps, explicit congestion
+    /// notification, MTU probing, hop limit and traffic class, payload in place. What is set later on the connection, or, of
+    /// timestamps, that and what packets look like, on the listener, counts from then on.
     ///
     /// Without a template connections start as new sockets do, and lent sockets with what is set on them.
     ///
@@ -55,6 +55,7 @@ impl Listener<'_> {
         let config = socket.side.config;
         self.template = Template(Some(config));
         self.stamps = config.stamps;
+        self.ecn = config.ecn;
         self.copy_look(config.look);
     }
 

@@ -18,6 +18,8 @@ mod connect;
 mod connection;
 #[cfg_attr(not(feature = "tcp-cookies"), path = "no_cookie.rs")]
 mod cookie;
+#[cfg_attr(not(feature = "tcp-ecn"), path = "no_ecn.rs")]
+mod ecn;
 mod error;
 #[cfg_attr(not(feature = "tcp-abort-queue"), path = "no_farewell.rs")]
 mod farewell;
@@ -88,7 +90,8 @@ mod user_timeout;
     feature = "tcp-grow",
     feature = "tcp-syn-wait",
     feature = "tcp-listen-range",
-    feature = "tcp-listener-settings"
+    feature = "tcp-listener-settings",
+    feature = "tcp-ecn"
 ))]
 mod tests;
 
@@ -97,6 +100,9 @@ pub(crate) use burst::{Burst, Pieces};
 pub use congestion::CongestionControl;
 pub(crate) use connect::Wish;
 use connection::{Connection, Marks};
+#[cfg(feature = "tcp-ecn")]
+pub use ecn::EcnMode;
+pub(crate) use ecn::Mark;
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
 #[cfg(feature = "tcp-abort-queue")]
 pub(crate) use farewell::Reset;
@@ -163,6 +169,7 @@ pub(crate) struct Config {
     control: congestion::Choice,
     sack: sack::Choice,
     stamps: stamps::Choice,
+    ecn: ecn::Choice,
     probing: pmtu::MtuProbing,
     pacing: pace::Choice,
     is_nodelay: bool,
@@ -213,6 +220,7 @@ impl<'a> Socket<'a> {
             control: congestion::Choice::DEFAULT,
             sack: sack::Choice::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
+            ecn: ecn::Choice::DEFAULT,
             probing: Default::default(),
             pacing: pace::Choice::DEFAULT,
             is_nodelay: false,

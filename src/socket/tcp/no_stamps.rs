@@ -49,8 +49,13 @@ impl Stamp {
     }
 
     #[inline]
-    pub(super) fn hide(self, _options: &Options) -> Stamp {
+    pub(super) fn hide(self, _options: &Options, _has_ecn: bool) -> Stamp {
         self
+    }
+
+    #[inline]
+    pub(super) fn hidden_ecn(&self, _wanted: Choice) -> bool {
+        false
     }
 
     #[inline]

@@ -21,6 +21,7 @@ impl Connection {
         let has_data = self.state.owes_fin() || !side.tx.is_empty();
         if (has_data && self.decide_data(cx, side, plan)) || self.decide_ack(cx, side, plan) {
             plan.window = self.window(cx, side);
+            self.ecn.tell(plan);
             return true;
         }
         false
@@ -74,6 +75,7 @@ impl Connection {
             (true, true) => Kind::SynRetransmit,
             (false, true) => Kind::SynAckRetransmit,
         };
+        plan.flags |= self.ecn.setup(is_active, self.marks.contains(Marks::SYN_LOST));
         // RFC 9293 §3.7.1 (MUST-14, MUST-65, MUST-67): our MSS, what the link takes, is in each SYN and only there.
         plan.options.mss = self.path_mss(cx);
         if self.marks.contains(Marks::SCALES) {
@@ -88,6 +90,9 @@ impl Connection {
     /// (§3.8.6.2.1) let it go.
     fn decide_data(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
         let snd = &self.snd;
+        if self.ecn.is_held() {
+            return false;
+        }
         if self.sack.is_repairing() {
             return self.decide_repair(cx, side, plan);
         }
@@ -218,6 +223,7 @@ impl Connection {
             self.pace.on_sent(plan.len);
         }
         self.note_sent(plan, cx.ticks);
+        self.ecn.on_sent(plan);
         if plan.seq == self.snd.max {
             self.rtt.on_new(self.end_of_first(plan, end), cx.ticks);
             if config::HAS_TCP_PMTU && plan.kind == Kind::MtuProbe {

@@ -1,7 +1,8 @@
 //! What a connection consists of, as arrays of as many octets, for who weighs it: `cargo xtask size`.
 
 use super::{
-    connection, info, keep_alive, linger, pace, pmtu, recovery, recv, rtt, sack, send, stamps, tally, timers,
+    connection, ecn, info, keep_alive, linger, pace, pmtu, recovery, recv, rtt, sack, send, stamps, tally,
+    timers,
 };
 use super::{farewell, look, trouble};
 use crate::storage::{Assembler, SocketBuffer};
@@ -43,6 +44,8 @@ parts! {
     Stamps: size_of::<stamps::Stamps>(),
     /// When what the window lets go leaves.
     Pace: size_of::<pace::Pace>(),
+    /// Explicit congestion notification.
+    Ecn: size_of::<ecn::Ecn>(),
     /// How large segments may be on the path.
     Pmtu: size_of::<pmtu::Pmtu>(),
     /// How long the peer has been silent.

@@ -1,6 +1,7 @@
 //! What goes in and out of a connection: received segments, plans of segments to send, and how a plan
 //! becomes octets.
 
+use super::ecn::Mark;
 use super::sack::Blocks;
 use super::stamps::Stamp;
 use crate::socket::Events;
@@ -19,6 +20,8 @@ pub(crate) struct Segment<'f> {
     pub(crate) window: u16,
     pub(crate) options: Options,
     pub(crate) stamp: Stamp,
+    /// What its IP header says of congestion.
+    pub(crate) mark: Mark,
     /// Its options but for a timestamp at their beginning; they are well-formed.
     #[cfg(feature = "tcp-sack")]
     pub(crate) area: &'f [u8],

@@ -263,18 +263,19 @@ impl Connection {
 /// How a SYN-ACK whose record travels as a cookie says what else was agreed: the last six bits of its stamp.
 ///
 /// ```text
-///   5      4                 0
-/// +------+-------------------+
-/// | SACK | shift, 31 if none |
-/// +------+-------------------+
+///   5     4      3                 0
+/// +-----+------+-------------------+
+/// | ECN | SACK | shift, 15 if none |
+/// +-----+------+-------------------+
 /// ```
 const HIDDEN: u32 = 0x3f;
 
 impl Stamp {
     /// The same, with what the SYN asks for; at most 64 ticks older.
-    pub(super) fn hide(mut self, options: &Options) -> Stamp {
-        let shift = if options.window_scale == 0xff { 31 } else { u32::from(options.window_scale) };
-        let bits = u32::from(options.sack_permitted) << 5 | shift;
+    pub(super) fn hide(mut self, options: &Options, has_ecn: bool) -> Stamp {
+        // A shift is at most 14.
+        let shift = u32::from(options.window_scale).min(15);
+        let bits = u32::from(has_ecn) << 5 | u32::from(options.sack_permitted) << 4 | shift;
         let value = self.value & !HIDDEN | bits;
         // It must not lie ahead.
         let is_ahead = (value.wrapping_sub(self.value) as i32) > 0;
@@ -287,12 +288,17 @@ impl Stamp {
         if !wanted.0 || !self.is_there {
             return Options { mss, ..Options::NONE };
         }
-        let shift = (self.echo & 31) as u8;
+        let shift = (self.echo & 15) as u8;
         Options {
             mss,
             window_scale: if shift <= 14 { shift } else { 0xff },
-            sack_permitted: self.echo & 0x20 != 0,
+            sack_permitted: self.echo & 0x10 != 0,
         }
+    }
+
+    /// Whether explicit congestion notification was granted.
+    pub(super) fn hidden_ecn(&self, wanted: Choice) -> bool {
+        wanted.0 && self.is_there && self.echo & 0x20 != 0
     }
 }
 

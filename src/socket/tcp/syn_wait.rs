@@ -101,7 +101,10 @@ impl Listener<'_> {
             return Verdict::Drop(DropReason::BacklogFull);
         };
         let (stage, created_at) = (record.stage, record.created_at);
+        // RFC 3168 §6.1.1: it is asked for each time or not at all.
+        let has_not_asked = known.is_some() && record.irs == syn.seq && !record.has_ecn();
         record.begin(cx, tuple, syn, self.window, self.stamps, self.template.wants_sack());
+        record.grant(self.ecn.grants(syn.flags) && !has_not_asked);
         if known.is_some() && stage.is_unanswered() {
             // Its time does not begin anew, and what was decided is.
             (record.stage, record.created_at) = (stage, created_at);

@@ -129,14 +129,25 @@ impl Control {
     }
 
     /// RFC 9438 §4.9: the last reduction was not called for; all is as before it, but for what the window has grown
-    /// beyond. What has been undone once, or lies behind a silence, is not undone again.
+    /// beyond. What has been undone once, or lies behind a silence, is not undone again. Says whether it was undone.
     #[cold]
-    pub(in crate::socket::tcp) fn undo(&mut self) {
-        if let Some(Before { ssthresh, epoch }) = self.before.take() {
-            let cwnd = self.cubic.restore(&epoch);
-            self.reno.set_threshold(ssthresh);
-            self.reno.set_window(self.reno.window().max(cwnd));
-        }
+    pub(in crate::socket::tcp) fn undo(&mut self) -> bool {
+        let Some(Before { ssthresh, epoch }) = self.before.take() else { return false };
+        let cwnd = self.cubic.restore(&epoch);
+        self.reno.set_threshold(ssthresh);
+        self.reno.set_window(self.reno.window().max(cwnd));
+        true
+    }
+
+    /// The last reduction is not undone, whatever is heard of losses.
+    pub(in crate::socket::tcp) fn keep(&mut self) {
+        self.before = None;
+    }
+
+    /// Whether it reduces the window at all.
+    #[inline]
+    pub(in crate::socket::tcp) fn is_heeding(&self) -> bool {
+        !self.is_none()
     }
 
     #[cold]

@@ -18,5 +18,20 @@ impl Choice {
 impl Control {
     /// What was before a reduction is not kept.
     #[inline]
-    pub(in crate::socket::tcp) fn undo(&mut self) {}
+    pub(in crate::socket::tcp) fn undo(&mut self) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "tcp-ecn")]
+impl Control {
+    /// What was before a reduction is not kept.
+    #[inline]
+    pub(in crate::socket::tcp) fn keep(&mut self) {}
+
+    /// Whether it reduces the window at all.
+    #[inline]
+    pub(in crate::socket::tcp) fn is_heeding(&self) -> bool {
+        true
+    }
 }

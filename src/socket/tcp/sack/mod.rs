@@ -364,10 +364,7 @@ impl Connection {
         let flight = self.snd.outstanding();
         if !self.recovery.is_active() {
             // While it was waited for what might only be late, more was sent for all that arrived behind it.
-            let window = self.control.window();
-            // And what pacing has held back until now was no less in use.
-            let is_paced = self.pace.is_on() && flight >= window / 2;
-            self.control.on_loss(if is_paced { window } else { flight.min(window) }, mss);
+            self.reduce(self.in_use(flight), mss);
         }
         self.recovery.enter(self.snd.max);
         self.snd.nxt = self.snd.max;

@@ -167,7 +167,7 @@ impl Connection {
         if self.sack.probe.on_ack(self.snd.una, news) == Answer::Repaired {
             // RFC 8985 §7.4.2: a loss, be it repaired already.
             let flight = news.acked + self.snd.outstanding();
-            self.control.on_loss(flight.min(self.control.window()), mss);
+            self.reduce(flight.min(self.control.window()), mss);
             self.control.set_window(self.control.threshold());
             self.sack.undo.end();
         }

@@ -147,7 +147,9 @@ impl Connection {
     /// RFC 4015 §3.2: what was believed lost is on its way. What was sent at `echo` has just been acknowledged.
     #[cold]
     fn undo(&mut self, cx: &Context<'_>, echo: Option<Ticks>) {
-        self.control.undo();
+        if self.control.undo() {
+            self.ecn.on_undone();
+        }
         let Sack { undo, mode, sent, rack, .. } = &mut self.sack;
         undo.end();
         let was = core::mem::replace(mode, Mode::Open);

@@ -204,12 +204,12 @@ fn time_wait() -> (Pair, TimeWait) {
     pair.now += millis(10);
     let flying: Vec<_> = pair.wire.drain(..).collect();
     for flying in flying.iter().filter(|flying| flying.to == A) {
-        pair.deliver(A, &flying.octets);
+        pair.deliver(A, &flying.octets, flying.mark);
     }
     pair.flush(B);
     pair.now += millis(10);
     for flying in pair.wire.drain(..).collect::<Vec<_>>() {
-        pair.deliver(flying.to, &flying.octets);
+        pair.deliver(flying.to, &flying.octets, flying.mark);
     }
     let ticks = Ticks::from_instant(pair.now);
     assert_eq!(pair.states()[A], State::TimeWait);
@@ -234,6 +234,7 @@ fn a_record_answers_for_a_closed_connection() {
         options: Options::NONE,
         area: &[],
         stamp: Stamp::NONE,
+        mark: Mark::NONE,
         payload: &[],
     };
     let mut ack = Plan::none();
@@ -306,6 +307,7 @@ fn a_new_syn_in_time_wait_is_acknowledged_by_the_socket() {
         options: Options::NONE,
         area: &[],
         stamp: Stamp::NONE,
+        mark: Mark::NONE,
         payload: &[],
     };
     assert_eq!(pair.ends[A].process(&cx, &syn, None), Outcome::NONE);

@@ -94,6 +94,7 @@ fn a_reset_answers_what_no_socket_wants() {
         options: Options::NONE,
         area: &[],
         stamp: Stamp::NONE,
+        mark: Mark::NONE,
         payload: b"abc",
     };
     let rst = reset_for(&seg).unwrap();
@@ -144,6 +145,7 @@ fn random_segments_do_no_harm() {
                 options: Options { mss: random.next() as u16, window_scale: 3, sack_permitted: true },
                 area: &[],
                 stamp: Stamp::NONE,
+                mark: Mark::NONE,
                 payload: &data,
             };
             peer.give(seg);

@@ -22,6 +22,7 @@ fn syn(seq: u32) -> Segment<'static> {
         options: Options { mss: 1_460, window_scale: 7, sack_permitted: true },
         area: &[],
         stamp: Stamp::NONE,
+        mark: Mark::NONE,
         payload: &[],
     }
 }
@@ -79,6 +80,7 @@ fn request(syn_ack: &Plan) -> Segment<'static> {
         options: Options::NONE,
         area: &[],
         stamp: Stamp::NONE,
+        mark: Mark::NONE,
         payload: b"GET /",
     }
 }

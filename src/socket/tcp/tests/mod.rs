@@ -5,6 +5,7 @@
 
 mod autotune;
 mod close;
+mod ecn;
 mod establish;
 mod hostile;
 mod hystart;
@@ -92,6 +93,8 @@ enum Fate {
     /// Arrives so many ms later than others.
     Late(u64),
     Twice,
+    /// Arrives with a mark, if it can be marked.
+    Marked,
 }
 
 /// A segment that was sent.
@@ -106,6 +109,7 @@ struct Flying {
     at: Instant,
     to: usize,
     octets: Vec<u8>,
+    mark: Mark,
 }
 
 type Script = Box<dyn FnMut(&Sent) -> Fate>;
@@ -170,6 +174,7 @@ fn parse<'f>(octets: &'f [u8]) -> (u16, u16, Segment<'f>) {
         window: header.window(),
         options,
         stamp,
+        mark: Mark::NONE,
         area,
         payload,
     };
@@ -247,14 +252,16 @@ impl Pair {
         let sent = Sent { at: self.now, from, plan };
         self.log.push(sent);
         assert!(self.log.len() < 200_000, "no end of segments");
-        let mut at = self.now + self.delay;
+        let (mut at, mut mark) = (self.now + self.delay, self.ends[from].mark_for(&plan));
         match (self.script)(&sent) {
             Fate::Pass => {}
             Fate::Drop => return,
             Fate::Late(ms) => at += millis(ms),
-            Fate::Twice => self.wire.push_back(Flying { at, to: 1 - from, octets: octets.clone() }),
+            Fate::Twice => self.wire.push_back(Flying { at, to: 1 - from, octets: octets.clone(), mark }),
+            Fate::Marked if mark != Mark::NONE => mark = Mark::EXPERIENCED,
+            Fate::Marked => {}
         }
-        self.wire.push_back(Flying { at, to: 1 - from, octets });
+        self.wire.push_back(Flying { at, to: 1 - from, octets, mark });
     }
 
     /// Sends all that an end wants to send now.
@@ -280,9 +287,10 @@ impl Pair {
     }
 
     /// Gives the end a segment, as the engine would.
-    fn deliver(&mut self, to: usize, octets: &[u8]) {
+    fn deliver(&mut self, to: usize, octets: &[u8], mark: Mark) {
         let cx = context!(self.keys, self.now, self.mtu);
         let (src, dst, seg) = parse(octets);
+        let seg = Segment { mark, ..seg };
         let tuple = Tuple {
             local: addr(to as u8 + 1),
             remote: addr(2 - to as u8),
@@ -321,7 +329,7 @@ impl Pair {
         while i < self.wire.len() {
             if self.wire[i].at <= self.now {
                 let flying = self.wire.remove(i).unwrap();
-                self.deliver(flying.to, &flying.octets);
+                self.deliver(flying.to, &flying.octets, flying.mark);
             } else {
                 i += 1;
             }
@@ -471,6 +479,7 @@ impl Peer {
             options: Options::NONE,
             area: &[],
             stamp: self.stamp,
+            mark: Mark::NONE,
             payload: &[],
         }
     }

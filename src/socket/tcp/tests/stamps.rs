@@ -229,18 +229,18 @@ fn each_pair_of_hosts_sees_another_clock_that_goes_on_from_one_connection_to_the
 fn what_is_hidden_in_a_stamp_is_found_and_lies_in_the_past() {
     for now in [0, 1, 0x3f, 0x40, 1_000_003, u32::MAX] {
         for window_scale in (0..=14).chain([0xff]) {
-            for sack_permitted in [false, true] {
+            for (sack_permitted, has_ecn) in [(false, false), (true, false), (false, true), (true, true)] {
                 let options = Options { mss: 1_000, window_scale, sack_permitted };
-                let stamp = Stamp::new(now, 5).hide(&options);
+                let stamp = Stamp::new(now, 5).hide(&options, has_ecn);
                 let age = now.wrapping_sub(stamp.value);
                 assert!(age <= 64, "{age}");
                 let echoed = Stamp::new(1, stamp.value);
                 assert_eq!(echoed.hidden(1_000, Choice::DEFAULT), options);
+                assert_eq!(echoed.hidden_ecn(Choice::DEFAULT), has_ecn);
             }
         }
     }
-    let forged = Stamp::new(1, 20).hidden(536, Choice::DEFAULT);
-    assert_eq!(forged, Options { mss: 536, ..Options::NONE }, "a shift that there is none of");
     let plain = Options { mss: 536, ..Options::NONE };
     assert_eq!(Stamp::NONE.hidden(536, Choice::DEFAULT), plain);
+    assert!(!Stamp::NONE.hidden_ecn(Choice::DEFAULT));
 }
