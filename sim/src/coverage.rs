@@ -71,6 +71,7 @@ struct PathSum {
     lost: u64,
     burst_lost: u64,
     queue_full: u64,
+    marked: u64,
     link_down: u64,
     corrupted: u64,
     duplicated: u64,
@@ -99,6 +100,7 @@ impl Coverage {
         paths.lost += path.lost;
         paths.burst_lost += path.burst_lost;
         paths.queue_full += path.queue_full;
+        paths.marked += path.marked;
         paths.link_down += path.link_down;
         paths.corrupted += path.corrupted;
         paths.duplicated += path.duplicated;
@@ -135,6 +137,7 @@ impl Coverage {
         to.lost += from.lost;
         to.burst_lost += from.burst_lost;
         to.queue_full += from.queue_full;
+        to.marked += from.marked;
         to.link_down += from.link_down;
         to.corrupted += from.corrupted;
         to.duplicated += from.duplicated;
@@ -150,6 +153,7 @@ impl Coverage {
             ("lost frames", paths.lost),
             ("burst loss", paths.burst_lost),
             ("full queues", paths.queue_full),
+            ("marked frames", paths.marked),
             ("link down", paths.link_down),
             ("corruption", paths.corrupted),
             ("duplication", paths.duplicated),
@@ -197,10 +201,11 @@ impl fmt::Display for Coverage {
         let paths = &self.paths;
         writeln!(
             f,
-            "\nlink: lost {}, in bursts {}, queue full {}, link down {}, corrupted {}, duplicated {}, reordered {}",
+            "\nlink: lost {}, in bursts {}, queue full {}, marked {}, link down {}, corrupted {}, duplicated {}, reordered {}",
             paths.lost,
             paths.burst_lost,
             paths.queue_full,
+            paths.marked,
             paths.link_down,
             paths.corrupted,
             paths.duplicated,

@@ -149,6 +149,7 @@ impl End {
         socket.set_ack_delay(self.plan.ack_delay);
         socket.set_keep_alive(self.plan.keep_alive);
         socket.set_timeout(self.plan.timeout);
+        socket.set_ecn(self.plan.ecn);
         socket.set_in_place(self.plan.is_in_place);
         self.seen = Seen::of(socket);
         self.ever = Events::empty();

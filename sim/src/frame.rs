@@ -17,6 +17,8 @@ pub(crate) struct Segment {
     /// 0 if it is not there.
     pub(crate) mss: u16,
     pub(crate) shift: Option<u8>,
+    /// Its IP header says that it may be marked, or was.
+    pub(crate) is_capable: bool,
 }
 
 const IGMP: u8 = 2;
@@ -108,7 +110,8 @@ fn read_v4(packet: &[u8]) -> Read {
         return Err("IPv4 header checksum");
     }
     let pseudo = sum(&packet[12..20]) + u64::from(packet[9]);
-    read_transport(packet[9], pseudo, &packet[header_len..], false)
+    let segment = read_transport(packet[9], pseudo, &packet[header_len..], false)?;
+    Ok(segment.map(|segment| Segment { is_capable: packet[1] & 3 != 0, ..segment }))
 }
 
 fn read_v6(packet: &[u8]) -> Read {
@@ -123,7 +126,8 @@ fn read_v6(packet: &[u8]) -> Read {
         protocol = extension[0];
         payload = payload.get(len..).ok_or("IPv6 extension header length")?;
     }
-    read_transport(protocol, sum(&packet[8..40]) + u64::from(protocol), payload, true)
+    let segment = read_transport(protocol, sum(&packet[8..40]) + u64::from(protocol), payload, true)?;
+    Ok(segment.map(|segment| Segment { is_capable: packet[1] & 0x30 != 0, ..segment }))
 }
 
 fn read_transport(protocol: u8, pseudo: u64, payload: &[u8], is_v6: bool) -> Read {
@@ -151,6 +155,7 @@ fn read_transport(protocol: u8, pseudo: u64, payload: &[u8], is_v6: bool) -> Rea
         len: (payload.len() - header_len) as u32,
         mss,
         shift,
+        is_capable: false,
     }))
 }
 

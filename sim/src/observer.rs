@@ -156,6 +156,11 @@ impl Observer {
 impl Flow {
     /// A segment goes out: of which kind it is if it goes again, and what is wrong with it.
     fn on_sent(&mut self, now: Instant, seg: &Segment) -> (Option<Again>, Option<&'static str>) {
+        // RFC 3168 §6.1.1, §6.1.4 to §6.1.6.
+        let is_new_data = seg.len > 0 && !seg.has(SYN) && !before(seg.seq, self.snd_max);
+        if seg.is_capable && (seg.has(RST) || !is_new_data) {
+            return (None, Some("what is no new data may be marked"));
+        }
         if seg.has(RST) {
             self.is_reset = true;
             return (None, None);

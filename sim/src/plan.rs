@@ -2,6 +2,7 @@
 
 use goldcrest::iface::Budget;
 use goldcrest::phy::{BurstLoss, Flap, Medium, PathConfig, SimConfig, SimRng, WhenFull};
+use goldcrest::socket::tcp::EcnMode;
 use goldcrest::time::{Duration, Instant};
 
 /// Random numbers in the shapes that plans need.
@@ -135,6 +136,7 @@ pub(crate) struct EndPlan {
     pub(crate) ack_delay: Option<Duration>,
     pub(crate) keep_alive: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) ecn: EcnMode,
 }
 
 /// How an end finishes.
@@ -187,6 +189,8 @@ impl Plan {
         let healed = [link.a_to_b, link.b_to_a].map(healed);
         let mut plan = Plan { link, healed, heal_at, cable, is_calm: mood == Mood::Calm, hosts, connections };
         plan.make_room();
+        // What it draws leaves the rest of a seed's world as it was.
+        plan.let_mark(&mut Dice::new(seed, 2));
         plan
     }
 
@@ -200,6 +204,19 @@ impl Plan {
                 ServerKind::Sockets(count) => count,
             };
             plan.slots = plan.slots.map(|slots| slots.clamp(own + 1, own + clients.max(1) + 8));
+        }
+    }
+
+    /// In every second world queues mark, and some ends ask for it.
+    fn let_mark(&mut self, dice: &mut Dice) {
+        if dice.percent(50) {
+            return;
+        }
+        let paths = [&mut self.link.a_to_b, &mut self.link.b_to_a].into_iter().chain(&mut self.healed);
+        let mark_octets = dice.spread(1, 60_000);
+        paths.for_each(|path| path.mark_octets = mark_octets);
+        for end in self.connections.iter_mut().flat_map(|connection| &mut connection.ends) {
+            end.ecn = dice.pick(&[EcnMode::Ask, EcnMode::Ask, EcnMode::Accept, EcnMode::Off]);
         }
     }
 }
@@ -362,5 +379,6 @@ fn end(dice: &mut Dice, mood: Mood) -> EndPlan {
         ack_delay: dice.pick(&[None, Some(Duration::from_millis(40)), Some(Duration::from_millis(200))]),
         keep_alive: dice.percent(40).then(|| dice.millis(500, 20_000)),
         timeout: (mood != Mood::Calm && dice.percent(30)).then(|| dice.millis(3_000, 60_000)),
+        ecn: EcnMode::default(),
     }
 }
