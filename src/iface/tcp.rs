@@ -114,8 +114,8 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let mut reply = Plan::none();
         let now = self.links.out.now;
         let listener = self.sockets.find_listener(tuple);
-        let listens = listener.is_some();
-        let verdict = self.sockets.time_wait.process(hash, tuple, now, segment, listens, &mut reply);
+        let granted = listener.map(|ix| self.sockets.granted_stamp(ix, &segment.stamp));
+        let verdict = self.sockets.time_wait.process(hash, tuple, now, segment, granted, &mut reply);
         if !matches!(verdict, Verdict::Reopen) {
             reply.stamp = segment.stamp.answer(&self.sockets.keys, tuple, now);
             return self.conclude(tuple, segment, verdict, &mut reply);
@@ -434,10 +434,11 @@ impl SocketSet<'_> {
         if socket.state() == tcp::State::Established {
             return;
         }
+        let local = socket.tuple().map_or(Addr::UNSPECIFIED, |tuple| tuple.local);
         let record = socket.take_time_wait(now);
         let is_done = entry.flags.contains(Flags::ORPHAN) && socket.is_done();
         if let Some(record) = record {
-            let hash = self.hash_of(&record.tuple());
+            let hash = self.hash_of(&record.tuple(&local));
             self.time_wait.insert(hash, &record, now);
             self.notify(ix, Events::CLOSED);
         }

@@ -9,7 +9,7 @@ use super::engine::context;
 use super::links::Links;
 use super::socket_set::{Flags, HandleError, SocketSet};
 use crate::config;
-use crate::socket::tcp::{self, Error, ListenError, ListenKey, ListenRange};
+use crate::socket::tcp::{self, Error, ListenError, ListenKey, ListenRange, Stamp};
 use crate::socket::{Events, Socket, Tuple};
 use crate::storage::{Line, NIL, Slots, SocketHandle};
 use crate::time::Instant;
@@ -66,6 +66,19 @@ impl<'a> SocketSet<'a> {
     #[inline]
     pub(crate) fn is_connection(&self, ix: u32, tuple: &Tuple) -> bool {
         self.entry(ix).is_some_and(|entry| has_connection(&entry.socket, tuple))
+    }
+
+    /// The stamp of a SYN for who listens at `ix`, if the connection is to have some.
+    #[inline]
+    pub(crate) fn granted_stamp(&self, ix: u32, syn: &Stamp) -> Stamp {
+        if !config::HAS_TCP_STAMPS {
+            return Stamp::NONE;
+        }
+        match self.entry(ix).map(|entry| &entry.socket) {
+            Some(Socket::Tcp(socket)) => socket.granted_stamp(syn),
+            Some(Socket::TcpListener(listener)) => listener.granted_stamp(syn),
+            _ => Stamp::NONE,
+        }
     }
 
     /// Files a TCP socket under what it is or listens for, if that has changed.

@@ -5,7 +5,7 @@
 use managed::ManagedSlice;
 
 use crate::socket::Tuple;
-use crate::socket::tcp::{Plan, Segment, TimeWait, Verdict};
+use crate::socket::tcp::{Plan, Segment, Stamp, TimeWait, Verdict};
 use crate::time::Ticks;
 
 const WAYS: usize = 4;
@@ -30,15 +30,16 @@ impl<'a> TimeWaitTable<'a> {
         records.get_mut(..count).unwrap_or_default()
     }
 
-    /// Gives a segment to the record of its connection, which gives way to a new one only if somebody
-    /// `listens`. [`Verdict::Reopen`], and there is none afterwards, if there is none alive.
+    /// Gives a segment to the record of its connection, which gives way to a new one only if somebody listens: then
+    /// `granted` is the stamp that it begins with. [`Verdict::Reopen`], and there is none afterwards, if there is none
+    /// alive.
     pub(crate) fn process(
         &mut self,
         hash: u32,
         tuple: &Tuple,
         now: Ticks,
         segment: &Segment<'_>,
-        listens: bool,
+        granted: Option<Stamp>,
         reply: &mut Plan,
     ) -> Verdict {
         let mut places = self.places(hash).iter_mut();
@@ -46,7 +47,7 @@ impl<'a> TimeWaitTable<'a> {
             return Verdict::Reopen;
         };
         if !record.is_expired(now) {
-            let verdict = record.process(now, segment, listens, reply);
+            let verdict = record.process(now, segment, granted, reply);
             if !matches!(verdict, Verdict::Reopen) {
                 return verdict;
             }

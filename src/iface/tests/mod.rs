@@ -55,6 +55,8 @@ mod tcp_settings;
 mod tcp_table;
 #[cfg(feature = "tcp-syn-wait")]
 mod tcp_wait;
+#[cfg(feature = "tcp-timestamps")]
+mod tcp_time_wait;
 mod udp;
 mod udp_flow;
 mod udplite;

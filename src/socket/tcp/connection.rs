@@ -300,7 +300,7 @@ impl Connection {
     /// The record that stands in for this connection in TIME-WAIT, once its last ACK was sent.
     pub(super) fn time_wait(&self, now: Ticks) -> Option<TimeWait> {
         let is_ready = self.state == State::TimeWait && !self.marks.contains(Marks::ACK);
-        is_ready.then(|| TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, now))
+        is_ready.then(|| TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, self.stamps.last(), now))
     }
 
     /// The application has let go: the engine finishes the connection by itself, within a time.

@@ -209,7 +209,7 @@ impl Connection {
     #[cold]
     fn process_time_wait(&mut self, cx: &Context<'_>, seg: &Segment<'_>) -> Outcome {
         // Only a record, which takes over as soon as the last ACK is sent, gives way to a new connection.
-        match super::time_wait::judge(seg, self.snd.max, self.rcv.nxt, false) {
+        match super::time_wait::judge(seg, self.snd.max, self.rcv.nxt, self.stamps.last(), None) {
             Verdict::Reply => {
                 self.marks |= Marks::ACK;
                 self.enter_time_wait(cx.ticks);

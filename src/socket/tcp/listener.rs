@@ -383,6 +383,12 @@ impl<'a> Listener<'a> {
         self.half_open.iter().filter(|record| record.stage != Stage::Free).count()
     }
 
+    /// The stamp of a SYN, if its connection is to have some.
+    #[inline]
+    pub(crate) fn granted_stamp(&self, syn: &Stamp) -> Stamp {
+        self.stamps.granted(syn)
+    }
+
     /// Address and port for demultiplexing.
     pub(crate) fn listen_key(&self) -> Option<&ListenKey> {
         self.endpoint.as_ref()

@@ -365,6 +365,12 @@ impl Socket<'_> {
         }
     }
 
+    /// The stamp of a SYN, if its connection is to have some.
+    #[inline]
+    pub(crate) fn granted_stamp(&self, syn: &Stamp) -> Stamp {
+        self.side.config.stamps.granted(syn)
+    }
+
     /// Goes on from a listener's record, whose SYN-ACK was acknowledged. The segment that did so is then
     /// processed, unless that `was_before` there was a socket.
     pub(crate) fn open_from(&mut self, cx: &Context<'_>, half: &HalfOpen, was_before: bool) -> Events {

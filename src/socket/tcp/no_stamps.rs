@@ -6,15 +6,20 @@ use super::segment::Segment;
 use crate::rand::Keys;
 use crate::socket::{Context, Tuple};
 use crate::time::Ticks;
-use crate::wire::Error;
 use crate::wire::checksum::Sum;
 use crate::wire::tcp::Options;
+use crate::wire::{Addr, Error};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice;
 
 impl Choice {
     pub(super) const DEFAULT: Choice = Choice;
+
+    #[inline]
+    pub(super) fn granted(self, _syn: &Stamp) -> Stamp {
+        Stamp
+    }
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +86,37 @@ impl Half {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Last;
+
+impl Last {
+    pub(super) const NONE: Last = Last;
+
+    /// RFC 9293 §3.6.1 (MAY-2): only numbers say it.
+    #[inline]
+    pub(super) fn gives_way(self, _stamp: &Stamp, is_beyond: bool) -> bool {
+        is_beyond
+    }
+}
+
+/// Our address in a record of TIME-WAIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ours(Addr);
+
+impl Ours {
+    pub(super) const NONE: Ours = Ours(Addr::UNSPECIFIED);
+
+    #[inline]
+    pub(super) fn new(addr: &Addr) -> Ours {
+        Ours(*addr)
+    }
+
+    #[inline]
+    pub(super) fn is(self, _addr: &Addr) -> Addr {
+        self.0
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Stamps;
 
@@ -92,6 +128,11 @@ impl Stamps {
 
     #[inline]
     pub(super) fn begin(&mut self, _syn: &Stamp, _now: Ticks) {}
+
+    #[inline]
+    pub(super) fn last(&self) -> Last {
+        Last
+    }
 
     #[inline]
     pub(super) fn grant(&mut self) {}

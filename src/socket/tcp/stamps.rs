@@ -18,10 +18,10 @@ use crate::config;
 use crate::rand::{Domain, Keys};
 use crate::socket::{Context, Tuple};
 use crate::time::Ticks;
-use crate::wire::Error;
 use crate::wire::checksum::{self, Sum};
 use crate::wire::tcp::Options;
 use crate::wire::tcpopt::{self, NOP, TcpOption, kind};
+use crate::wire::{Addr, Error};
 
 /// Octets of the option, with the padding before it.
 const LEN: usize = 12;
@@ -41,6 +41,11 @@ pub(super) struct Choice(bool);
 
 impl Choice {
     pub(super) const DEFAULT: Choice = Choice(true);
+
+    /// The stamp of a SYN, if the connection that it asks for is to have some.
+    pub(super) fn granted(self, syn: &Stamp) -> Stamp {
+        if self.0 { *syn } else { Stamp::NONE }
+    }
 
     #[inline]
     pub(super) fn is_wanted(self) -> bool {
@@ -143,6 +148,52 @@ impl Half {
     }
 }
 
+/// What TIME-WAIT keeps: the peer's clock as it was last seen, if the connection had stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Last {
+    /// In octets, so that a record is the smaller.
+    value: [u8; 4],
+    is_on: bool,
+}
+
+impl Last {
+    pub(super) const NONE: Last = Last::new(0, false);
+
+    pub(super) const fn new(value: u32, is_on: bool) -> Last {
+        Last { value: value.to_ne_bytes(), is_on }
+    }
+
+    /// RFC 6191 §2: whether a new connection between the same ends may begin, whose SYN has this stamp if both ends
+    /// want some, and a number that `is_beyond` those of the old one.
+    pub(super) fn gives_way(self, stamp: &Stamp, is_beyond: bool) -> bool {
+        let last = u32::from_ne_bytes(self.value);
+        match (self.is_on, stamp.value.wrapping_sub(last) as i32) {
+            _ if !stamp.is_there => is_beyond,
+            (false, _) => true,
+            (true, 0) => is_beyond,
+            (true, later) => later > 0,
+        }
+    }
+}
+
+/// Our address in a record of TIME-WAIT, in fewer octets to make room for the clock: its words folded into one. Two
+/// addresses of ours that fold alike have no business with the same port of the same peer, and nobody else chooses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ours(u32);
+
+impl Ours {
+    pub(super) const NONE: Ours = Ours(0);
+
+    pub(super) fn new(addr: &Addr) -> Ours {
+        Ours(addr.words().into_iter().fold(0, |a, b| a ^ b))
+    }
+
+    /// The address, if it is this one.
+    pub(super) fn is(self, addr: &Addr) -> Addr {
+        if self == Ours::new(addr) { *addr } else { Addr::UNSPECIFIED }
+    }
+}
+
 /// What a connection knows of both clocks.
 #[derive(Debug, Clone)]
 pub(super) struct Stamps {
@@ -173,6 +224,11 @@ impl Stamps {
     pub(super) fn begin(&mut self, syn: &Stamp, now: Ticks) {
         self.is_on &= syn.is_there;
         (self.recent, self.seen_at) = (syn.value, coarse(now));
+    }
+
+    /// What is left of it in TIME-WAIT.
+    pub(super) fn last(&self) -> Last {
+        Last::new(self.recent, self.is_on)
     }
 
     /// The listener has granted them.

@@ -1,7 +1,8 @@
 //! TIME-WAIT as a record (RFC 9293 §3.10.7.4, RFC 1337): what is left of a connection until its
-//! segments have died away.
+//! segments have died away, or until a later one of the same ends begins (RFC 6191).
 
 use super::segment::{Kind, Plan, Segment, Verdict};
+use super::stamps::{Last, Ours, Stamp};
 use super::ticks_of_ms;
 use crate::config;
 use crate::socket::Tuple;
@@ -19,7 +20,7 @@ const EXPIRY_SHIFT: u32 = 12;
 /// A closed connection, remembered; the unit of the storage for such records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeWait {
-    local: Addr,
+    local: Ours,
     remote: Addr,
     local_port: u16,
     remote_port: u16,
@@ -28,6 +29,8 @@ pub struct TimeWait {
     expiry: u8,
     snd_nxt: SeqNum,
     rcv_nxt: SeqNum,
+    /// The peer's clock.
+    last: Last,
 }
 
 const _: () = assert!(size_of::<TimeWait>() <= 48);
@@ -35,7 +38,7 @@ const _: () = assert!(size_of::<TimeWait>() <= 48);
 impl TimeWait {
     /// No connection.
     pub const EMPTY: TimeWait = TimeWait {
-        local: Addr::UNSPECIFIED,
+        local: Ours::NONE,
         remote: Addr::UNSPECIFIED,
         local_port: 0,
         remote_port: 0,
@@ -43,6 +46,7 @@ impl TimeWait {
         expiry: 0,
         snd_nxt: SeqNum(0),
         rcv_nxt: SeqNum(0),
+        last: Last::NONE,
     };
 
     /// Whether there is a connection in the record.
@@ -52,13 +56,14 @@ impl TimeWait {
 
     /// Whether a segment between these ends is for it.
     pub(crate) fn is_for(&self, tuple: &Tuple) -> bool {
-        self.remote_port == tuple.remote_port && self.tuple() == *tuple
+        self.remote_port == tuple.remote_port && self.tuple(&tuple.local) == *tuple
     }
 
-    pub(super) fn new(tuple: &Tuple, snd_nxt: SeqNum, rcv_nxt: SeqNum, now: Ticks) -> TimeWait {
+    pub(super) fn new(tuple: &Tuple, snd_nxt: SeqNum, rcv_nxt: SeqNum, last: Last, now: Ticks) -> TimeWait {
         let Tuple { local, remote, local_port, remote_port, zone } = *tuple;
+        let local = Ours::new(&local);
         let mut record =
-            TimeWait { local, remote, local_port, remote_port, zone, expiry: 0, snd_nxt, rcv_nxt };
+            TimeWait { local, remote, local_port, remote_port, zone, expiry: 0, snd_nxt, rcv_nxt, last };
         record.restart(now);
         record
     }
@@ -74,10 +79,10 @@ impl TimeWait {
         if self.is_used() { left } else { 0 }
     }
 
-    /// Whose connection it was.
-    pub(crate) fn tuple(&self) -> Tuple {
-        let TimeWait { local, remote, local_port, remote_port, zone, .. } = *self;
-        Tuple { local, remote, local_port, remote_port, zone }
+    /// Whose connection it was, if `local` was our end.
+    pub(crate) fn tuple(&self, local: &Addr) -> Tuple {
+        let TimeWait { local: ours, remote, local_port, remote_port, zone, .. } = *self;
+        Tuple { local: ours.is(local), remote, local_port, remote_port, zone }
     }
 
     /// Whether it can be forgotten.
@@ -85,15 +90,16 @@ impl TimeWait {
         self.left(now) <= 0
     }
 
-    /// A segment of the old connection, or the first of a new one if somebody `listens`.
+    /// A segment of the old connection, or the first of a new one if somebody listens: then `granted` is the stamp
+    /// that it begins with.
     pub(crate) fn process(
         &mut self,
         now: Ticks,
         seg: &Segment<'_>,
-        listens: bool,
+        granted: Option<Stamp>,
         reply: &mut Plan,
     ) -> Verdict {
-        let verdict = judge(seg, self.snd_nxt, self.rcv_nxt, listens);
+        let verdict = judge(seg, self.snd_nxt, self.rcv_nxt, self.last, granted);
         if let Verdict::Reply = verdict {
             if seg.flags.contains(Flags::FIN) {
                 self.restart(now);
@@ -104,17 +110,32 @@ impl TimeWait {
     }
 }
 
-/// What TIME-WAIT says to a segment: an ACK, a drop, or that it gives way to who `listens`.
+/// What TIME-WAIT says to a segment: an ACK, a drop, or that it gives way to a new connection where somebody listens:
+/// `granted` is the stamp which that begins with.
 #[inline(never)]
-pub(super) fn judge(seg: &Segment<'_>, snd_nxt: SeqNum, rcv_nxt: SeqNum, listens: bool) -> Verdict {
+pub(super) fn judge(
+    seg: &Segment<'_>,
+    snd_nxt: SeqNum,
+    rcv_nxt: SeqNum,
+    last: Last,
+    granted: Option<Stamp>,
+) -> Verdict {
     // RFC 1337 §3 (F1): a reset must not end TIME-WAIT early.
     let is_told = seg.flags.intersects(Flags::ACK.union(Flags::SYN));
     if seg.flags.contains(Flags::RST) || !is_told {
         return Verdict::Drop(DropReason::Unacceptable);
     }
-    // RFC 9293 §3.6.1 (MAY-2): a new connection, whose numbers are beyond those of the old one.
-    if listens && seg.is_request() && seg.seq.gt(rcv_nxt) {
-        return Verdict::Reopen;
+    if let Some(stamp) = granted
+        && seg.is_request()
+    {
+        // RFC 9293 §3.6.1 (MAY-2): a new connection, later than the old one.
+        if last.gives_way(&stamp, seg.seq.ge(rcv_nxt)) {
+            return Verdict::Reopen;
+        }
+        // RFC 6191 §2: or one from before, that was on its way for long.
+        if config::HAS_TCP_STAMPS {
+            return Verdict::Drop(DropReason::Unacceptable);
+        }
     }
     // What takes no sequence space is not answered, so that two such records can't talk for ever; but for
     // a keep-alive, which no record sends.

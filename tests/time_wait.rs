@@ -1,0 +1,135 @@
+//! A port of the kernel's that connects again and again, while our end of its last connection is in TIME-WAIT.
+#![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "tcp-timestamps"))]
+
+#[path = "common/skip.rs"]
+mod skip;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant as Clock};
+
+use goldcrest::iface::{Config, Interface, SocketSet};
+use goldcrest::phy::{Device, Medium, TunTapInterface, unshare_network, wait};
+use goldcrest::rand::Keys;
+use goldcrest::socket::tcp::{HalfOpen, Listener, Socket};
+use goldcrest::time::{self, Instant};
+use goldcrest::wire::IpCidr;
+use skip::skip;
+
+const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 1);
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
+const PORT: u16 = 7;
+/// The kernel's only port.
+const FROM: u16 = 4_000;
+/// A SYN that is dropped comes again after a second.
+const AT_ONCE: Duration = Duration::from_millis(900);
+
+/// One connection: `len` octets there, an answer back, and our end closes first. Says how long the handshake took.
+fn cycle(len: usize) -> Duration {
+    let begin = Clock::now();
+    let mut stream = loop {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&SocketAddr::new(KERNEL.into(), FROM).into()).unwrap();
+        match socket.connect(&SocketAddr::new(OURS.into(), PORT).into()) {
+            Ok(()) => break TcpStream::from(socket),
+            // Our ACK of its FIN is still under way.
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable && begin.elapsed() < AT_ONCE => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let took = begin.elapsed();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(&vec![5; len]).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"done");
+    took
+}
+
+/// Serves so many connections of `len` octets each, one after the other, and closes each first.
+fn serve(mut device: TunTapInterface, count: usize, len: usize) {
+    let config = Config::new(device.hardware_address());
+    let mut iface = Interface::new(config, &mut device, Instant::now());
+    iface.add_address(IpCidr::new(OURS.into(), 24)).unwrap();
+    let mut sockets = SocketSet::with_capacity(8, Keys::new([7; 32]));
+    let mut listener = Listener::new(vec![HalfOpen::EMPTY; 4]);
+    listener.set_buffers(256 << 10, 64, 4);
+    let listener = sockets.add(listener);
+    sockets.listen(listener, PORT).unwrap();
+    let (mut connection, mut got, mut served) = (None, 0, 0);
+    let mut buffer = vec![0; 256 << 10];
+    while served < count || sockets.time_wait_count() == 0 {
+        let now = Instant::now();
+        iface.poll(now, &mut device, &mut sockets);
+        connection = connection.or_else(|| sockets.accept(listener));
+        if let Some(handle) = connection {
+            let socket = sockets.get_mut::<Socket>(handle);
+            got += socket.recv_slice(&mut buffer).unwrap();
+            if got == len {
+                socket.send_slice(b"done").unwrap();
+                sockets.release(handle).unwrap();
+                (connection, got) = (None, 0);
+                served += 1;
+                assert!(served == 1 || sockets.time_wait_count() <= 1, "there is one pair of ends");
+            }
+        }
+        let most = time::Duration::from_millis(5);
+        let delay = iface.poll_at(now, &mut sockets).map_or(most, |at| at.saturating_duration_since(now));
+        wait(device.as_raw_fd(), Some(delay.min(most))).unwrap();
+    }
+    assert_eq!(sockets.time_wait_count(), 1);
+}
+
+/// The kernel connects `count` times; the longest handshake is to take less than a SYN that is repeated.
+fn runs(has_stamps: bool, count: usize, len: usize, pause: Duration) {
+    thread::spawn(move || {
+        if let Err(error) = unshare_network() {
+            return skip(&error.to_string());
+        }
+        if std::fs::metadata("/dev/net/tun").is_err() {
+            return skip("no /dev/net/tun");
+        }
+        let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
+        tap.kernel().set_up().unwrap();
+        tap.kernel().add_address(KERNEL.into(), 24).unwrap();
+        std::fs::write("/proc/sys/net/ipv4/tcp_timestamps", if has_stamps { "1" } else { "0" }).unwrap();
+        let kernel = thread::spawn(move || {
+            for round in 0..count {
+                let took = cycle(len);
+                assert!(took < AT_ONCE, "round {round} took {took:?}");
+                thread::sleep(pause);
+            }
+        });
+        serve(tap, count, len);
+        kernel.join().unwrap();
+    })
+    .join()
+    .unwrap();
+}
+
+/// Sent faster than initial numbers grow, so that each connection begins with a number below the last one's: only the
+/// clock says that it is new.
+///
+/// Covers: RFC 6191 §2
+#[test]
+fn the_kernel_uses_its_port_again_after_more_octets_than_its_initial_numbers_have_grown_by() {
+    // The clock ticks once a millisecond.
+    runs(true, 20, 4 << 20, Duration::from_millis(3));
+}
+
+/// Covers: RFC 6191 §2
+#[test]
+fn the_kernel_uses_its_port_again_at_once() {
+    runs(true, 500, 20, Duration::ZERO);
+}
+
+/// Covers: RFC 6191 §2
+#[test]
+fn the_kernel_uses_its_port_again_without_timestamps() {
+    runs(false, 500, 20, Duration::ZERO);
+}
