@@ -210,6 +210,10 @@ pub const TCP_PMTU_RAISE: u32 = 600_000;
 pub const TCP_ACK_DELAY: u32 = 40;
 /// TCP: the least time between two challenge ACKs of a connection, in ms (RFC 5961 §7).
 pub const TCP_CHALLENGE_INTERVAL: u32 = 500;
+/// TCP: the least and the most, in s, that a user timeout may become by advice (L_LIMIT and U_LIMIT of RFC 5482 §3.1):
+/// more than any retransmission timeout, and no longer than a peer may hold our memory.
+#[cfg(feature = "tcp-uto")]
+pub const TCP_USER_TIMEOUTS: (u32, u32) = (100, 3_600);
 /// TCP: how many keep-alive probes may stay unanswered if no timeout is set.
 pub const TCP_KEEP_ALIVE_PROBES: u8 = 9;
 /// TCP: how long a connection that its owner has let go of may take to close, in ms; in FIN-WAIT-2 it

@@ -49,7 +49,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             options: Options::NONE,
             stamp,
             mark: Mark::of(received.packet),
-            #[cfg(feature = "tcp-sack")]
+            #[cfg(any(feature = "tcp-sack", feature = "tcp-uto"))]
             area,
             payload,
         };

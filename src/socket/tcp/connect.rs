@@ -108,6 +108,7 @@ impl Connection {
         // Data that comes with the SYN is not taken; it will come again.
         self.on_syn(cx, seg.seq, u32::from(seg.window), &seg.options, &seg.stamp, side);
         self.silence = Silence::new(cx.ticks);
+        self.on_advice(seg);
         let mut out = Outcome::NONE;
         if has_ack {
             self.ecn.on_syn_ack(seg.flags, self.marks.contains(Marks::SYN_LOST));

@@ -20,6 +20,7 @@ use super::stamps::{Stamp, Stamps};
 use super::state::{State, Step};
 use super::time_wait::TimeWait;
 use super::timers::{Timer, Timers};
+use super::uto::Uto;
 use super::{Error, Side, ticks_of_ms};
 use crate::config;
 use crate::socket::{Context, Events, Tuple};
@@ -97,6 +98,8 @@ pub(super) struct Connection {
     pub(super) pace: Pace,
     /// What routers tell of congestion, and is told of it.
     pub(super) ecn: Ecn,
+    /// How long the peer would wait.
+    pub(super) uto: Uto,
     /// How large segments may be on the path.
     pub(super) pmtu: Pmtu,
     /// How long the peer has been silent.
@@ -139,6 +142,7 @@ impl Connection {
             stamps: Stamps::new(cx, &tuple, side.config.stamps),
             pace: Pace::new(cx.ticks),
             ecn: Ecn::new(),
+            uto: Uto::new(),
             pmtu: Pmtu::new(),
             rtt: Rtt::new(),
             control: side.config.control.start(),
@@ -230,6 +234,7 @@ impl Connection {
         self.timers.clear(Timer::Rtx);
         self.state = State::Established;
         self.arm_idle(cx.ticks, side);
+        self.owe_advice(side);
         if self.marks.contains(Marks::CLOSE) {
             self.state = self.state.next(Step::Close);
             self.marks |= Marks::REARM;
@@ -332,7 +337,7 @@ impl Connection {
             let chance = self.snd.una.0.rotate_right(u32::from(self.tries) * 5) & 0xff;
             span += (span * chance) >> 9;
         }
-        if let Some(left) = side.config.timeout.left(self.stalled(now)) {
+        if let Some(left) = self.patience_left(side, self.stalled(now)) {
             span = span.min(left);
         }
         let at = now.after(span);
@@ -425,7 +430,7 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn on_rtx(&mut self, cx: &Context<'_>, side: &mut Side<'_>) -> Events {
-        let is_over = side.config.timeout.left(self.stalled(cx.ticks)) == Some(0);
+        let is_over = self.patience_left(side, self.stalled(cx.ticks)) == Some(0);
         let is_asked = config::HAS_TCP_SACK && !is_over;
         if is_asked && (self.on_patience_over(cx, side) || self.on_probe_due(cx, side)) {
             return Events::empty();
@@ -435,7 +440,7 @@ impl Connection {
         }
         // RFC 9293 §3.8.3 (MUST-20, MUST-21, MUST-22, MUST-23): R2, in repetitions, or in time if the application
         // has said one.
-        let limit = if self.state.is_opening() { config::TCP_SYN_RETRIES } else { config::TCP_DATA_RETRIES };
+        let limit = if self.state.is_opening() { config::TCP_SYN_RETRIES } else { self.retries(side) };
         if is_over || self.tries >= limit {
             return self.fail(Error::TimedOut, side);
         }

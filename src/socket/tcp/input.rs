@@ -75,6 +75,7 @@ impl Connection {
         }
         self.silence = Silence::new(cx.ticks);
         self.stamps.on_segment(&seg.stamp, seg.seq.le(self.rcv.acked), cx.ticks);
+        self.on_advice(seg);
         out.events |= self.on_ack(cx, seg, side);
         if len > 0 && self.state.takes_data() {
             self.on_text(cx, seg, offset, side, in_place, &mut out);
@@ -114,6 +115,7 @@ impl Connection {
         let mut out = Outcome::NONE;
         self.silence = Silence::new(cx.ticks);
         self.stamps.on_segment(&seg.stamp, seg.seq.le(self.rcv.acked), cx.ticks);
+        self.on_advice(seg);
         self.on_nothing_new(seg);
         self.on_payload(cx, seg.payload, 0, side, in_place, &mut out);
         self.delay_ack(cx, side);

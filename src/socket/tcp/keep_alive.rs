@@ -80,7 +80,7 @@ impl Connection {
             self.timers.set(Timer::Idle, self.silence.since.after(interval));
             return Events::empty();
         }
-        let left = side.config.timeout.left(silence);
+        let left = self.patience_left(side, silence);
         // RFC 9293 §3.8.4 (MUST-26, MUST-29): one after each silence, and many unanswered mean the end.
         let is_lost = match left {
             None => self.silence.probes >= config::TCP_KEEP_ALIVE_PROBES,

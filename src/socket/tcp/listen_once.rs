@@ -89,6 +89,7 @@ impl Connection {
         let mut connection = Connection::new(cx, tuple, State::SynReceived, iss, side);
         connection.on_syn(cx, seg.seq, u32::from(seg.window), &seg.options, &seg.stamp, side);
         connection.ecn.grant(side.config.ecn.grants(seg.flags));
+        connection.on_advice(seg);
         connection.arm_rtx(cx.ticks, side);
         connection
     }

@@ -69,6 +69,8 @@ mod timers;
 mod trouble;
 #[cfg_attr(not(feature = "tcp-user-timeout"), path = "no_user_timeout.rs")]
 mod user_timeout;
+#[cfg_attr(not(feature = "tcp-uto"), path = "no_uto.rs")]
+mod uto;
 
 #[cfg(all(
     test,
@@ -170,6 +172,7 @@ pub(crate) struct Config {
     sack: sack::Choice,
     stamps: stamps::Choice,
     ecn: ecn::Choice,
+    uto: uto::Choice,
     probing: pmtu::MtuProbing,
     pacing: pace::Choice,
     is_nodelay: bool,
@@ -221,6 +224,7 @@ impl<'a> Socket<'a> {
             sack: sack::Choice::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
             ecn: ecn::Choice::DEFAULT,
+            uto: uto::Choice::DEFAULT,
             probing: Default::default(),
             pacing: pace::Choice::DEFAULT,
             is_nodelay: false,

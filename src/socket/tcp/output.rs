@@ -41,6 +41,7 @@ impl Connection {
                 plan.kind = Kind::DupAck;
             }
             self.note_blocks(plan);
+            self.note_advice(side, plan);
             return true;
         }
         if self.state.takes_data() && self.rcv.is_update_due(&side.rx, u32::from(self.path_mss(cx))) {
@@ -78,6 +79,7 @@ impl Connection {
         plan.flags |= self.ecn.setup(is_active, self.marks.contains(Marks::SYN_LOST));
         // RFC 9293 §3.7.1 (MUST-14, MUST-65, MUST-67): our MSS, what the link takes, is in each SYN and only there.
         plan.options.mss = self.path_mss(cx);
+        plan.advice = side.config.uto.advice();
         if self.marks.contains(Marks::SCALES) {
             plan.options.window_scale = self.rcv.shift;
         }
@@ -196,6 +198,7 @@ impl Connection {
             }
             self.rcv.on_sent(plan.ack, u32::from(plan.window) << shift);
             self.on_sent_blocks(plan);
+            self.on_sent_advice(plan);
             self.marks -= Marks::ACK;
             self.timers.clear(Timer::Ack);
         }

@@ -4,6 +4,7 @@
 use super::ecn::Mark;
 use super::sack::Blocks;
 use super::stamps::Stamp;
+use super::uto::Advice;
 use crate::socket::Events;
 use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
@@ -23,7 +24,7 @@ pub(crate) struct Segment<'f> {
     /// What its IP header says of congestion.
     pub(crate) mark: Mark,
     /// Its options but for a timestamp at their beginning; they are well-formed.
-    #[cfg(feature = "tcp-sack")]
+    #[cfg(any(feature = "tcp-sack", feature = "tcp-uto"))]
     pub(crate) area: &'f [u8],
     pub(crate) payload: &'f [u8],
 }
@@ -93,9 +94,10 @@ pub(crate) struct Plan {
     /// Blocks of a selective acknowledgment; only with neither data nor SYN.
     pub(crate) blocks: Blocks,
     pub(crate) stamp: Stamp,
+    pub(crate) advice: Advice,
 }
 
-const _: () = assert!(size_of::<Plan>() <= 40);
+const _: () = assert!(size_of::<Plan>() <= 44);
 
 impl Plan {
     /// Octets of the header with its options.
@@ -103,7 +105,7 @@ impl Plan {
     pub(crate) fn header_len(&self) -> usize {
         let is_syn = self.flags.contains(Flags::SYN);
         let others = if is_syn { self.options.buffer_len() } else { self.blocks.buffer_len() };
-        HEADER_LEN + self.stamp.buffer_len() + others
+        HEADER_LEN + self.stamp.buffer_len() + others + self.advice.buffer_len()
     }
 
     #[inline]
@@ -122,15 +124,29 @@ impl Plan {
     pub(crate) const fn none() -> Plan {
         let zero = SeqNum(0);
         let (flags, kind) = (Flags::empty(), Kind::Ack);
-        let (options, blocks, stamp) = (Options::NONE, Blocks::NONE, Stamp::NONE);
-        Plan { seq: zero, ack: zero, offset: 0, len: 0, options, window: 0, flags, kind, blocks, stamp }
+        let (options, blocks) = (Options::NONE, Blocks::NONE);
+        let (stamp, advice) = (Stamp::NONE, Advice::NONE);
+        Plan {
+            seq: zero,
+            ack: zero,
+            offset: 0,
+            len: 0,
+            options,
+            window: 0,
+            flags,
+            kind,
+            blocks,
+            stamp,
+            advice,
+        }
     }
 
     /// Begins with a segment without payload, options, stamp or window.
     #[inline(never)]
     pub(super) fn begin(&mut self, kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) {
-        let (options, blocks, stamp) = (Options::NONE, Blocks::NONE, Stamp::NONE);
-        *self = Plan { seq, ack, offset: 0, len: 0, options, window: 0, flags, kind, blocks, stamp };
+        let (options, blocks) = (Options::NONE, Blocks::NONE);
+        let (stamp, advice) = (Stamp::NONE, Advice::NONE);
+        *self = Plan { seq, ack, offset: 0, len: 0, options, window: 0, flags, kind, blocks, stamp, advice };
     }
 
     /// It has `len` octets from `offset` of the send buffer on, the last that are queued if `is_all`, and the FIN.
@@ -229,6 +245,7 @@ pub(crate) fn emit_control(plan: &Plan, local_port: u16, remote_port: u16, out: 
     plan.stamp.emit(options);
     if let Some(options) = options.get_mut(plan.stamp.buffer_len()..) {
         plan.options.emit(options);
+        plan.advice.emit(options);
     }
     sum.add(checksum::sum(options))
 }

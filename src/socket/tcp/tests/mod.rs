@@ -25,6 +25,8 @@ mod stamps;
 mod timers;
 mod transfer;
 mod undo;
+#[cfg(feature = "tcp-uto")]
+mod uto;
 mod window;
 
 use std::boxed::Box;
