@@ -127,6 +127,34 @@ pub trait Handler {
         HookSet::PRE_ROUTE | HookSet::LOCAL_IN | HookSet::FORWARD
     }
 
+    /// A TCP segment has come, with a right checksum, for a connection or a listener that has
+    /// [asked for room](crate::socket::tcp::Socket::set_option_room), or for what is left of such a connection:
+    /// whether it goes on. One that does not is as if it had never come, but for a counter
+    /// ([`DropReason::OptionRefused`]).
+    ///
+    /// `segment` is all of it, header, options and payload. Unless a handler says otherwise everything is dropped,
+    /// so that nothing that was to be checked is taken unchecked. The ends have no zones.
+    #[cfg(feature = "tcp-options")]
+    fn segment_received(&mut self, _remote: IpEndpoint, _local: IpEndpoint, _segment: &[u8]) -> Verdict {
+        Verdict::Drop
+    }
+
+    /// A TCP segment is about to leave for a connection or a listener that has asked for room: the handler fills that,
+    /// `segment[room]`, which holds padding, the last of the options.
+    ///
+    /// `segment` is complete otherwise, but for its checksum, which is zero as digests want it. This is asked for each
+    /// segment each time that it leaves: SYN, SYN-ACK, data, ACKs, resets. Nothing but the room may be changed. The
+    /// ends have no zones.
+    #[cfg(feature = "tcp-options")]
+    fn fill_options(
+        &mut self,
+        _remote: IpEndpoint,
+        _local: IpEndpoint,
+        _segment: &mut [u8],
+        _room: core::ops::Range<usize>,
+    ) {
+    }
+
     /// A frame was dropped.
     #[cfg(feature = "iface-hooks")]
     fn dropped(&mut self, _reason: DropReason, _frame: &[u8]) {}
@@ -146,7 +174,7 @@ impl Handler for NoHandler {
 /// The handler as the engine calls it, and where it is asked.
 #[cfg(feature = "iface-hooks")]
 pub(crate) struct Hooks<'h> {
-    handler: &'h mut dyn Handler,
+    pub(super) handler: &'h mut dyn Handler,
     wanted: HookSet,
 }
 

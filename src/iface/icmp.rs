@@ -6,6 +6,7 @@ use super::interface::Interface;
 use super::links::Links;
 use super::output::{Packet, Sent, TrafficClass, header_and_data};
 use crate::config;
+use crate::socket::Room;
 use crate::stats::{DropReason, IpCount};
 use crate::storage::Class;
 use crate::time::Ticks;
@@ -111,6 +112,7 @@ pub(crate) fn send(
         len: HEADER_LEN + data.len(),
         cutting: Cutting::default(),
         segment_len: 0,
+        room: Room::NONE,
     };
     let sent = links.with_port(route.port, |iface, out| {
         iface.stats.counters.on_icmp_sent(dst.is_v4(), message.kind);

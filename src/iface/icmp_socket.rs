@@ -9,6 +9,7 @@ use super::links::Links;
 use super::output::{Packet, Sent, TrafficClass, header_and_data};
 use super::socket_set::SocketSet;
 use super::udp::Way;
+use crate::socket::Room;
 use crate::socket::{Socket, icmp, udp};
 use crate::stats::DropReason;
 use crate::storage::NIL;
@@ -142,6 +143,7 @@ fn send(
         len: message.len(),
         cutting: Cutting::default(),
         segment_len: 0,
+        room: Room::NONE,
     };
     let header = [kind, code, 0, 0, a, b, c, d];
     let mut fill = header_and_data(header, data);

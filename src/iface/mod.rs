@@ -52,6 +52,8 @@ mod links;
 mod loopback;
 mod ndisc;
 mod neighbor;
+#[cfg_attr(not(feature = "tcp-options"), path = "no_options.rs")]
+mod options;
 mod output;
 #[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
 mod partial;

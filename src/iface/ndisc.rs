@@ -8,6 +8,7 @@ use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::Out;
 use super::neighbor::Hardware;
+use crate::socket::Room;
 use crate::stats::DropReason;
 
 #[cfg(all(feature = "iface-forward", feature = "proto-ipv6", feature = "medium-ethernet"))]
@@ -195,6 +196,7 @@ mod on_ethernet {
             len: message.buffer_len(),
             cutting: Cutting::default(),
             segment_len: 0,
+            room: Room::NONE,
         };
         let Links { iface, out, .. } = links;
         iface.stats.counters.on_icmp_sent(false, REDIRECT);
@@ -224,6 +226,7 @@ mod on_ethernet {
             len,
             cutting: Cutting::default(),
             segment_len: 0,
+            room: Room::NONE,
         };
         iface.stats.counters.on_icmp_sent(false, message.kind);
         let class = if message.kind == NEIGHBOR_SOLICITATION { Class::Data } else { Class::Control };

@@ -7,9 +7,11 @@ use super::handler::{Hook, Hooks, Verdict};
 use super::interface::Interface;
 use super::links::Out;
 use super::neighbor::{EVERYBODY, Hardware, Resolution};
+use super::options::sealed;
 use super::vlan::VlanTags;
 use crate::config;
 use crate::phy::{TxChecksum, TxMeta, TxSlot};
+use crate::socket::Room;
 use crate::stats::{DropReason, IpCount};
 use crate::storage::{Class, PacketPool};
 use crate::time::Ticks;
@@ -29,6 +31,9 @@ pub(crate) struct Packet {
     pub(crate) len: usize,
     /// The device cuts it into segments with this many octets of payload; 0: it doesn't.
     pub(crate) segment_len: u16,
+    /// What the handler fills of a TCP header.
+    #[cfg_attr(not(feature = "tcp-options"), allow(dead_code))]
+    pub(crate) room: Room,
 }
 
 /// DSCP and ECN of a packet to be sent; nothing where no socket can set them.
@@ -126,7 +131,7 @@ impl Interface<'_> {
         if config::HAS_FAST_PATHS
             && let Some(hardware) = known
         {
-            return self.send_frame(out.slot, packet, hardware, fill);
+            return self.send_frame(sealed(out.slot, &mut out.hooks, packet).get(), packet, hardware, fill);
         }
         if !self.link.up {
             return self.send_without_link(out, packet, next_hop, fill);
@@ -142,7 +147,7 @@ impl Interface<'_> {
                 if config::HAS_FAST_PATHS {
                     *known = Some(hardware);
                 }
-                self.send_frame(out.slot, packet, &hardware, fill)
+                self.send_frame(sealed(out.slot, &mut out.hooks, packet).get(), packet, &hardware, fill)
             }
             Resolution::Pending(index) => Sent::Unresolved(index),
             Resolution::Full => self.never(packet.dst.is_v4(), DropReason::NeighborUnreachable),
@@ -342,7 +347,7 @@ impl Interface<'_> {
         let held = if is_watched { HELD } else { tag };
         let quota = if is_watched { quota.saturating_sub(packets.count(tag)) } else { quota };
         let slot = &mut PoolSlot { packets: &mut packets, tag: held, quota, class };
-        let mut sent = self.send_frame(slot, packet, hardware, fill);
+        let mut sent = self.send_frame(sealed(slot, hooks, packet).get(), packet, hardware, fill);
         if sent == Sent::Yes {
             self.stats.counters.on_queued_as_sent(packet.dst.is_v4(), ip_len_of(packet));
             self.note_if_many(hardware, &packet.dst, false, ip_len_of(packet));

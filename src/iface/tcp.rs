@@ -9,13 +9,14 @@ use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::{Links, Out};
 use super::neighbor::Hardware;
+use super::options::{Octets, octets_of};
 use super::output::{Packet, Sent, TrafficClass};
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
 use crate::config;
 use crate::phy::{DeviceCapabilities, TxChecksum};
 use crate::socket::tcp::{self, Burst, Kind, Look, Mark, Pieces, Plan, Segment, Stamp, Verdict};
-use crate::socket::{Events, Socket, Tuple};
+use crate::socket::{Events, Room, Socket, Tuple};
 use crate::stats::{Count, DropReason};
 use crate::storage::{Class, list_of, lists};
 use crate::time::{Instant, Ticks};
@@ -64,13 +65,14 @@ impl Ingress<'_, '_, '_, '_, '_> {
             remote_port: header.src_port(),
             zone: zone_of(self, &received.src),
         };
-        self.segment(&tuple, &segment)
+        self.segment(&tuple, &segment, octets_of(received.payload))
     }
 
-    fn segment(&mut self, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+    fn segment(&mut self, tuple: &Tuple, segment: &Segment<'_>, octets: Octets<'_>) -> Taken {
         // Segments come in a row.
         let latest = self.sockets.latest;
         if config::HAS_FAST_PATHS && self.sockets.is_connection(latest, tuple) {
+            self.check_segment(latest, tuple, octets)?;
             return self.give_segment(latest, tuple, segment);
         }
         let hash = self.sockets.hash_of(tuple);
@@ -79,9 +81,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
                 if config::HAS_FAST_PATHS {
                     self.sockets.latest = ix;
                 }
+                self.check_segment(ix, tuple, octets)?;
                 self.give_segment(ix, tuple, segment)
             }
-            None => self.without_connection(hash, tuple, segment),
+            None => self.without_connection(hash, tuple, segment, octets),
         }
     }
 
@@ -94,6 +97,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let handler = &mut self.links.out.hooks;
         let mut in_place = |data: &[u8]| handle.map_or(0, |handle| handler.payload(handle, data));
         let in_place: Option<tcp::InPlace<'_>> = if config::HAS_HOOKS { Some(&mut in_place) } else { None };
+        let room = socket.room();
         let outcome = socket.process(&cx, segment, in_place);
         // A request may follow at once. All other keys move at the end of its turn.
         let listens_again = socket.listen_key().is_some();
@@ -104,16 +108,36 @@ impl Ingress<'_, '_, '_, '_, '_> {
         }
         match outcome.verdict {
             Verdict::Taken => Ok(()),
-            verdict => self.conclude(tuple, segment, verdict, &mut Plan::none()),
+            verdict => self.conclude_in(room, tuple, segment, verdict),
         }
+    }
+
+    /// The same as [`conclude`](Self::conclude), where a socket has no answer but a reset.
+    pub(super) fn conclude_in(
+        &mut self,
+        room: Room,
+        tuple: &Tuple,
+        segment: &Segment<'_>,
+        verdict: Verdict,
+    ) -> Taken {
+        let mut reply = Plan::none();
+        reply.room = room;
+        self.conclude(tuple, segment, verdict, &mut reply)
     }
 
     /// A segment for which there is no socket: TIME-WAIT, a listener, or a reset.
     #[inline(never)]
-    fn without_connection(&mut self, hash: u32, tuple: &Tuple, segment: &Segment<'_>) -> Taken {
+    fn without_connection(
+        &mut self,
+        hash: u32,
+        tuple: &Tuple,
+        segment: &Segment<'_>,
+        octets: Octets<'_>,
+    ) -> Taken {
         let mut reply = Plan::none();
         let now = self.links.out.now;
         let listener = self.sockets.find_listener(tuple);
+        reply.room = self.check_stray(hash, tuple, listener, octets)?;
         let granted = listener.map(|ix| self.sockets.granted_stamp(ix, &segment.stamp));
         let verdict = self.sockets.time_wait.process(hash, tuple, now, segment, granted, &mut reply);
         if !matches!(verdict, Verdict::Reopen) {
@@ -124,7 +148,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return self.conclude(tuple, segment, Verdict::Refuse(DropReason::NoSocket), &mut reply);
         };
         if segment.is_request()
-            && let Some(taken) = self.ask_handler(ix, tuple, segment)
+            && let Some(taken) = self.ask_handler(ix, tuple, segment, &mut reply)
         {
             return taken;
         }
@@ -184,7 +208,13 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     /// What comes of a request by the handler's word; nothing if it is the listener's.
-    fn ask_handler(&mut self, ix: u32, tuple: &Tuple, segment: &Segment<'_>) -> Option<Taken> {
+    fn ask_handler(
+        &mut self,
+        ix: u32,
+        tuple: &Tuple,
+        segment: &Segment<'_>,
+        reply: &mut Plan,
+    ) -> Option<Taken> {
         let handle = self.sockets.slots.handle_at(ix)?;
         let mut remote = IpEndpoint::new(tuple.remote.into(), tuple.remote_port);
         remote.zone = tuple.zone.checked_sub(1);
@@ -195,7 +225,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             SynVerdict::Ignore => Some(Err(DropReason::Filtered)),
             SynVerdict::Reset => {
                 let refused = Verdict::Refuse(DropReason::Filtered);
-                Some(self.conclude(tuple, segment, refused, &mut Plan::none()))
+                Some(self.conclude(tuple, segment, refused, reply))
             }
             #[cfg(feature = "tcp-syn-wait")]
             SynVerdict::Wait => Some(self.keep_waiting(ix, tuple, segment)),
@@ -224,12 +254,13 @@ pub(crate) fn dispatch(
     };
     let step = links.with_port(route.port, |iface, out| {
         let mut cx = context(keys, now, iface.ip_mtu());
-        let cut_len = cut_len(&iface.capabilities);
+        // What the application has to see whole, no device cuts.
+        let cut_len = if socket.room().is_none() { cut_len(&iface.capabilities) } else { 0 };
         cx.burst_len = Pieces::plan_len(cut_len, cx.ip_mtu);
         let pieces = socket.pieces(&cx, cut_len);
         let mut plan = Plan::none();
         let (port, next_hop) = (route.port, &route.next_hop);
-        let packet = packet_for(&tuple, 0, socket.look());
+        let packet = Packet { room: socket.room(), ..packet_for(&tuple, 0, socket.look()) };
         let mut turn = Turn { packet, port, next_hop, known: None, left: quota, sent };
         while turn.left > 0 {
             if !socket.plan(&cx, &mut plan) {
@@ -317,6 +348,7 @@ fn packet_for(tuple: &Tuple, len: usize, look: Look) -> Packet {
         len,
         cutting: Cutting::forbidden_if(true),
         segment_len: 0,
+        room: Room::NONE,
     }
 }
 
@@ -380,6 +412,7 @@ pub(crate) fn dispatch_listener(
     let mut plan = Plan::none();
     let look = listener.look();
     let mut step = Step::More;
+    plan.room = listener.room;
     for _ in 0..quota {
         let next = match listener.has_decided() {
             true => listener.next_decided(&cx, &mut plan),
@@ -405,7 +438,7 @@ pub(super) fn send_control(links: &mut Links<'_, '_, '_>, tuple: &Tuple, plan: &
         links.iface.drop_packet(tuple.remote.is_v4(), DropReason::NoRoute);
         return;
     };
-    let packet = packet_for(tuple, plan.total_len(), look);
+    let packet = Packet { room: plan.room, ..packet_for(tuple, plan.total_len(), look) };
     links.with_port(route.port, |iface, out| {
         let mut fill = |payload: &mut [u8], _sum: bool| {
             tcp::emit_control(plan, tuple.local_port, tuple.remote_port, payload)

@@ -7,6 +7,7 @@
 
 use super::engine::context;
 use super::links::Links;
+use super::options::share_room;
 use super::socket_set::{Flags, HandleError, SocketSet};
 use crate::config;
 use crate::socket::tcp::{self, Error, ListenError, ListenKey, ListenRange, Stamp};
@@ -256,6 +257,7 @@ impl<'a> SocketSet<'a> {
         }
         #[cfg(feature = "tcp-traffic-class")]
         let look = listener_in(slots, at)?.look();
+        share_room(slots, at, ix);
         let events = tcp_in(slots, ix)?.open_from(&context(keys, now, ip_mtu), &half, was_before);
         self.listener_mut(at)?.forget(index);
         #[cfg(feature = "tcp-traffic-class")]
@@ -407,7 +409,7 @@ pub(super) fn listen_key<'s>(socket: &'s Socket<'_>) -> Option<&'s ListenKey> {
     }
 }
 
-type SocketSlots<'a> = Slots<'a, super::SocketEntry<'a>>;
+pub(super) type SocketSlots<'a> = Slots<'a, super::SocketEntry<'a>>;
 
 /// Chooses one of a listener's lines.
 pub(super) type LineOf = for<'l, 'a> fn(&'l mut tcp::Listener<'a>) -> &'l mut Line;

@@ -7,8 +7,8 @@ use super::handler::SynVerdict;
 use super::ingress::{Ingress, Taken};
 use super::socket_set::{HandleError, SocketSet};
 use super::tcp_set::listener_in;
-use crate::socket::tcp::{Decision, Known, Listener, Plan, Segment, Verdict};
-use crate::socket::{Socket, Tuple};
+use crate::socket::tcp::{Decision, Known, Listener, Segment, Verdict};
+use crate::socket::{Room, Socket, Tuple};
 use crate::stats::DropReason;
 use crate::storage::SocketHandle;
 use crate::wire::{Addr, IpEndpoint};
@@ -97,14 +97,18 @@ impl Ingress<'_, '_, '_, '_, '_> {
     pub(super) fn keep_waiting(&mut self, ix: u32, tuple: &Tuple, syn: &Segment<'_>) -> Taken {
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let cx = context(keys, self.links.now, self.links.iface.ip_mtu());
+        let mut room = Room::NONE;
         let verdict = match listener_in(slots, ix) {
-            Some(listener) => listener.keep_waiting(&cx, tuple, syn),
+            Some(listener) => {
+                room = listener.room;
+                listener.keep_waiting(&cx, tuple, syn)
+            }
             // A socket that listens for itself has no records.
             None => Verdict::Drop(DropReason::Filtered),
         };
         // Its timer is set in its turn.
         self.sockets.touch(ix);
-        self.conclude(tuple, syn, verdict, &mut Plan::none())
+        self.conclude_in(room, tuple, syn, verdict)
     }
 }
 

@@ -4,6 +4,8 @@
 
 use managed::ManagedSlice;
 
+#[cfg(feature = "tcp-options")]
+use crate::socket::Room;
 use crate::socket::Tuple;
 use crate::socket::tcp::{Plan, Segment, Stamp, TimeWait, Verdict};
 use crate::time::Ticks;
@@ -54,6 +56,14 @@ impl<'a> TimeWaitTable<'a> {
         }
         *record = TimeWait::EMPTY;
         Verdict::Reopen
+    }
+
+    /// The room in what is sent for a connection.
+    #[cfg(feature = "tcp-options")]
+    pub(crate) fn room(&mut self, hash: u32, tuple: &Tuple) -> Room {
+        let mut places = self.places(hash).iter();
+        let record = places.find(|record| record.is_used() && record.is_for(tuple));
+        record.map_or(Room::NONE, |record| record.room)
     }
 
     /// Forgets a connection, since there is to be a new one between the same ends.

@@ -11,6 +11,7 @@ use super::output::{Fill, Packet, Sent, TrafficClass, header_and_data};
 use super::socket_set::{HandleError, SocketSet};
 use super::udplite;
 use crate::config;
+use crate::socket::Room;
 use crate::socket::udp::{self, BindError};
 use crate::socket::{Events, Socket};
 use crate::stats::{Count, DropReason};
@@ -329,6 +330,7 @@ fn send(
         len,
         cutting: Cutting::default(),
         segment_len: 0,
+        room: Room::NONE,
     };
     let ([a, b], [c, d]) = (src_port.to_be_bytes(), peer.remote_port.to_be_bytes());
     let [e, f] = (len as u16).to_be_bytes();

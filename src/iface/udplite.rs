@@ -5,6 +5,7 @@ use super::ingress::{Ingress, Received, Taken};
 use super::links::Links;
 use super::output::{Fill, Packet, Sent, TrafficClass};
 use super::udp::{Datagram, Way};
+use crate::socket::Room;
 use crate::socket::udp::{Peer, Socket};
 use crate::stats::{Count, DropReason};
 use crate::wire::IpProtocol;
@@ -48,6 +49,7 @@ pub(super) fn send(
         len,
         cutting: Cutting::default(),
         segment_len: 0,
+        room: Room::NONE,
     };
     let ([a, b], [c, d]) = (socket.bound_to().1.to_be_bytes(), peer.remote_port.to_be_bytes());
     let [e, f] = coverage.to_be_bytes();

@@ -28,10 +28,14 @@ pub mod udp;
 mod any;
 #[cfg(feature = "icmp-errors")]
 pub(crate) mod icmp_error;
+#[cfg_attr(not(feature = "tcp-options"), path = "no_room.rs")]
+mod room;
 
 pub use any::{AnySocket, Socket};
 #[cfg(feature = "icmp-errors")]
 pub use icmp_error::{IcmpError, Unreachable};
+
+pub(crate) use room::Room;
 
 use crate::rand::Keys;
 use crate::time::{Instant, Ticks};

@@ -104,6 +104,9 @@ pub enum DropReason {
     /// A request for a connection waited for the application's decision too long, or gave way to a newer one.
     #[cfg(feature = "tcp-syn-wait")]
     Undecided,
+    /// A TCP segment whose options the handler has refused.
+    #[cfg(feature = "tcp-options")]
+    OptionRefused,
     /// On a bridge: for a station behind the port that it came by.
     #[cfg(feature = "iface-bridge")]
     SameSegment,
@@ -116,6 +119,7 @@ pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize
     + cfg!(feature = "socket-udplite") as usize
     + cfg!(feature = "tcp-pmtu") as usize
     + cfg!(feature = "tcp-syn-wait") as usize
+    + cfg!(feature = "tcp-options") as usize
     + cfg!(feature = "iface-bridge") as usize;
 
 impl DropReason {
@@ -165,6 +169,8 @@ impl DropReason {
         DropReason::PathMtu,
         #[cfg(feature = "tcp-syn-wait")]
         DropReason::Undecided,
+        #[cfg(feature = "tcp-options")]
+        DropReason::OptionRefused,
         #[cfg(feature = "iface-bridge")]
         DropReason::SameSegment,
     ];

@@ -49,6 +49,11 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, TCP that is looked at", "medium-ip,proto-ipv4,tcp-info"),
     ("IPv6, TCP with SACK that is looked at", "medium-ip,proto-ipv6,tcp-sack,tcp-info"),
     ("IPv4, TCP that advises of its timeout", "medium-ip,proto-ipv4,tcp-uto,tcp-connect"),
+    ("IPv4, TCP with the application's options", "medium-ip,proto-ipv4,tcp-options,tcp-connect"),
+    (
+        "IPv6, TCP with the application's options beside all others",
+        "medium-ethernet,proto-ipv6,tcp-options,tcp-uto,tcp-sack,tcp-timestamps,tcp-abort-queue,tcp-cookies",
+    ),
     ("IPv4, HTTP", "medium-ethernet,proto-ipv4,app-http"),
     ("IPv4, TCP with buffers that grow", "medium-ip,proto-ipv4,tcp-grow,tcp-connect"),
     ("IPv4, TCP that watches the path's MTU", "medium-ip,proto-ipv4,tcp-pmtu,tcp-burst,tcp-connect"),
@@ -110,7 +115,7 @@ pub(crate) fn steps() -> Vec<Step> {
         ),
         Step::cargo(
             "clippy",
-            "clippy --workspace --all-targets --features phy-lan9118,tcp-info,tcp-uto -- -D warnings",
+            "clippy --workspace --all-targets --features phy-lan9118,tcp-info,tcp-uto,tcp-options -- -D warnings",
         ),
     ];
     for (name, features) in FEATURES {
@@ -154,7 +159,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(Step::cargo("layers", "test --package goldcrest --test layers"));
     steps.push(Step::cargo(
         "unit tests",
-        "test --workspace --lib --bins --features phy-lan9118,tcp-info,tcp-uto",
+        "test --workspace --lib --bins --features phy-lan9118,tcp-info,tcp-uto,tcp-options",
     ));
     steps
 }

@@ -40,6 +40,8 @@ mod tcp_hostile;
 mod tcp_icmp;
 #[cfg(feature = "stats-mib")]
 mod tcp_mib;
+#[cfg(feature = "tcp-options")]
+mod tcp_options;
 #[cfg(feature = "tcp-pmtu")]
 mod tcp_pmtu;
 #[cfg(feature = "tcp-listen-range")]
@@ -53,10 +55,10 @@ mod tcp_range;
 ))]
 mod tcp_settings;
 mod tcp_table;
-#[cfg(feature = "tcp-syn-wait")]
-mod tcp_wait;
 #[cfg(feature = "tcp-timestamps")]
 mod tcp_time_wait;
+#[cfg(feature = "tcp-syn-wait")]
+mod tcp_wait;
 mod udp;
 mod udp_flow;
 mod udplite;

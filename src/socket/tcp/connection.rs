@@ -23,7 +23,7 @@ use super::timers::{Timer, Timers};
 use super::uto::Uto;
 use super::{Error, Side, ticks_of_ms};
 use crate::config;
-use crate::socket::{Context, Events, Tuple};
+use crate::socket::{Context, Events, Room, Tuple};
 use crate::time::Ticks;
 use crate::wire::tcp::{Options, SeqNum};
 
@@ -100,6 +100,8 @@ pub(super) struct Connection {
     pub(super) ecn: Ecn,
     /// How long the peer would wait.
     pub(super) uto: Uto,
+    /// For options of the application's own in each segment.
+    pub(super) room: Room,
     /// How large segments may be on the path.
     pub(super) pmtu: Pmtu,
     /// How long the peer has been silent.
@@ -139,9 +141,10 @@ impl Connection {
             rcv: Recv::new(),
             sack: Sack::new(),
             tune: Autotune::new(),
-            stamps: Stamps::new(cx, &tuple, side.config.stamps),
+            stamps: Stamps::new(cx, &tuple, side.config.stamps.beside(side.config.room)),
             pace: Pace::new(cx.ticks),
             ecn: Ecn::new(),
+            room: side.config.room,
             uto: Uto::new(),
             pmtu: Pmtu::new(),
             rtt: Rtt::new(),
@@ -212,10 +215,17 @@ impl Connection {
         path_mss(cx, &self.tuple)
     }
 
-    /// The largest payload to send (RFC 9293 §3.7.1, MUST-16): segments with data have no options but a stamp.
+    /// The largest payload to send (RFC 9293 §3.7.1, MUST-16): segments with data have no options but a stamp
+    /// and those of the application.
     #[inline]
     pub(super) fn mss(&self, cx: &Context<'_>) -> u32 {
-        u32::from(self.snd.mss.min(self.path_mss(cx)) - self.stamps.len())
+        u32::from(self.snd.mss.min(self.path_mss(cx)) - self.options_len())
+    }
+
+    /// Octets of options in segments with data.
+    #[inline]
+    pub(super) fn options_len(&self) -> u16 {
+        self.stamps.len() + self.room.len() as u16
     }
 
     /// Both SYNs are acknowledged.
@@ -305,7 +315,9 @@ impl Connection {
     /// The record that stands in for this connection in TIME-WAIT, once its last ACK was sent.
     pub(super) fn time_wait(&self, now: Ticks) -> Option<TimeWait> {
         let is_ready = self.state == State::TimeWait && !self.marks.contains(Marks::ACK);
-        is_ready.then(|| TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, self.stamps.last(), now))
+        is_ready.then(|| {
+            TimeWait::new(&self.tuple, self.snd.max, self.rcv.nxt, self.stamps.last(), self.room, now)
+        })
     }
 
     /// The application has let go: the engine finishes the connection by itself, within a time.

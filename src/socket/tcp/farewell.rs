@@ -4,7 +4,7 @@ use super::connection::Marks;
 use super::look::Look;
 use super::segment::{Kind, Plan};
 use super::{Phase, Socket};
-use crate::socket::Tuple;
+use crate::socket::{Room, Tuple};
 use crate::wire::tcp::{Flags, SeqNum};
 
 /// All that a reset says.
@@ -14,11 +14,13 @@ pub(crate) struct Reset {
     pub(crate) look: Look,
     seq: SeqNum,
     ack: SeqNum,
+    room: Room,
 }
 
 impl Reset {
     pub(crate) fn plan(&self) -> Plan {
         let mut plan = Plan::none();
+        plan.room = self.room;
         plan.begin(Kind::Reset, self.seq, self.ack, Flags::RST.union(Flags::ACK));
         plan
     }
@@ -44,6 +46,7 @@ impl Socket<'_> {
                 look: self.side.config.look,
                 seq: connection.snd.ack_seq(),
                 ack: connection.rcv.nxt,
+                room: connection.room,
             }));
         }
     }

@@ -383,7 +383,7 @@ impl Connection {
     fn info(&self, side: &Side<'_>, now: Ticks) -> Info {
         let counts = &self.info;
         let path_mss = if counts.path_mss == 0 { self.snd.mss } else { counts.path_mss };
-        let mss = u32::from(self.snd.mss.min(path_mss).saturating_sub(self.stamps.len()).max(1));
+        let mss = u32::from(self.snd.mss.min(path_mss).saturating_sub(self.options_len()).max(1));
         let segments = |octets: u32| octets.div_ceil(mss);
         let [network, window, buffer] = counts.spans_at(now);
         let micros = |ticks: u32| ticks.saturating_mul(1_024);
@@ -425,7 +425,7 @@ impl Connection {
                 octets => segments(octets),
             },
             snd_cwnd: segments(self.control.window()),
-            advmss: path_mss.saturating_sub(self.stamps.len()).into(), // never less than a few
+            advmss: path_mss.saturating_sub(self.options_len()).into(), // never less than a few
             reordering: 3,
             rcv_space: side.rx.window() as u32,
             total_retrans: counts.total_retrans,

@@ -25,7 +25,7 @@ use super::syn_wait::Waits;
 use super::tally::Tally;
 use super::{isn, recv, ticks_of_ms};
 use crate::config;
-use crate::socket::{Context, Tuple};
+use crate::socket::{Context, Room, Tuple};
 use crate::stats::DropReason;
 use crate::storage::Line;
 #[cfg(feature = "alloc")]
@@ -239,6 +239,7 @@ pub struct Listener<'a> {
     pub(super) look: Look,
     pub(super) stamps: stamps::Choice,
     pub(super) ecn: ecn::Choice,
+    pub(crate) room: Room,
     /// Sockets that wait to be given a connection.
     pub(crate) pool: Line,
     /// Connections that wait to be accepted.
@@ -298,6 +299,7 @@ impl<'a> Listener<'a> {
             look: Look::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
             ecn: ecn::Choice::DEFAULT,
+            room: Room::NONE,
             pool: Line::EMPTY,
             accepted: Line::EMPTY,
             #[cfg(feature = "alloc")]
@@ -383,10 +385,16 @@ impl<'a> Listener<'a> {
         self.half_open.iter().filter(|record| record.stage != Stage::Free).count()
     }
 
+    /// Whether connections get timestamps.
+    #[inline]
+    pub(super) fn stamp_choice(&self) -> stamps::Choice {
+        self.stamps.beside(self.room)
+    }
+
     /// The stamp of a SYN, if its connection is to have some.
     #[inline]
     pub(crate) fn granted_stamp(&self, syn: &Stamp) -> Stamp {
-        self.stamps.granted(syn)
+        self.stamp_choice().granted(syn)
     }
 
     /// Address and port for demultiplexing.
@@ -476,6 +484,7 @@ impl<'a> Listener<'a> {
         if seg.flags.contains(Flags::FIN) {
             return Verdict::Refuse(DropReason::Unacceptable);
         }
+        let stamps = self.stamp_choice();
         let place = known.or_else(|| self.place(cx.ticks));
         let Some((i, record)) = place.and_then(|i| Some((i, self.half_open.get_mut(i)?))) else {
             return self.answer_by_cookie(cx, tuple, seg, reply);
@@ -489,7 +498,7 @@ impl<'a> Listener<'a> {
             self.waits.on_lost(record.stage);
             self.tally.on_passive_open();
             self.latest = i as u16;
-            record.begin(cx, tuple, seg, self.window, self.stamps, self.template.wants_sack());
+            record.begin(cx, tuple, seg, self.window, stamps, self.template.wants_sack());
             record.grant(self.ecn.grants(seg.flags));
         } else if config::HAS_TCP_ECN && !self.ecn.grants(seg.flags) {
             // RFC 3168 §6.1.1: a SYN that does not ask counts, be it the second.
@@ -516,9 +525,9 @@ impl<'a> Listener<'a> {
         };
         let mut record = HalfOpen { tuple: *tuple, iss, irs: seg.seq, ..HalfOpen::EMPTY };
         // What can't be hidden in a stamp can't be agreed on.
-        if record.clock.begin(self.stamps, &seg.stamp) {
+        if record.clock.begin(self.stamp_choice(), &seg.stamp) {
             let wants_sack = self.template.wants_sack();
-            record.agree(&seg.options, self.window, self.stamps, wants_sack, &seg.stamp);
+            record.agree(&seg.options, self.window, self.stamp_choice(), wants_sack, &seg.stamp);
             record.grant(self.ecn.grants(seg.flags));
         }
         record.plan_syn_ack(cx, self.window, false, reply);
@@ -545,9 +554,10 @@ impl<'a> Listener<'a> {
             stage: Stage::Acked,
             ..HalfOpen::EMPTY
         };
-        let options = seg.stamp.hidden(mss, self.stamps);
-        record.agree(&options, self.window, self.stamps, self.template.wants_sack(), &seg.stamp);
-        record.grant(seg.stamp.hidden_ecn(self.stamps));
+        let stamps = self.stamp_choice();
+        let options = seg.stamp.hidden(mss, stamps);
+        record.agree(&options, self.window, stamps, self.template.wants_sack(), &seg.stamp);
+        record.grant(seg.stamp.hidden_ecn(stamps));
         self.cookies.keep(record);
         Verdict::Complete(RETURNED)
     }

@@ -40,6 +40,8 @@ mod listener;
 #[cfg_attr(not(feature = "tcp-listener-settings"), path = "no_listener_settings.rs")]
 mod listener_settings;
 mod look;
+#[cfg_attr(not(feature = "tcp-options"), path = "no_options.rs")]
+mod options;
 mod output;
 #[cfg_attr(not(feature = "tcp-pacing"), path = "no_pace.rs")]
 mod pace;
@@ -119,6 +121,8 @@ pub use listen_range::ListenRange;
 pub(crate) use listen_range::ListenRange;
 pub(crate) use listen_range::single;
 pub use listener::{HalfOpen, Listener};
+#[cfg(feature = "tcp-options")]
+pub use options::TooLong;
 #[cfg(feature = "tcp-pmtu")]
 pub use pmtu::MtuProbing;
 pub(crate) use segment::{Kind, Outcome, Plan, Segment, Verdict, emit_control, plan_reset};
@@ -140,7 +144,7 @@ pub(crate) use look::Look;
 use trouble::Trouble;
 use user_timeout::UserTimeout;
 
-use super::{Context, Events, Tuple};
+use super::{Context, Events, Room, Tuple};
 use crate::config;
 use crate::storage::SocketBuffer;
 use crate::time::{Duration, Ticks};
@@ -172,7 +176,9 @@ pub(crate) struct Config {
     sack: sack::Choice,
     stamps: stamps::Choice,
     ecn: ecn::Choice,
+    #[cfg_attr(not(feature = "tcp-uto"), allow(dead_code))]
     uto: uto::Choice,
+    room: Room,
     probing: pmtu::MtuProbing,
     pacing: pace::Choice,
     is_nodelay: bool,
@@ -225,6 +231,7 @@ impl<'a> Socket<'a> {
             stamps: stamps::Choice::DEFAULT,
             ecn: ecn::Choice::DEFAULT,
             uto: uto::Choice::DEFAULT,
+            room: Room::NONE,
             probing: Default::default(),
             pacing: pace::Choice::DEFAULT,
             is_nodelay: false,
@@ -372,7 +379,7 @@ impl Socket<'_> {
     /// The stamp of a SYN, if its connection is to have some.
     #[inline]
     pub(crate) fn granted_stamp(&self, syn: &Stamp) -> Stamp {
-        self.side.config.stamps.granted(syn)
+        self.side.config.stamps.beside(self.side.config.room).granted(syn)
     }
 
     /// Goes on from a listener's record, whose SYN-ACK was acknowledged. The segment that did so is then

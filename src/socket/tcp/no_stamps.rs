@@ -4,7 +4,7 @@ use super::Outcome;
 use super::connection::Connection;
 use super::segment::Segment;
 use crate::rand::Keys;
-use crate::socket::{Context, Tuple};
+use crate::socket::{Context, Room, Tuple};
 use crate::time::Ticks;
 use crate::wire::checksum::Sum;
 use crate::wire::tcp::Options;
@@ -15,6 +15,11 @@ pub(super) struct Choice;
 
 impl Choice {
     pub(super) const DEFAULT: Choice = Choice;
+
+    #[inline]
+    pub(super) fn beside(self, _room: Room) -> Choice {
+        self
+    }
 
     #[inline]
     pub(super) fn granted(self, _syn: &Stamp) -> Stamp {

@@ -25,11 +25,6 @@ pub(super) struct Choice;
 
 impl Choice {
     pub(super) const DEFAULT: Choice = Choice;
-
-    #[inline]
-    pub(super) fn advice(self) -> Advice {
-        Advice
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +56,9 @@ impl Connection {
 
     #[inline]
     pub(super) fn note_advice(&self, _side: &Side<'_>, _plan: &mut Plan) {}
+
+    #[inline]
+    pub(super) fn advise_first(&self, _side: &Side<'_>, _plan: &mut Plan) {}
 
     #[inline]
     pub(super) fn on_sent_advice(&mut self, _plan: &Plan) {}

@@ -13,6 +13,7 @@ use crate::wire::tcp::Flags;
 impl Connection {
     /// Plans the segment that should leave now, and says whether there is one. Changes nothing.
     pub(super) fn plan(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
+        plan.room = self.room;
         plan.begin(Kind::Ack, self.snd.ack_seq(), self.rcv.nxt, Flags::ACK);
         if self.state.is_opening() || self.state == State::Closed {
             return self.decide_opening(cx, side, plan);
@@ -79,12 +80,12 @@ impl Connection {
         plan.flags |= self.ecn.setup(is_active, self.marks.contains(Marks::SYN_LOST));
         // RFC 9293 §3.7.1 (MUST-14, MUST-65, MUST-67): our MSS, what the link takes, is in each SYN and only there.
         plan.options.mss = self.path_mss(cx);
-        plan.advice = side.config.uto.advice();
         if self.marks.contains(Marks::SCALES) {
             plan.options.window_scale = self.rcv.shift;
         }
         // RFC 2018 §2: asked for by who opens, granted to who asks.
         plan.options.sack_permitted = self.sack.is_on() || (is_active && side.config.sack.is_wanted());
+        self.advise_first(side, plan);
         true
     }
 

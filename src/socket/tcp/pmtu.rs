@@ -276,7 +276,7 @@ impl Connection {
             self.pmtu.clear();
         }
         // RFC 4821 §7.6.1.
-        if flags.contains(Flags::PROBE) && self.snd.una.ge(seq + u32::from(size - self.stamps.len())) {
+        if flags.contains(Flags::PROBE) && self.snd.una.ge(seq + u32::from(size - self.options_len())) {
             self.raise(cx, size);
             self.settle_search(cx);
         }
@@ -377,7 +377,7 @@ impl Connection {
         if !is_ready || !is_calm || size <= self.size(cx) {
             return None;
         }
-        let len = u32::from(size - self.stamps.len());
+        let len = u32::from(size - self.options_len());
         let all = len + FOLLOWERS * self.mss(cx);
         let flight = snd.flight();
         let unsent = (side.tx.len() as u32).checked_sub(flight)?;
@@ -396,7 +396,7 @@ impl Connection {
 
     #[cold]
     pub(super) fn on_probe_sent(&mut self, plan: &Plan) {
-        let size = plan.len as u16 + self.stamps.len();
+        let size = plan.len as u16 + self.options_len();
         self.pmtu.set(size, plan.seq, Flags::PROBE);
     }
 

@@ -5,11 +5,11 @@ use super::ecn::Mark;
 use super::sack::Blocks;
 use super::stamps::Stamp;
 use super::uto::Advice;
-use crate::socket::Events;
+use crate::socket::{Events, Room};
 use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
 use crate::wire::checksum::{self, Sum};
-use crate::wire::tcp::{Flags, HEADER_LEN, HeaderFields, Options, SeqNum};
+use crate::wire::tcp::{Flags, HEADER_LEN, HeaderFields, MAX_HEADER_LEN, Options, SeqNum};
 
 /// A received segment. Its ports have found the socket and its checksum is right.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +95,8 @@ pub(crate) struct Plan {
     pub(crate) blocks: Blocks,
     pub(crate) stamp: Stamp,
     pub(crate) advice: Advice,
+    /// For options of the application's own, at the end.
+    pub(crate) room: Room,
 }
 
 const _: () = assert!(size_of::<Plan>() <= 44);
@@ -105,7 +107,7 @@ impl Plan {
     pub(crate) fn header_len(&self) -> usize {
         let is_syn = self.flags.contains(Flags::SYN);
         let others = if is_syn { self.options.buffer_len() } else { self.blocks.buffer_len() };
-        HEADER_LEN + self.stamp.buffer_len() + others + self.advice.buffer_len()
+        HEADER_LEN + self.stamp.buffer_len() + others + self.advice.buffer_len() + self.room.len()
     }
 
     #[inline]
@@ -125,7 +127,7 @@ impl Plan {
         let zero = SeqNum(0);
         let (flags, kind) = (Flags::empty(), Kind::Ack);
         let (options, blocks) = (Options::NONE, Blocks::NONE);
-        let (stamp, advice) = (Stamp::NONE, Advice::NONE);
+        let (stamp, advice, room) = (Stamp::NONE, Advice::NONE, Room::NONE);
         Plan {
             seq: zero,
             ack: zero,
@@ -138,15 +140,29 @@ impl Plan {
             blocks,
             stamp,
             advice,
+            room,
         }
     }
 
-    /// Begins with a segment without payload, options, stamp or window.
+    /// Begins with a segment without payload, options, stamp or window; the room stays.
     #[inline(never)]
     pub(super) fn begin(&mut self, kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) {
         let (options, blocks) = (Options::NONE, Blocks::NONE);
-        let (stamp, advice) = (Stamp::NONE, Advice::NONE);
-        *self = Plan { seq, ack, offset: 0, len: 0, options, window: 0, flags, kind, blocks, stamp, advice };
+        let (stamp, advice, room) = (Stamp::NONE, Advice::NONE, self.room);
+        *self = Plan {
+            seq,
+            ack,
+            offset: 0,
+            len: 0,
+            options,
+            window: 0,
+            flags,
+            kind,
+            blocks,
+            stamp,
+            advice,
+            room,
+        };
     }
 
     /// It has `len` octets from `offset` of the send buffer on, the last that are queued if `is_all`, and the FIN.
@@ -160,6 +176,12 @@ impl Plan {
         if is_fin {
             self.flags |= Flags::FIN;
         }
+    }
+
+    /// Whether the header has room for `len` octets more.
+    #[cfg_attr(not(feature = "tcp-uto"), allow(dead_code))]
+    pub(super) fn has_room_for(&self, len: usize) -> bool {
+        self.header_len() + len <= MAX_HEADER_LEN
     }
 
     /// Sequence space.
@@ -245,7 +267,7 @@ pub(crate) fn emit_control(plan: &Plan, local_port: u16, remote_port: u16, out: 
     plan.stamp.emit(options);
     if let Some(options) = options.get_mut(plan.stamp.buffer_len()..) {
         plan.options.emit(options);
-        plan.advice.emit(options);
+        plan.advice.emit(plan.room.pad(options));
     }
     sum.add(checksum::sum(options))
 }

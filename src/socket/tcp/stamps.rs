@@ -16,7 +16,7 @@ use super::segment::Segment;
 use super::{Listener, Outcome, Socket};
 use crate::config;
 use crate::rand::{Domain, Keys};
-use crate::socket::{Context, Tuple};
+use crate::socket::{Context, Room, Tuple};
 use crate::time::Ticks;
 use crate::wire::checksum::{self, Sum};
 use crate::wire::tcp::Options;
@@ -41,6 +41,12 @@ pub(super) struct Choice(bool);
 
 impl Choice {
     pub(super) const DEFAULT: Choice = Choice(true);
+
+    /// The same beside options of the application's own.
+    #[inline]
+    pub(super) fn beside(self, room: Room) -> Choice {
+        Choice(self.0 && room.leaves_stamps())
+    }
 
     /// The stamp of a SYN, if the connection that it asks for is to have some.
     pub(super) fn granted(self, syn: &Stamp) -> Stamp {

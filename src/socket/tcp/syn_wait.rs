@@ -95,6 +95,7 @@ impl Listener<'_> {
         if syn.flags.contains(Flags::FIN) {
             return Verdict::Refuse(DropReason::Unacceptable);
         }
+        let stamps = self.stamp_choice();
         let known = self.records().position(|record| record.is_for(tuple));
         let place = known.or_else(|| self.place(cx.ticks));
         let Some((i, record)) = place.and_then(|i| Some((i, self.half_open.get_mut(i)?))) else {
@@ -103,7 +104,7 @@ impl Listener<'_> {
         let (stage, created_at) = (record.stage, record.created_at);
         // RFC 3168 §6.1.1: it is asked for each time or not at all.
         let has_not_asked = known.is_some() && record.irs == syn.seq && !record.has_ecn();
-        record.begin(cx, tuple, syn, self.window, self.stamps, self.template.wants_sack());
+        record.begin(cx, tuple, syn, self.window, stamps, self.template.wants_sack());
         record.grant(self.ecn.grants(syn.flags) && !has_not_asked);
         if known.is_some() && stage.is_unanswered() {
             // Its time does not begin anew, and what was decided is.

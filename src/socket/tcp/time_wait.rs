@@ -5,7 +5,7 @@ use super::segment::{Kind, Plan, Segment, Verdict};
 use super::stamps::{Last, Ours, Stamp};
 use super::ticks_of_ms;
 use crate::config;
-use crate::socket::Tuple;
+use crate::socket::{Room, Tuple};
 use crate::stats::DropReason;
 use crate::time::Ticks;
 use crate::wire::Addr;
@@ -31,6 +31,8 @@ pub struct TimeWait {
     rcv_nxt: SeqNum,
     /// The peer's clock.
     last: Last,
+    /// For options of the application's own in answers.
+    pub(crate) room: Room,
 }
 
 const _: () = assert!(size_of::<TimeWait>() <= 48);
@@ -47,6 +49,7 @@ impl TimeWait {
         snd_nxt: SeqNum(0),
         rcv_nxt: SeqNum(0),
         last: Last::NONE,
+        room: Room::NONE,
     };
 
     /// Whether there is a connection in the record.
@@ -59,11 +62,28 @@ impl TimeWait {
         self.remote_port == tuple.remote_port && self.tuple(&tuple.local) == *tuple
     }
 
-    pub(super) fn new(tuple: &Tuple, snd_nxt: SeqNum, rcv_nxt: SeqNum, last: Last, now: Ticks) -> TimeWait {
+    pub(super) fn new(
+        tuple: &Tuple,
+        snd_nxt: SeqNum,
+        rcv_nxt: SeqNum,
+        last: Last,
+        room: Room,
+        now: Ticks,
+    ) -> TimeWait {
         let Tuple { local, remote, local_port, remote_port, zone } = *tuple;
         let local = Ours::new(&local);
-        let mut record =
-            TimeWait { local, remote, local_port, remote_port, zone, expiry: 0, snd_nxt, rcv_nxt, last };
+        let mut record = TimeWait {
+            local,
+            remote,
+            local_port,
+            remote_port,
+            zone,
+            expiry: 0,
+            snd_nxt,
+            rcv_nxt,
+            last,
+            room,
+        };
         record.restart(now);
         record
     }

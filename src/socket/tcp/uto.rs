@@ -67,11 +67,6 @@ pub(super) struct Choice(Advice);
 
 impl Choice {
     pub(super) const DEFAULT: Choice = Choice(Advice::NONE);
-
-    /// What a SYN says.
-    pub(super) fn advice(self) -> Advice {
-        self.0
-    }
 }
 
 /// What a connection knows of the peer's patience.
@@ -146,7 +141,14 @@ impl Connection {
     /// Puts ours into an ACK, if it is due and there is room.
     #[inline]
     pub(super) fn note_advice(&self, side: &Side<'_>, plan: &mut Plan) {
-        if self.uto.is_due && plan.blocks.buffer_len() == 0 {
+        if self.uto.is_due && plan.has_room_for(4) {
+            plan.advice = side.config.uto.0;
+        }
+    }
+
+    /// Puts ours into a SYN, if it is there and there is room.
+    pub(super) fn advise_first(&self, side: &Side<'_>, plan: &mut Plan) {
+        if plan.has_room_for(4) {
             plan.advice = side.config.uto.0;
         }
     }

@@ -138,6 +138,7 @@ impl Connection {
     pub(in crate::socket::tcp) fn note_blocks(&self, plan: &mut Plan) {
         if self.sack.is_on && (!self.rcv.assembler.is_empty() || self.sack.report.has_twice()) {
             let most = if plan.stamp.buffer_len() > 0 { 3 } else { MAX_BLOCKS };
+            let most = plan.room.blocks_beside(plan.stamp.buffer_len(), most);
             plan.blocks = Blocks::new(self.blocks().1.min(most));
         }
     }

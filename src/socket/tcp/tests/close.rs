@@ -282,7 +282,7 @@ fn a_record_gives_way_to_who_comes_later() {
         let fin = SeqNum(7_000);
         let tuple = Tuple { local: addr(1), remote: addr(2), local_port: 80, remote_port: 4_000, zone: 0 };
         let last = Last::new(CLOCK, is_on);
-        let mut record = TimeWait::new(&tuple, SeqNum(9), fin + 1, last, Ticks(0));
+        let mut record = TimeWait::new(&tuple, SeqNum(9), fin + 1, last, Room::NONE, Ticks(0));
         let seg = Segment {
             seq: SeqNum(fin.0.wrapping_add_signed(beyond)),
             ack: SeqNum(0),
@@ -305,7 +305,7 @@ fn a_record_gives_way_to_who_comes_later() {
 #[test]
 fn a_record_is_for_its_own_ends_alone() {
     let tuple = Tuple { local: addr(1), remote: addr(2), local_port: 80, remote_port: 4_000, zone: 0 };
-    let record = TimeWait::new(&tuple, SeqNum(9), SeqNum(8), Last::NONE, Ticks(0));
+    let record = TimeWait::new(&tuple, SeqNum(9), SeqNum(8), Last::NONE, Room::NONE, Ticks(0));
     assert!(record.is_for(&tuple));
     let other = Tuple { local_port: 81, ..tuple };
     assert!(!record.is_for(&other));
