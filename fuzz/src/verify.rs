@@ -150,6 +150,8 @@ const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
+const ECE: u8 = 64;
+const CWR: u8 = 128;
 
 fn tcp(data: &[u8], is_v6: bool, who: u8, peers: &mut Peers) {
     let segment = TcpPacket::new_checked(data).unwrap();
@@ -157,7 +159,12 @@ fn tcp(data: &[u8], is_v6: bool, who: u8, peers: &mut Peers) {
     let (our_port, port) = (segment.src_port(), segment.dst_port());
     let (seq, flags) = (segment.seq_number().0, data[13]);
     assert_eq!(data[18..20], [0, 0], "urgent pointer");
-    assert_eq!(flags & !(FIN | SYN | RST | 8 | ACK), 0, "flags {flags:x}");
+    assert_eq!(flags & !(FIN | SYN | RST | 8 | ACK | ECE | CWR), 0, "flags {flags:x}");
+    // RFC 3168 §6.1: a SYN asks by both, a SYN-ACK grants by one, resets say nothing, CWR comes with data.
+    let is_request = flags & (SYN | ACK) == SYN;
+    assert!(!is_request || matches!(flags & (ECE | CWR), 0 | 0xc0), "flags {flags:x}");
+    assert!(flags & RST == 0 || flags & (ECE | CWR) == 0, "flags {flags:x}");
+    assert!(flags & CWR == 0 || is_request || segment.payload().len() > 0, "flags {flags:x}");
     assert!(flags & (SYN | RST | ACK) != 0 && !(flags & SYN != 0 && flags & (FIN | RST) != 0));
     let payload = segment.payload();
     assert!(flags & (SYN | RST) == 0 || payload.is_empty(), "data with SYN or RST");
