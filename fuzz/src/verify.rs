@@ -164,7 +164,7 @@ fn tcp(data: &[u8], is_v6: bool, who: u8, peers: &mut Peers) {
     let is_request = flags & (SYN | ACK) == SYN;
     assert!(!is_request || matches!(flags & (ECE | CWR), 0 | 0xc0), "flags {flags:x}");
     assert!(flags & RST == 0 || flags & (ECE | CWR) == 0, "flags {flags:x}");
-    assert!(flags & CWR == 0 || is_request || segment.payload().len() > 0, "flags {flags:x}");
+    assert!(flags & CWR == 0 || is_request || !segment.payload().is_empty(), "flags {flags:x}");
     assert!(flags & (SYN | RST | ACK) != 0 && !(flags & SYN != 0 && flags & (FIN | RST) != 0));
     let payload = segment.payload();
     assert!(flags & (SYN | RST) == 0 || payload.is_empty(), "data with SYN or RST");
