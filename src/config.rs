@@ -123,8 +123,8 @@ pub const SACK_RANGES: usize = if HAS_FAST_PATHS { 4 } else { 3 };
 /// In how many ranges a TCP sender remembers by itself when which octets were sent (RFC 8985).
 pub const SENT_RANGES: usize = if HAS_FAST_PATHS { 8 } else { 4 };
 /// How many ranges there are of each kind where these do not suffice and there is a heap: at 1 Gbit/s and a round trip
-/// of 100 ms, of which 1 % of the packets overtake others by a quarter, there are 20 holes at a time; where slow start overflows a queue there are
-/// more than can be kept, and the fewer are merged, the less is sent again for nothing.
+/// of 100 ms, of which 1 % of the packets overtake others by a quarter, there are 20 holes at a time. Slow start that
+/// overflows a queue leaves more than can be kept; the more are, the less is sent again for nothing.
 pub const MANY_RANGES: usize = if HAS_FAST_PATHS && cfg!(feature = "alloc") { 128 } else { 0 };
 
 /// First and last ephemeral port (RFC 6335 §6); their number is a power of two.

@@ -8,6 +8,8 @@
     feature = "tcp-connect"
 ))]
 
+#[path = "common/own_network.rs"]
+mod own_network;
 #[path = "common/skip.rs"]
 mod skip;
 #[path = "common/tcp_auth.rs"]
@@ -26,8 +28,7 @@ use std::time::Duration as StdDuration;
 
 use goldcrest::iface::{Budget, Config, Handler, Interface, SocketHandle, SocketSet, Verdict};
 use goldcrest::phy::{
-    Device, DeviceCapabilities, HardwareAddress, Medium, PcapWriter, RxToken, TunTapInterface, TxToken,
-    unshare_network, wait,
+    Device, DeviceCapabilities, HardwareAddress, Medium, PcapWriter, RxToken, TunTapInterface, TxToken, wait,
 };
 use goldcrest::rand::Keys;
 use goldcrest::socket::tcp::{HalfOpen, Listener, Socket, State};
@@ -35,6 +36,7 @@ use goldcrest::stats::DropReason;
 use goldcrest::storage::SocketBuffer;
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::{IpAddress, IpCidr, IpEndpoint};
+use own_network::has_own_network;
 use skip::skip;
 use socket2::{Domain, Type};
 use tcp_auth::{Algorithm, MasterKey, TcpAo, TcpMd5};
@@ -84,15 +86,7 @@ fn is_ready() -> bool {
         skip("not installed: tshark");
         return false;
     }
-    if let Err(error) = unshare_network() {
-        skip(&error.to_string());
-        return false;
-    }
-    let has_tun = std::fs::metadata("/dev/net/tun").is_ok();
-    if !has_tun {
-        skip("no /dev/net/tun");
-    }
-    has_tun
+    has_own_network()
 }
 
 type Tap = PcapWriter<TunTapInterface, Vec<u8>>;

@@ -32,7 +32,7 @@ pub(crate) struct Packet {
     /// The device cuts it into segments with this many octets of payload; 0: it doesn't.
     pub(crate) segment_len: u16,
     /// What the handler fills of a TCP header.
-    #[cfg_attr(not(feature = "tcp-options"), allow(dead_code))]
+    #[cfg_attr(not(feature = "tcp-options"), allow(dead_code, reason = "there is nothing to fill"))]
     pub(crate) room: Room,
 }
 

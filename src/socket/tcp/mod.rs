@@ -176,7 +176,7 @@ pub(crate) struct Config {
     sack: sack::Choice,
     stamps: stamps::Choice,
     ecn: ecn::Choice,
-    #[cfg_attr(not(feature = "tcp-uto"), allow(dead_code))]
+    #[cfg_attr(not(feature = "tcp-uto"), allow(dead_code, reason = "there is nothing to choose"))]
     uto: uto::Choice,
     room: Room,
     probing: pmtu::MtuProbing,

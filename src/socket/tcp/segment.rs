@@ -179,7 +179,7 @@ impl Plan {
     }
 
     /// Whether the header has room for `len` octets more.
-    #[cfg_attr(not(feature = "tcp-uto"), allow(dead_code))]
+    #[cfg_attr(not(feature = "tcp-uto"), allow(dead_code, reason = "only advice may find none"))]
     pub(super) fn has_room_for(&self, len: usize) -> bool {
         self.header_len() + len <= MAX_HEADER_LEN
     }

@@ -184,3 +184,17 @@ fn what_is_held_back_ends_with_the_connection() {
     pair.flush(A);
     assert_eq!(pair.ends[A].deadline(Ticks::from_instant(pair.now)), None);
 }
+
+/// What a loss reduces.
+#[test]
+fn what_is_held_back_is_in_use_as_what_is_out() {
+    for is_paced in [true, false] {
+        let pair = practised(is_paced);
+        let Phase::Connection(connection) = &pair.ends[A].phase else { panic!("there is no connection") };
+        let window = connection.control.window();
+        let half = if is_paced { window } else { window / 2 };
+        assert_eq!(connection.in_use(window / 2), half);
+        assert_eq!(connection.in_use(window / 2 - 1), window / 2 - 1, "less than half is not held back");
+        assert_eq!(connection.in_use(window + M), window);
+    }
+}
