@@ -111,11 +111,7 @@ impl Socket<'_> {
             #[cfg(feature = "socket-raw")]
             Socket::Raw(socket) => socket.has_output(),
             #[cfg(feature = "socket-tcp")]
-            Socket::Tcp(socket) => {
-                // In TIME-WAIT, with its last ACK sent or lost, it makes way for a record.
-                let is_leaving = socket.state() == tcp::State::TimeWait;
-                is_leaving || socket.wish().is_some() || socket.has_output(cx)
-            }
+            Socket::Tcp(socket) => socket.has_work(cx),
             #[cfg(feature = "socket-tcp")]
             Socket::TcpListener(listener) => listener.has_work(cx.ticks),
             Socket::Vacant(_) => false,
