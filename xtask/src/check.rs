@@ -122,10 +122,8 @@ pub(crate) fn steps() -> Vec<Step> {
         // What a reduced build has no use for, the linker drops; the full build finds what nobody uses.
         let flags = "--no-default-features --features";
         let lints = "-- -D warnings -A dead_code -A unused_imports -A unused_macros -A unreachable_pub";
-        steps.push(Step::cargo(
-            format!("features: {name}"),
-            &format!("clippy --package goldcrest --lib {flags} {features} {lints}"),
-        ));
+        let command = format!("clippy --package goldcrest --lib {flags} {features} {lints}");
+        steps.push(Step::cargo(format!("features: {name}"), &command).alongside());
     }
     for (name, target, features) in THUMB {
         let command = thumb::cargo("build", target).map(|mut command| {
@@ -140,7 +138,7 @@ pub(crate) fn steps() -> Vec<Step> {
             command.arg(features).current_dir(crate::root());
             command
         });
-        steps.push(Step::possible(name.to_string(), command));
+        steps.push(Step::possible(name.to_string(), command).alongside());
     }
     // The engine's own tests again, with linear scans for the table and the heap.
     steps.push(Step::cargo(

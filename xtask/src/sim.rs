@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.planted {
         return planted();
     }
-    let mut command = swarm(&crate::root());
+    let mut command = swarm(&crate::root(), "sim");
     match arguments.seed {
         Some(seed) => command.arg(format!("--seed={seed}")),
         None => command.arg(format!("--seeds={}", arguments.seeds)).arg(format!("--from={}", arguments.from)),
@@ -37,10 +37,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The swarm of the workspace at `root`; its own arguments are to follow.
-fn swarm(root: &Path) -> Command {
+/// The swarm of the workspace at `root`, built by `profile`; its own arguments are to follow.
+fn swarm(root: &Path, profile: &str) -> Command {
     let mut command = Command::new("cargo");
-    command.args(["run", "--quiet", "--profile", "sim", "--package", "sim", "--"]).current_dir(root);
+    command.args(["run", "--quiet", "--profile", profile, "--package", "sim", "--"]).current_dir(root);
     command
 }
 
@@ -57,7 +57,7 @@ fn planted() -> Result<()> {
         let copy = copies.join("source");
         copy_sources(&root, &copy)?;
         apply(patch, &copy)?;
-        let mut command = swarm(&copy);
+        let mut command = swarm(&copy, "planted");
         command.args(["--seeds=1000", "--failures=1", "--no-coverage"]);
         command.env("CARGO_TARGET_DIR", copies.join("target"));
         let output = command.stderr(Stdio::inherit()).output().context("cargo")?;

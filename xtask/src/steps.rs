@@ -1,8 +1,10 @@
 //! A list of commands that are run one after the other, timed and summed up.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -13,12 +15,13 @@ pub(crate) struct Step {
     /// `Err` names what is missing on this machine.
     command: Result<Command, String>,
     shows_output: bool,
+    is_alongside: bool,
 }
 
 impl Step {
     /// A step that runs `command`.
     pub(crate) fn new(name: impl Into<String>, command: Command) -> Step {
-        Step { name: name.into(), command: Ok(command), shows_output: false }
+        Step { name: name.into(), command: Ok(command), shows_output: false, is_alongside: false }
     }
 
     /// A step that runs `cargo` with the words of `arguments` in the workspace's folder.
@@ -37,7 +40,7 @@ impl Step {
 
     /// A step that a missing tool may prevent.
     pub(crate) fn possible(name: impl Into<String>, command: Result<Command, String>) -> Step {
-        Step { name: name.into(), command, shows_output: false }
+        Step { name: name.into(), command, shows_output: false, is_alongside: false }
     }
 
     /// Programs without which the step cannot run.
@@ -46,6 +49,12 @@ impl Step {
         if self.command.is_ok() && !missing.is_empty() {
             self.command = Err(format!("not installed: {}", missing.join(", ")));
         }
+        self
+    }
+
+    /// It builds on one core, and may do so beside its neighbours in the list that say the same.
+    pub(crate) fn alongside(mut self) -> Step {
+        self.is_alongside = true;
         self
     }
 
@@ -78,31 +87,23 @@ pub(crate) fn run(steps: Vec<Step>) -> Result<()> {
     let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     let started = Instant::now();
     let mut tally = Tally::default();
-    for step in steps {
-        let Step { name, command, shows_output } = step;
-        let started = Instant::now();
-        print!("{name:.<50} ");
-        let _ = std::io::stdout().flush();
-        match command {
-            Err(missing) if is_ci => {
-                println!("FAILED ({missing})");
-                tally.failed += 1;
-                tally.failed_steps.push(name);
-            }
-            Err(missing) => {
-                println!("skipped ({missing})");
-                tally.skipped_steps.push(format!("{name} ({missing})"));
-            }
-            Ok(command) => {
-                let outcome = execute(command)?;
-                println!(
-                    "{} {}",
-                    minutes(started.elapsed()),
-                    if outcome.succeeded { "ok" } else { "FAILED" }
-                );
-                outcome.report(&name, shows_output);
-                outcome.count(&name, &mut tally);
-            }
+    let mut steps = steps.into_iter().peekable();
+    while let Some(step) = steps.next() {
+        if !step.is_alongside {
+            print!("{:.<50} ", step.name);
+            let _ = std::io::stdout().flush();
+            let done = step.run(None)?;
+            done.report(is_ci, &mut tally);
+            continue;
+        }
+        let mut group = vec![step];
+        while let Some(step) = steps.next_if(|step| step.is_alongside) {
+            group.push(step);
+        }
+        for done in run_alongside(group) {
+            let done = done?;
+            print!("{:.<50} ", done.name);
+            done.report(is_ci, &mut tally);
         }
     }
     println!("\nin all {} (minutes:seconds)", minutes(started.elapsed()));
@@ -117,6 +118,84 @@ pub(crate) fn run(steps: Vec<Step>) -> Result<()> {
         bail!("{} of the steps failed", tally.failed_steps.len());
     }
     Ok(())
+}
+
+/// Runs the steps of a group, one on each core; they end in any order.
+///
+/// Cargo has one build at a time in a folder, so that each core builds in its own.
+fn run_alongside(group: Vec<Step>) -> impl Iterator<Item = Result<Done>> {
+    let lanes = thread::available_parallelism().map_or(1, usize::from).min(group.len());
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let waiting = Mutex::new(group.into_iter());
+        thread::scope(|scope| {
+            for lane in 0..lanes {
+                let (waiting, sender) = (&waiting, sender.clone());
+                scope.spawn(move || {
+                    let next = || waiting.lock().ok()?.next();
+                    while let Some(step) = next() {
+                        let _ = sender.send(step.run(Some(&target().join(format!("lane-{lane}")))));
+                    }
+                });
+            }
+        });
+    });
+    receiver.into_iter()
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
+}
+
+/// A step that has been run, or could not be.
+struct Done {
+    name: String,
+    time: Duration,
+    /// `Err` names what is missing on this machine.
+    outcome: Result<Outcome, String>,
+    shows_output: bool,
+}
+
+impl Step {
+    /// Runs it, building in the folder `target` if one is said.
+    fn run(self, target: Option<&Path>) -> Result<Done> {
+        let Step { name, command, shows_output, .. } = self;
+        let started = Instant::now();
+        let outcome = match command {
+            Err(missing) => Err(missing),
+            Ok(mut command) => {
+                if let Some(target) = target {
+                    command.env("CARGO_TARGET_DIR", target);
+                }
+                Ok(execute(command)?)
+            }
+        };
+        Ok(Done { name, time: started.elapsed(), outcome, shows_output })
+    }
+}
+
+impl Done {
+    /// Ends the line that the step's name has begun, and counts it.
+    fn report(self, is_ci: bool, tally: &mut Tally) {
+        let Done { name, time, outcome, shows_output } = self;
+        match outcome {
+            Err(missing) if is_ci => {
+                println!("FAILED ({missing})");
+                tally.failed += 1;
+                tally.failed_steps.push(name);
+            }
+            Err(missing) => {
+                println!("skipped ({missing})");
+                tally.skipped_steps.push(format!("{name} ({missing})"));
+            }
+            Ok(outcome) => {
+                println!("{} {}", minutes(time), if outcome.succeeded { "ok" } else { "FAILED" });
+                outcome.report(&name, shows_output);
+                outcome.count(&name, tally);
+            }
+        }
+    }
 }
 
 struct Outcome {
@@ -217,6 +296,22 @@ mod tests {
         Outcome { succeeded: true, output: Vec::new() }.count("c", &mut tally);
         assert_eq!((tally.passed, tally.failed), (10, 3));
         assert_eq!(tally.failed_steps, ["a", "b"]);
+    }
+
+    #[test]
+    fn steps_of_a_group_all_run_and_each_builds_in_the_folder_of_its_core() {
+        let step = |i: usize| {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("echo {i} $CARGO_TARGET_DIR")]);
+            Step::new(i.to_string(), command).alongside()
+        };
+        let mut done: Vec<Done> = run_alongside((0..9).map(step).collect()).map(Result::unwrap).collect();
+        done.sort_by(|a, b| a.name.cmp(&b.name));
+        assert_eq!(done.len(), 9);
+        for (i, done) in done.iter().enumerate() {
+            let said = &done.outcome.as_ref().unwrap().output[0];
+            assert!(said.starts_with(&format!("{i} ")) && said.contains("lane-"), "{said}");
+        }
     }
 
     #[test]

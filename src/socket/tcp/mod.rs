@@ -427,7 +427,7 @@ impl Socket<'_> {
     }
 
     /// Whether [`plan`](Self::plan) would do something.
-    pub(crate) fn has_output(&self, cx: &Context<'_>) -> bool {
+    fn has_output(&self, cx: &Context<'_>) -> bool {
         let Phase::Connection(connection) = &self.phase else { return false };
         connection.plan(cx, &self.side, &mut Plan::none()) || connection.is_to_wait(&self.side)
     }
