@@ -217,6 +217,13 @@ impl Interface<'_> {
             from = super::place_serial(&self.fragments.places, index).wrapping_add(1);
             let mut hardware = [0; 6];
             let resolution = self.hardware_of(&outgoing.next_hop, out.now, &mut hardware);
+            if resolution == Resolution::Full {
+                // Nobody would say when there is an entry for the neighbour, which was forgotten meanwhile.
+                self.fragments.free(index);
+                self.stats.counters.add_ip(outgoing.packet.dst.is_v4(), IpCount::OutFragFails, 1);
+                self.drop_output(DropReason::NeighborUnreachable);
+                continue;
+            }
             outgoing.waits_for_device = resolution == Resolution::Known;
             let buffer = self.fragments.places.get_mut(index).map(super::take_buffer);
             let buffer = buffer.unwrap_or(crate::storage::BlockBuffer::empty()); // `outgoing` has found it
