@@ -97,6 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         true => rfc::files_with_requirements()?,
         false => arguments.file.clone(),
     };
+    std::fs::create_dir_all(crate::root().join("target/mutants"))?;
     let mut command = Command::new("cargo");
     command.args(["mutants", "--package", "goldcrest", "--no-shuffle"]);
     // Display and Debug are for people; what they print is no requirement.
