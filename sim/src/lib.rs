@@ -1,3 +1,7 @@
-//! What the programs that try TCP on bad paths share: which paths these are.
+//! What the programs that try TCP on bad paths share: which paths these are, and a transfer over one in virtual time.
 
 pub mod cell;
+pub mod transfer;
+mod watch;
+
+pub use watch::{Seen, Sent};

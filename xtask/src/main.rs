@@ -15,6 +15,7 @@ mod size;
 mod steps;
 mod test;
 mod thumb;
+mod trace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Task {
     Grid(grid::Arguments),
     /// TCP of ours and of Linux, each to each, on emulated paths in real time; three quarters of an hour
     Paths(paths::Arguments),
+    /// Draws sequence, windows and round trip of a TCP sender on a path of the grid, as SVG
+    Trace(trace::Arguments),
     /// Wrong lines of code that no test notices, by cargo-mutants; hours for all of them
     Mutants(mutants::Arguments),
     /// Where firmware images can still panic, against the reviewed list
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Sim(arguments) => sim::run(&arguments),
         Task::Grid(arguments) => grid::run(&arguments),
         Task::Paths(arguments) => paths::run(&arguments),
+        Task::Trace(arguments) => trace::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Panics => panics::run(),
         Task::Rfc(arguments) => rfc::run(&arguments),

@@ -1,12 +1,10 @@
 //! The grid: one TCP transfer from stack to stack over each path of `sim::cell`, in virtual time.
 //!
 //! What came of it is kept in docs/GRID.md, and a run that does worse than the kept one fails. Every run is the
-//! same to the octet, so whatever is different comes from a change of the stack. `transfer` makes a run,
-//! `watch` counts what is on the wire, `table` reads, compares and writes.
+//! same to the octet, so whatever is different comes from a change of the stack. `sim::transfer` makes a run,
+//! `table` reads, compares and writes.
 
 mod table;
-mod transfer;
-mod watch;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -17,6 +15,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use sim::cell::Cell;
+use sim::transfer;
 
 use table::{Row, Table};
 

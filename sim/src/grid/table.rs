@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use sim::cell::{Cell, Trouble};
 
 use crate::SEEDS;
-use crate::transfer::{Run, SPAN};
+use sim::transfer::{Run, SPAN};
 
 /// By so many percent a cell may move less than the kept table says before it counts as worse. Any change of the stack
 /// makes losses meet other segments; other seeds made it differ by up to 14 % (37 % with bursts).
@@ -219,7 +219,7 @@ impl fmt::Display for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Seen;
+    use sim::Seen;
 
     fn table(name: &str, taken: u64) -> Table {
         let seen = Seen { sent: 2_000_000, again: 34_567, timeouts: 3 };

@@ -10,13 +10,24 @@ use goldcrest::time::Instant;
 
 /// What was seen of a connection's payload, in octets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// Sent, each time anew.
-    pub(crate) sent: u64,
+    pub sent: u64,
     /// Of these, what had been sent before.
-    pub(crate) again: u64,
+    pub again: u64,
     /// How often something was sent again in a poll in which nothing had come.
-    pub(crate) timeouts: u64,
+    pub timeouts: u64,
+}
+
+/// A segment with payload that the sender gave to its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The place of its first octet in the stream, counted from 0.
+    pub start: u64,
+    /// Octets of payload.
+    pub len: u32,
+    /// Some of it had been sent before.
+    pub is_again: bool,
 }
 
 /// One end of the link under watch.
@@ -32,6 +43,8 @@ struct Watch {
     highest: Option<u32>,
     /// Nothing has come since the poll began.
     is_by_timer: bool,
+    /// What was sent since it was last taken, if anybody wants to know.
+    log: Option<Vec<Sent>>,
 }
 
 impl Watched {
@@ -41,6 +54,16 @@ impl Watched {
 
     pub(crate) fn seen(&self) -> Seen {
         self.watch.borrow().seen
+    }
+
+    /// Each segment is noted from now on.
+    pub(crate) fn begin_log(&self) {
+        self.watch.borrow_mut().log = Some(Vec::new());
+    }
+
+    /// What was sent since the last call.
+    pub(crate) fn take_log(&self) -> Vec<Sent> {
+        self.watch.borrow_mut().log.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// To be called before each poll.
@@ -55,6 +78,11 @@ impl Watch {
         let end = seq.wrapping_add(len);
         let highest = *self.highest.get_or_insert(seq);
         let again = (highest.wrapping_sub(seq) as i32).clamp(0, len as i32) as u32;
+        if let Some(log) = &mut self.log {
+            let new = self.seen.sent - self.seen.again;
+            let start = new.saturating_sub(u64::from(highest.wrapping_sub(seq)));
+            log.push(Sent { start, len, is_again: again > 0 });
+        }
         self.seen.sent += u64::from(len);
         self.seen.again += u64::from(again);
         if again < len {
@@ -148,6 +176,16 @@ mod tests {
         }
         assert_eq!(watch.seen, Seen { sent: 400, again: 150, timeouts: 0 });
         assert_eq!(watch.highest, Some(150));
+    }
+
+    #[test]
+    fn a_log_tells_places_in_the_stream_not_sequence_numbers() {
+        let mut watch = Watch { log: Some(Vec::new()), ..Watch::default() };
+        for (seq, len) in [(u32::MAX - 99, 100), (0, 100), (u32::MAX - 49, 100)] {
+            watch.on_sent(&packet(seq, len));
+        }
+        let sent = |start, is_again| Sent { start, len: 100, is_again };
+        assert_eq!(watch.log, Some(vec![sent(0, false), sent(100, false), sent(50, true)]));
     }
 
     #[test]

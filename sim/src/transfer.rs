@@ -3,27 +3,27 @@
 use goldcrest::iface::{Budget, Config, Interface, SocketHandle, SocketSet};
 use goldcrest::phy::{Device, Medium, SimConfig, SimLink, SimPort};
 use goldcrest::rand::Keys;
-use goldcrest::socket::tcp::{HalfOpen, Listener, Socket};
+use goldcrest::socket::tcp::{CongestionControl, HalfOpen, Listener, Socket};
 use goldcrest::storage::SocketBuffer;
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::{IpAddress, IpCidr, IpEndpoint};
-use sim::cell::Cell;
 
-use crate::watch::{Seen, Watched};
+use crate::cell::Cell;
+use crate::watch::{Seen, Sent, Watched};
 
 /// How long a transfer goes on, in virtual time, from the SYN on.
-pub(crate) const SPAN: Duration = Duration::from_secs(10);
+pub const SPAN: Duration = Duration::from_secs(10);
 const PORT: u16 = 80;
 /// How often in a row a stack may want to be polled at the same instant.
 const MOST_SPINS: u32 = 10_000;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Run {
+pub struct Run {
     /// Octets that the server's application took.
-    pub(crate) taken: u64,
+    pub taken: u64,
     /// What the client had on the wire.
-    pub(crate) seen: Seen,
+    pub seen: Seen,
 }
 
 /// One stack on its end of the link.
@@ -78,8 +78,35 @@ fn buffer(cell: &Cell) -> SocketBuffer<'static> {
     SocketBuffer::new(vec![0; cell.buffer_len()])
 }
 
-/// Runs a transfer over a path.
-pub(crate) fn run(cell: &Cell, seed: u64) -> Run {
+/// Who looks on: at the sender's socket, and what it has sent since the last look, after each of its polls.
+pub trait Observer {
+    /// The sender was polled at `now`.
+    fn polled(&mut self, now: Instant, sender: &Socket<'_>, sent: &[Sent]);
+}
+
+/// Runs a transfer of [`SPAN`] over a path.
+pub fn run(cell: &Cell, seed: u64) -> Run {
+    transfer(cell, seed, SPAN, CongestionControl::default(), None)
+}
+
+/// Runs a transfer of `span` over a path, and shows it to `observer`.
+pub fn observe(
+    cell: &Cell,
+    seed: u64,
+    span: Duration,
+    control: CongestionControl,
+    observer: &mut dyn Observer,
+) -> Run {
+    transfer(cell, seed, span, control, Some(observer))
+}
+
+fn transfer(
+    cell: &Cell,
+    seed: u64,
+    span: Duration,
+    control: CongestionControl,
+    mut observer: Option<&mut dyn Observer>,
+) -> Run {
     // Bare IP, so that no loss meets ARP.
     let (a, b) = SimLink::pair(SimConfig::symmetric(Medium::Ip, cell.path()), seed);
     let (mut client, mut server) = (Host::new(1, a), Host::new(2, b));
@@ -88,14 +115,23 @@ pub(crate) fn run(cell: &Cell, seed: u64) -> Run {
     let listener = server.sockets.add(listener);
     server.sockets.listen(listener, PORT).expect("nobody else listens");
     let small = SocketBuffer::new(vec![0; 4_096]);
-    let handle = client.sockets.add(Socket::new(small, buffer(cell)));
+    let mut socket = Socket::new(small, buffer(cell));
+    socket.set_congestion_control(control);
+    let handle = client.sockets.add(socket);
     let (sockets, remote) = (&mut client.sockets, IpEndpoint::new(address(2), PORT));
     client.iface.connect(Instant::ZERO, sockets, handle, remote, 0).expect("there is a route");
     client.connection = Some(handle);
 
+    if observer.is_some() {
+        client.device.begin_log();
+    }
     let (mut now, mut taken, mut spins) = (Instant::ZERO, 0, 0);
-    while now <= Instant::ZERO + SPAN {
+    while now <= Instant::ZERO + span {
         if client.step(now) {
+            if let Some(observer) = &mut observer {
+                let sent = client.device.take_log();
+                observer.polled(now, client.sockets.get::<Socket<'_>>(handle), &sent);
+            }
             offer(&mut client);
             client.settle(now);
         }
