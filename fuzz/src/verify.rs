@@ -11,6 +11,8 @@ use super::wire::OUR_HARDWARE;
 
 /// How many connections the peers keep in mind.
 const FLOWS: usize = 16;
+/// Octets that a connection may be ahead of what was seen on the wire: what was lost before it got there.
+const UNSEEN: u32 = 8_192;
 
 /// Checks a frame that was sent, and lets the peers learn from it.
 pub(crate) fn sent(frame: &[u8], peers: &mut Peers) {
@@ -198,6 +200,11 @@ fn tcp(data: &[u8], is_v6: bool, who: u8, peers: &mut Peers) {
         flow.snd_nxt = seq;
         flow.stamp = None;
     } else if flags & SYN != 0 && flags & ACK == 0 {
+        flow.stamp = None;
+    } else if seq.wrapping_sub(flow.iss) > flow.snd_nxt.wrapping_sub(flow.iss).wrapping_add(UNSEEN) {
+        // Another connection between the same ends, whose SYN was lost before it was on the wire.
+        flow.iss = seq.wrapping_sub(1);
+        flow.snd_nxt = seq;
         flow.stamp = None;
     }
     let len = payload.len() as u32 + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);

@@ -148,7 +148,7 @@ fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usi
     let now = links.now;
     let waiting_is_v4 = links.with_port(port, |iface, _| iface.waiting_is_v4(index)).flatten();
     let mut lost = super::forward::give_up(links, port, index);
-    links.with_port(port, |iface, _| {
+    links.with_port(port, |iface, out| {
         if let Some(is_v4) = waiting_is_v4 {
             iface.stats.counters.add_ip(is_v4, IpCount::OutLost, lost);
             iface.stats.counters.on_lost(DropReason::NeighborUnreachable, lost);
@@ -161,6 +161,8 @@ fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usi
                 lose_packet(sockets, ix, now, ip_mtu);
                 raw_socket::lose_packet(&mut iface.stats, sockets, ix);
                 sockets.wake(ix);
+                // The turns of this poll are over, and `poll_at` does not know of all that it may have to do in its own.
+                sockets.be_due(ix, out.now);
             }
         }
         #[cfg(feature = "iface-nud")]

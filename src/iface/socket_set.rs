@@ -413,6 +413,13 @@ impl<'a> SocketSet<'a> {
         self.timers.set(&mut self.slots, ix, deadline);
     }
 
+    /// A socket has something to do `now`, if it is still there.
+    pub(crate) fn be_due(&mut self, ix: u32, now: Ticks) {
+        if self.entry(ix).is_some() {
+            self.timers.set(&mut self.slots, ix, Some(now));
+        }
+    }
+
     /// When a socket's timer may be due: never late.
     pub(crate) fn timer_bound(&mut self) -> Option<Ticks> {
         self.timers.settle(&mut self.slots, crate::config::SETTLED_HEADS);

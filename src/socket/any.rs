@@ -111,7 +111,7 @@ impl Socket<'_> {
             #[cfg(feature = "socket-raw")]
             Socket::Raw(socket) => socket.has_output(),
             #[cfg(feature = "socket-tcp")]
-            Socket::Tcp(socket) => socket.has_work(cx),
+            Socket::Tcp(socket) => socket.wish().is_some() || socket.has_output(cx),
             #[cfg(feature = "socket-tcp")]
             Socket::TcpListener(listener) => listener.has_work(cx.ticks),
             Socket::Vacant(_) => false,

@@ -32,10 +32,6 @@ pub(super) struct Farewell(Option<Reset>);
 
 impl Farewell {
     pub(super) const NONE: Farewell = Farewell(None);
-
-    pub(super) fn is_owed(&self) -> bool {
-        self.0.is_some()
-    }
 }
 
 impl Socket<'_> {

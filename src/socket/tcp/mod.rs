@@ -427,16 +427,9 @@ impl Socket<'_> {
     }
 
     /// Whether [`plan`](Self::plan) would do something.
-    fn has_output(&self, cx: &Context<'_>) -> bool {
+    pub(crate) fn has_output(&self, cx: &Context<'_>) -> bool {
         let Phase::Connection(connection) = &self.phase else { return false };
         connection.plan(cx, &self.side, &mut Plan::none()) || connection.is_to_wait(&self.side)
-    }
-
-    /// Whether a turn would do something: send, begin to connect, send the reset of an earlier connection, or make
-    /// way for a record in TIME-WAIT, whose last ACK was sent or lost.
-    pub(crate) fn has_work(&self, cx: &Context<'_>) -> bool {
-        let is_leaving = self.state() == State::TimeWait;
-        is_leaving || self.side.farewell.is_owed() || self.wish().is_some() || self.has_output(cx)
     }
 
     /// Writes the segment, with a zero checksum, into `out`, which has [`Plan::total_len`] octets, and

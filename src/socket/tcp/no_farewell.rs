@@ -7,11 +7,6 @@ pub(super) struct Farewell;
 
 impl Farewell {
     pub(super) const NONE: Farewell = Farewell;
-
-    #[inline]
-    pub(super) fn is_owed(&self) -> bool {
-        false
-    }
 }
 
 impl Socket<'_> {
