@@ -324,6 +324,7 @@ impl<'a> World<'a> {
     fn look_at_sent(&mut self) {
         let our_v4 = IpAddress::from(Ipv4Address::from(OUR_V4));
         self.peers.is_on_net4 = self.iface.ip_addrs().any(|cidr| cidr.address() == our_v4);
+        self.peers.was_off_net4 |= !self.peers.is_on_net4;
         for frame in std::mem::take(&mut self.wire.sent) {
             verify::sent(&frame, &mut self.peers);
             if self.answers

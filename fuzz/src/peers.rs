@@ -63,6 +63,8 @@ pub(crate) struct Peers {
     pub(crate) last: Vec<u8>,
     /// Whether the stack has its IPv4 address, and so knows the network's broadcast address.
     pub(crate) is_on_net4: bool,
+    /// Whether it has ever been without.
+    pub(crate) was_off_net4: bool,
 }
 
 impl Peers {

@@ -52,7 +52,9 @@ fn ipv4(link: u8, packet: &[u8], peers: &mut Peers) {
     assert!(header.src_addr.octets() == src && header.dst_addr.octets() == dst);
     let is_net4_broadcast = |addr| peers.is_on_net4 && addr == [10, 0, 0, 255];
     let is_group = |addr: [u8; 4]| addr[0] >> 4 == 14 || addr == [255; 4] || is_net4_broadcast(addr);
-    assert!(src != [0; 4] && !is_group(src), "source {src:?}");
+    // What waited for a neighbour has the source that was right when it was made.
+    let is_old = is_net4_broadcast(src) && peers.was_off_net4;
+    assert!(src != [0; 4] && (is_old || !is_group(src)), "source {src:?}");
     let is_group = is_group(dst);
     assert_eq!(link & 1 == 1, is_group, "link-layer group bit for {dst:?}");
     let data = &packet[20..];
