@@ -41,6 +41,8 @@ pub(crate) const HAS_TCP_STAMPS: bool = cfg!(feature = "tcp-timestamps");
 pub(crate) const HAS_TCP_HYSTART: bool = cfg!(feature = "tcp-hystart");
 /// Whether a window leaves over a round trip.
 pub(crate) const HAS_TCP_PACING: bool = cfg!(feature = "tcp-pacing");
+/// Whether windows are validated.
+pub(crate) const HAS_TCP_VALIDATION: bool = cfg!(feature = "tcp-validation");
 /// Whether the size of segments follows the path.
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
 /// Whether routers' marks of congestion are heeded.
@@ -219,6 +221,8 @@ pub const TCP_KEEP_ALIVE_PROBES: u8 = 9;
 /// TCP: how long a connection that its owner has let go of may take to close, in ms; in FIN-WAIT-2 it
 /// counts anew.
 pub const TCP_ORPHAN_TIMEOUT: u32 = 60_000;
+/// TCP: how long a congestion window is kept that the application does not use, in ms; then half of it goes.
+pub const TCP_UNUSED_WINDOW: u32 = 300_000;
 /// TCP: how long a closed connection is remembered, in ms: twice the longest life of a segment.
 pub const TCP_TIME_WAIT: u32 = 60_000;
 /// TCP: age in ms from which a half-open connection may give way to a new one.

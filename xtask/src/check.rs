@@ -32,6 +32,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive,tcp-many-holes"),
     ("IPv4, TCP with CUBIC", "medium-ip,proto-ipv4,tcp-cubic,tcp-connect"),
     ("IPv4, TCP with pacing", "medium-ip,proto-ipv4,tcp-pacing,tcp-connect"),
+    ("IPv6, TCP with window validation", "medium-ip,proto-ipv6,tcp-validation,tcp-sack,tcp-connect"),
     ("IPv4, TCP with HyStart++", "medium-ip,proto-ipv4,tcp-hystart,tcp-connect"),
     ("IPv6, TCP with SACK", "medium-ip,proto-ipv6,tcp-sack,tcp-connect"),
     ("IPv4, TCP with timestamps", "medium-ethernet,proto-ipv4,tcp-timestamps,tcp-cookies"),
@@ -66,7 +67,7 @@ const FEATURES: &[(&str, &str)] = &[
     (
         "alloc, no std",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
-         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-send-ref,tcp-burst,tcp-grow,tcp-ecn,tcp-syn-wait,tcp-listen-range,tcp-listener-settings,tcp-sack,tcp-cubic,tcp-timestamps,tcp-hystart,tcp-pacing,\
+         tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-send-ref,tcp-burst,tcp-grow,tcp-ecn,tcp-syn-wait,tcp-listen-range,tcp-listener-settings,tcp-sack,tcp-cubic,tcp-timestamps,tcp-hystart,tcp-validation,\
          udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
          iface-ephemeral,iface-fragments,\
          tcp-pmtu,stats-mib,phy-loopback,phy-tracer",

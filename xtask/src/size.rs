@@ -110,6 +110,7 @@ const PARTS: &[(&str, &str)] = &[
     ("Prr", "tcp-sack"),
     ("Stamps", "tcp-timestamps"),
     ("Pace", "tcp-pacing"),
+    ("Validation", "tcp-validation"),
     ("Ecn", "tcp-ecn"),
     ("Pmtu", "tcp-pmtu"),
     ("Silence", "tcp-keep-alive"),

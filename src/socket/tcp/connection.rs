@@ -21,6 +21,7 @@ use super::state::{State, Step};
 use super::time_wait::TimeWait;
 use super::timers::{Timer, Timers};
 use super::uto::Uto;
+use super::validation::Validation;
 use super::{Error, Side, ticks_of_ms};
 use crate::config;
 use crate::socket::{Context, Events, Room, Tuple};
@@ -96,6 +97,8 @@ pub(super) struct Connection {
     pub(super) stamps: Stamps,
     /// When what the window lets go leaves.
     pub(super) pace: Pace,
+    /// How much of the window the path is known to carry.
+    pub(super) validation: Validation,
     /// What routers tell of congestion, and is told of it.
     pub(super) ecn: Ecn,
     /// How long the peer would wait.
@@ -143,6 +146,7 @@ impl Connection {
             tune: Autotune::new(),
             stamps: Stamps::new(cx, &tuple, side.config.stamps.beside(side.config.room)),
             pace: Pace::new(cx.ticks),
+            validation: Validation::new(iss, cx.ticks),
             ecn: Ecn::new(),
             room: side.config.room,
             uto: Uto::new(),
@@ -362,6 +366,7 @@ impl Connection {
     #[cold]
     pub(super) fn in_use(&self, flight: u32) -> u32 {
         let window = self.control.window();
+        let flight = self.carried(flight);
         if self.pace.is_on() && flight >= window / 2 { window } else { flight.min(window) }
     }
 
@@ -386,17 +391,27 @@ impl Connection {
         let is_waiting = self.state.owes_fin() || !side.tx.is_empty();
         if is_waiting && !self.timers.is_set(Timer::Rtx) && !self.state.is_opening() {
             if self.snd.outstanding() == 0 {
-                self.end_silence(cx);
+                self.end_silence(cx, side);
             }
             self.arm_rtx(cx.ticks, side);
         }
     }
 
+    #[cold]
+    fn on_long_silence(&mut self, stalled: u32, cx: &Context<'_>, side: &Side<'_>) {
+        if self.keeps_window(stalled, side) {
+            self.control.on_pause();
+        } else {
+            self.control.on_idle(self.mss(cx));
+        }
+    }
+
     /// There is something to send, after all was acknowledged.
     #[inline]
-    pub(super) fn end_silence(&mut self, cx: &Context<'_>) {
-        if self.stalled(cx.ticks) > self.rtt.rto() {
-            self.control.on_idle(self.mss(cx));
+    pub(super) fn end_silence(&mut self, cx: &Context<'_>, side: &Side<'_>) {
+        let stalled = self.stalled(cx.ticks);
+        if stalled > self.rtt.rto() {
+            self.on_long_silence(stalled, cx, side);
         }
         self.progress_at = cx.ticks;
     }

@@ -266,7 +266,7 @@ impl Connection {
     fn on_new_ack(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, side: &mut Side<'_>) -> Events {
         let mss = self.mss(cx);
         // RFC 7661: a window that was not filled says nothing about the network.
-        let was_full = self.snd.una.lt(self.snd.full);
+        let was_full = self.snd.una.lt(self.snd.full) && self.validation.may_grow();
         // What the send buffer does not have is our FIN.
         let data = acked.min(side.tx.len() as u32);
         side.tx.dequeue_allocated(data as usize);
@@ -281,6 +281,9 @@ impl Connection {
         }
         self.rtt.on_ack(seg.ack, cx.ticks);
         self.measure(cx, seg);
+        if config::HAS_TCP_VALIDATION && self.validation.on_ack(seg.ack - acked, acked, self.snd.max) {
+            self.validate(cx);
+        }
         self.marks -= Marks::RETRANSMIT | Marks::PARTIAL | Marks::PROBE;
         let mut is_rearmed = true;
         match self.recovery.on_ack(seg.ack) {
@@ -352,7 +355,7 @@ impl Connection {
             OnDup::Enter => {
                 // RFC 4821 §7.6.2: that a probe is lost says nothing of congestion.
                 if !config::HAS_TCP_PMTU || !self.pmtu.is_probe_at(self.snd.una) {
-                    self.reduce(self.snd.outstanding(), mss);
+                    self.reduce(self.carried(self.snd.outstanding()), mss);
                 }
                 self.marks |= Marks::RETRANSMIT;
             }

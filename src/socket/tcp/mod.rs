@@ -73,6 +73,8 @@ mod trouble;
 mod user_timeout;
 #[cfg_attr(not(feature = "tcp-uto"), path = "no_uto.rs")]
 mod uto;
+#[cfg_attr(not(feature = "tcp-validation"), path = "no_validation.rs")]
+mod validation;
 
 #[cfg(all(
     test,
@@ -86,6 +88,7 @@ mod uto;
     feature = "tcp-cubic",
     feature = "tcp-hystart",
     feature = "tcp-pacing",
+    feature = "tcp-validation",
     feature = "tcp-send-ref",
     feature = "tcp-timestamps",
     feature = "tcp-traffic-class",
@@ -181,6 +184,8 @@ pub(crate) struct Config {
     room: Room,
     probing: pmtu::MtuProbing,
     pacing: pace::Choice,
+    #[cfg_attr(not(feature = "tcp-validation"), allow(dead_code, reason = "there is nothing to choose"))]
+    idle: validation::Choice,
     is_nodelay: bool,
     is_in_place: bool,
 }
@@ -234,6 +239,7 @@ impl<'a> Socket<'a> {
             room: Room::NONE,
             probing: Default::default(),
             pacing: pace::Choice::DEFAULT,
+            idle: validation::Choice::DEFAULT,
             is_nodelay: false,
             is_in_place: false,
         };

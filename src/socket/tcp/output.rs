@@ -219,7 +219,7 @@ impl Connection {
         let end = plan.seq + plan.seq_len();
         let was_idle = self.snd.nxt == self.snd.una;
         if self.snd.max == self.snd.una {
-            self.end_silence(cx);
+            self.end_silence(cx, side);
         }
         if self.sack.is_repairing() {
             self.on_sent_repair(plan, cx.ticks);

@@ -2,7 +2,7 @@
 
 use super::{
     connection, ecn, info, keep_alive, linger, pace, pmtu, recovery, recv, rtt, sack, send, stamps, tally,
-    timers,
+    timers, validation,
 };
 use super::{farewell, look, trouble};
 use crate::storage::{Assembler, SocketBuffer};
@@ -44,6 +44,8 @@ parts! {
     Stamps: size_of::<stamps::Stamps>(),
     /// When what the window lets go leaves.
     Pace: size_of::<pace::Pace>(),
+    /// How much of the window the path is known to carry.
+    Validation: size_of::<validation::Validation>(),
     /// Explicit congestion notification.
     Ecn: size_of::<ecn::Ecn>(),
     /// How large segments may be on the path.

@@ -41,6 +41,7 @@ sizes! {
     "part Prr": goldcrest::socket::tcp::parts::Prr,
     "part Stamps": goldcrest::socket::tcp::parts::Stamps,
     "part Pace": goldcrest::socket::tcp::parts::Pace,
+    "part Validation": goldcrest::socket::tcp::parts::Validation,
     "part Ecn": goldcrest::socket::tcp::parts::Ecn,
     "part Pmtu": goldcrest::socket::tcp::parts::Pmtu,
     "part Silence": goldcrest::socket::tcp::parts::Silence,

@@ -186,10 +186,24 @@ impl Control {
         }
     }
 
+    /// RFC 7661 §4.4.2: the window was not used for a long time.
+    #[cfg(feature = "tcp-validation")]
+    pub(in crate::socket::tcp) fn on_unused(&mut self, mss: u32) {
+        if !self.is_none() {
+            self.on_pause();
+            self.reno.on_unused(mss);
+        }
+    }
+
+    /// A silence is over that the window outlives: it is no part of an epoch of CUBIC.
+    pub(in crate::socket::tcp) fn on_pause(&mut self) {
+        self.before = None;
+        self.cubic.on_restart();
+    }
+
     pub(in crate::socket::tcp) fn on_idle(&mut self, mss: u32) {
         if !self.is_none() {
-            self.before = None;
-            self.cubic.on_restart();
+            self.on_pause();
             self.reno.on_idle(mss);
         }
     }

@@ -119,6 +119,13 @@ impl Reno {
         self.cwnd = mss;
     }
 
+    /// RFC 7661 §4.4.2: half of a window goes that was not used for a long time.
+    #[cfg(feature = "tcp-validation")]
+    pub(crate) fn on_unused(&mut self, mss: u32) {
+        self.ssthresh = self.ssthresh.max(self.cwnd / 4 * 3);
+        self.cwnd = self.cwnd.min((self.cwnd / 2).max(Reno::initial_window(mss)));
+    }
+
     /// RFC 5681 §4.1: after a silence longer than the timeout the window means nothing any more.
     pub(crate) fn on_idle(&mut self, mss: u32) {
         self.cwnd = self.cwnd.min(Reno::initial_window(mss));

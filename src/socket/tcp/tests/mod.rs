@@ -27,6 +27,7 @@ mod transfer;
 mod undo;
 #[cfg(feature = "tcp-uto")]
 mod uto;
+mod validation;
 mod window;
 
 use std::boxed::Box;
