@@ -56,7 +56,9 @@ fn ipv4(link: u8, packet: &[u8], peers: &mut Peers) {
     let is_old = is_net4_broadcast(src) && peers.was_off_net4;
     assert!(src != [0; 4] && (is_old || !is_group(src)), "source {src:?}");
     let is_group = is_group(dst);
-    assert_eq!(link & 1 == 1, is_group, "link-layer group bit for {dst:?}");
+    // So has it the hardware address that was right.
+    let is_old = is_net4_broadcast(dst) && peers.was_off_net4;
+    assert!(is_old || (link & 1 == 1) == is_group, "link-layer group bit for {dst:?}");
     let data = &packet[20..];
     peers.last = packet.to_vec();
     // More follows, or something came before: its checksum is the whole datagram's.
