@@ -206,7 +206,8 @@ impl<'a> SocketSet<'a> {
         let Some(entry) = self.entry_mut(ix) else { return };
         entry.flags = Flags::LENT;
         entry.listener = at;
-        let Socket::Tcp(socket) = &entry.socket else { return };
+        let Socket::Tcp(socket) = &mut entry.socket else { return };
+        socket.forget_left();
         let receive_len = socket.recv_capacity();
         if let Some(listener) = self.listener_mut(at) {
             listener.set_receive_len(receive_len);

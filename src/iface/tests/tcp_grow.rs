@@ -129,3 +129,27 @@ fn idle_connections_give_way() {
         assert_eq!(pair.echo(*ends, 100, 150), 100);
     }
 }
+
+/// Its unread octets held their memory until the next connection, which may never come: nobody else had it.
+#[test]
+fn a_lent_socket_that_waits_again_holds_no_memory() {
+    let mut pair = Pair::new(1 << 20);
+    let End { sockets, memory, .. } = &mut pair.ends[1];
+    let lends = sockets.add(Listener::new(vec![HalfOpen::EMPTY; 1]));
+    sockets.listen(lends, 81).unwrap();
+    let lent = sockets.add(Socket::growing(1 << 20, 1 << 20, memory));
+    sockets.lend(lends, lent).unwrap();
+    let End { iface, sockets, memory, .. } = &mut pair.ends[0];
+    let client = sockets.add(Socket::growing(1 << 20, 1 << 20, memory));
+    iface.connect(pair.now, sockets, client, (IpAddress::v4(10, 0, 0, 2), 81), 0).unwrap();
+    pair.run(5);
+    let server = pair.ends[1].sockets.accept(lends).unwrap();
+    pair.ends[0].tcp(client).send_slice(&[5; 10_000]).unwrap();
+    pair.ends[1].tcp(server).send_slice(&[6; 10_000]).unwrap();
+    pair.run(20);
+    assert_eq!(pair.ends[1].tcp(server).recv_queue(), 10_000);
+    assert!(pair.ends[1].memory.used() > 0);
+    pair.ends[1].sockets.release(server).unwrap();
+    pair.run(20);
+    assert_eq!(pair.ends[1].memory.used(), 0);
+}
