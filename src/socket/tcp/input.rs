@@ -266,7 +266,7 @@ impl Connection {
     fn on_new_ack(&mut self, cx: &Context<'_>, seg: &Segment<'_>, acked: u32, side: &mut Side<'_>) -> Events {
         let mss = self.mss(cx);
         // RFC 7661: a window that was not filled says nothing about the network.
-        let was_full = self.snd.una.lt(self.snd.full) && self.validation.may_grow();
+        let was_full = self.snd.una.lt(self.snd.full) && self.validation.may_grow(self.control.window());
         // What the send buffer does not have is our FIN.
         let data = acked.min(side.tx.len() as u32);
         side.tx.dequeue_allocated(data as usize);

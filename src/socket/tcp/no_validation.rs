@@ -27,7 +27,7 @@ impl Validation {
     }
 
     #[inline]
-    pub(super) fn may_grow(&self) -> bool {
+    pub(super) fn may_grow(&self, _window: u32) -> bool {
         true
     }
 }

@@ -62,10 +62,11 @@ impl Validation {
         self.round_end.le(una + acked)
     }
 
-    /// Whether the window may grow when it was filled (§4.3).
+    /// Whether the window may grow when it was filled (§4.3). In a round trip that began with validation it may, for slow
+    /// start leaves behind what was carried before; and one that a loss has made smaller than that may.
     #[inline]
-    pub(super) fn may_grow(&self) -> bool {
-        !self.is_lacking
+    pub(super) fn may_grow(&self, window: u32) -> bool {
+        !self.is_lacking || self.is_validated(window)
     }
 
     /// A round trip is over: what it has carried counts for this period, and the next, of `period` ticks.
@@ -97,7 +98,7 @@ impl Connection {
         let period = (3 * self.rtt.srtt().unwrap_or(0)).max(PERIOD);
         self.validation.sample(period, cx.ticks);
         let is_kept = cx.ticks.since(self.validation.since) < KEPT as i32;
-        let is_validated = self.validation.is_validated(self.control.window()) || self.recovery.is_active();
+        let is_validated = self.validation.is_validated(self.control.window());
         self.validation.is_lacking = !is_validated;
         if is_validated {
             self.validation.since = cx.ticks;
@@ -115,13 +116,9 @@ impl Connection {
 
     /// Whether the window outlives the silence of `stalled` ticks that is about to end.
     pub(super) fn keeps_window(&mut self, stalled: u32, side: &Side<'_>) -> bool {
-        let is_kept = !side.config.idle.0 && stalled < KEPT && self.pace.is_on();
-        if is_kept {
-            // §4.2: from long ago, it says nothing.
-            self.validation.most = [0; 2];
-            self.validation.is_lacking = false;
-        }
-        is_kept
+        // §4.2: what was carried before says nothing any more.
+        self.validation.most = [0; 2];
+        !side.config.idle.0 && stalled < KEPT && self.pace.is_on()
     }
 }
 

@@ -123,8 +123,59 @@ fn what_is_not_validated_does_not_grow_until_it_is() {
     }
     let before = window(&pair);
     let Phase::Connection(connection) = &pair.ends[A].phase else { panic!("there is no connection") };
-    assert!(!connection.validation.may_grow());
+    assert!(!connection.validation.may_grow(before));
     // As much as the window allows, for some round trips: the first shows that the path carries it.
     transfer(&mut pair, A, &pattern(800 * MSS, 4), millis(2_000));
     assert!(window(&pair) > before);
+}
+
+/// The window of before, which was not used, says nothing about the one that a timeout has left.
+///
+/// Covers: RFC 7661 §4.4.1
+#[test]
+fn a_timeout_begins_a_slow_start_whatever_was_lacking_before() {
+    let mut pair = practised();
+    for _ in 0..20 {
+        speak(&mut pair, 40);
+    }
+    // All of a flight is lost, and its probes.
+    let healed = pair.now + millis(300);
+    pair.script(move |_, sent| if sent.at < healed { Fate::Drop } else { Fate::Pass });
+    pair.ends[A].send_slice(&pattern(40 * M as usize, 9)).unwrap();
+    pair.flush(A);
+    let mut rounds = 0;
+    while pair.ends[A].send_queue() > 0 {
+        pair.run(millis(80));
+        rounds += 1;
+        assert!(rounds < 40, "a segment a round trip");
+    }
+    // A timeout or two, and doublings from one segment to forty.
+    assert!(rounds <= 20, "{rounds}");
+}
+
+/// How much the window of who said little has grown when it is filled, before a whole round trip has been acknowledged.
+fn growth_in_a_round_trip_after(silence: Duration) -> u32 {
+    let mut pair = practised();
+    for _ in 0..20 {
+        speak(&mut pair, 4);
+    }
+    let before = window(&pair);
+    pair.now += silence;
+    pair.ends[A].send_slice(&pattern(1 << 20, 4)).unwrap();
+    pair.run(millis(140));
+    let Phase::Connection(connection) = &pair.ends[A].phase else { panic!("there is no connection") };
+    assert!(connection.snd.una.lt(connection.snd.full) && connection.snd.outstanding() > before / 2);
+    window(&pair) - before
+}
+
+/// Covers: RFC 7661 §4.3
+#[test]
+fn a_window_that_is_filled_for_less_than_a_round_trip_is_as_before() {
+    assert_eq!(growth_in_a_round_trip_after(millis(0)), 0);
+}
+
+/// Covers: RFC 7661 §4.2
+#[test]
+fn a_silence_leaves_no_doubt_of_what_was_carried_before_it() {
+    assert!(growth_in_a_round_trip_after(Duration::from_secs(5)) > 0);
 }
