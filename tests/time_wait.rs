@@ -25,8 +25,8 @@ const OURS: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
 const PORT: u16 = 7;
 /// The kernel's only port.
 const FROM: u16 = 4_000;
-/// How long our ACK of the kernel's FIN may be under way, on the slowest machine.
-const LAST_ACK: Duration = Duration::from_secs(10);
+/// How long a handshake may take, and before it our ACK of the kernel's FIN, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One connection: `len` octets there, an answer back, and our end closes first.
 fn cycle(len: usize) {
@@ -35,9 +35,9 @@ fn cycle(len: usize) {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.set_reuse_address(true).unwrap();
         socket.bind(&SocketAddr::new(KERNEL.into(), FROM).into()).unwrap();
-        match socket.connect(&SocketAddr::new(OURS.into(), PORT).into()) {
+        match socket.connect_timeout(&SocketAddr::new(OURS.into(), PORT).into(), PATIENCE) {
             Ok(()) => break TcpStream::from(socket),
-            Err(error) if error.kind() == ErrorKind::AddrNotAvailable && begin.elapsed() < LAST_ACK => {
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable && begin.elapsed() < PATIENCE => {
                 thread::sleep(Duration::from_millis(1));
             }
             Err(error) => panic!("{error}"),
@@ -60,7 +60,7 @@ fn repeated_syns() -> u64 {
 }
 
 /// Serves so many connections of `len` octets each, one after the other, and closes each first.
-fn serve(mut device: TunTapInterface, count: usize, len: usize) {
+fn serve(mut device: TunTapInterface, count: usize, len: usize, kernel: &thread::JoinHandle<()>) {
     let config = Config::new(device.hardware_address());
     let mut iface = Interface::new(config, &mut device, Instant::now());
     iface.add_address(IpCidr::new(OURS.into(), 24)).unwrap();
@@ -72,6 +72,7 @@ fn serve(mut device: TunTapInterface, count: usize, len: usize) {
     let (mut connection, mut got, mut served) = (None, 0, 0);
     let mut buffer = vec![0; 256 << 10];
     while served < count || sockets.time_wait_count() == 0 {
+        assert!(served == count || !kernel.is_finished(), "the kernel has given up");
         let now = Instant::now();
         iface.poll(now, &mut device, &mut sockets);
         connection = connection.or_else(|| sockets.accept(listener));
@@ -110,7 +111,7 @@ fn runs(has_stamps: bool, count: usize, len: usize, pause: Duration) {
                 thread::sleep(pause);
             }
         });
-        serve(tap, count, len);
+        serve(tap, count, len, &kernel);
         kernel.join().unwrap();
     })
     .join()
