@@ -41,6 +41,8 @@ pub(crate) const HAS_TCP_STAMPS: bool = cfg!(feature = "tcp-timestamps");
 pub(crate) const HAS_TCP_HYSTART: bool = cfg!(feature = "tcp-hystart");
 /// Whether a window leaves over a round trip.
 pub(crate) const HAS_TCP_PACING: bool = cfg!(feature = "tcp-pacing");
+/// Whether buffers grow, and have memory to give back.
+pub(crate) const HAS_TCP_GROW: bool = cfg!(all(feature = "tcp-grow", target_has_atomic = "ptr"));
 /// Whether windows are validated.
 pub(crate) const HAS_TCP_VALIDATION: bool = cfg!(feature = "tcp-validation");
 /// Whether the size of segments follows the path.

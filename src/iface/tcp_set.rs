@@ -207,7 +207,10 @@ impl<'a> SocketSet<'a> {
         entry.flags = Flags::LENT;
         entry.listener = at;
         let Socket::Tcp(socket) = &mut entry.socket else { return };
-        socket.forget_left();
+        if config::HAS_TCP_GROW {
+            // Its memory is for others as long as it waits.
+            socket.forget_left();
+        }
         let receive_len = socket.recv_capacity();
         if let Some(listener) = self.listener_mut(at) {
             listener.set_receive_len(receive_len);

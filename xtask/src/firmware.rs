@@ -90,8 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 pub(crate) fn build(package: &str, binary: &str, features: &str, target: &str) -> Result<PathBuf> {
     let root = crate::root();
     // Apart from the host's builds: another compiler may build these.
-    let target_dir =
-        std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from).join("firmware");
+    let target_dir = crate::target().join("firmware");
     let mut cargo = thumb::cargo("build", target).map_err(|missing| anyhow!(missing))?;
     cargo.args(["--release", "--quiet", "--locked", "--package", package, "--bin", binary]);
     cargo.args(["--features", features, "--target-dir"]);

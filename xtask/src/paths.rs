@@ -1,6 +1,5 @@
 //! TCP of ours and of Linux on emulated paths, in real time.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -36,9 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     cargo(&["build", "--quiet", "--release", "--package", "goldcrest", "--example", "path"])?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
-    let path = format!("--path={}", target.join("release/examples/path").display());
+    let path = format!("--path={}", crate::target().join("release/examples/path").display());
     let mut words = vec!["run", "--quiet", "--release", "--package", "paths", "--", "run", &path];
     let mut options = vec![
         format!("--seconds={}", arguments.seconds),

@@ -1,7 +1,7 @@
 //! A list of commands that are run one after the other, timed and summed up.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -134,18 +134,13 @@ fn run_alongside(group: Vec<Step>) -> impl Iterator<Item = Result<Done>> {
                 scope.spawn(move || {
                     let next = || waiting.lock().ok()?.next();
                     while let Some(step) = next() {
-                        let _ = sender.send(step.run(Some(&target().join(format!("lane-{lane}")))));
+                        let _ = sender.send(step.run(Some(&crate::target().join(format!("lane-{lane}")))));
                     }
                 });
             }
         });
     });
     receiver.into_iter()
-}
-
-/// Where cargo builds.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
 }
 
 /// A step that has been run, or could not be.

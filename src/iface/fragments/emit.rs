@@ -219,9 +219,9 @@ impl Interface<'_> {
             let resolution = self.hardware_of(&outgoing.next_hop, out.now, &mut hardware);
             if resolution == Resolution::Full {
                 // Nobody would say when there is an entry for the neighbour, which was forgotten meanwhile.
-                self.fragments.free(index);
-                self.stats.counters.add_ip(outgoing.packet.dst.is_v4(), IpCount::OutFragFails, 1);
-                self.drop_output(DropReason::NeighborUnreachable);
+                for _ in 0..self.abandon(&outgoing.next_hop) {
+                    self.drop_output(DropReason::NeighborUnreachable);
+                }
                 continue;
             }
             outgoing.waits_for_device = resolution == Resolution::Known;
@@ -247,8 +247,8 @@ impl Interface<'_> {
         true
     }
 
-    /// The neighbour at `next_hop` does not answer: lets go of the datagrams that wait for it, whose drops the
-    /// caller counts, and says how many they are. Else the next poll would ask for it once more.
+    /// The neighbour at `next_hop` does not answer, or can't be asked for: lets go of the datagrams that wait for it, whose
+    /// drops the caller counts, and says how many they are. Else the next poll would ask for it once more.
     #[inline(never)]
     pub(crate) fn abandon(&mut self, next_hop: &Addr) -> usize {
         let mut count = 0;

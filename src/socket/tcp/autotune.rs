@@ -124,14 +124,6 @@ impl<'a> Socket<'a> {
 }
 
 impl Socket<'_> {
-    /// It waits for a connection, and its application is gone: what the last one has left goes, and its memory.
-    pub(crate) fn forget_left(&mut self) {
-        self.side.rx.clear();
-        self.side.rx.give_back();
-        self.side.tx.clear();
-        self.side.tx.give_back();
-    }
-
     /// If the application was told that there is no room, for want of memory: whether there is some now, and whether
     /// there is none yet.
     pub(crate) fn relief(&mut self) -> (bool, bool) {

@@ -251,13 +251,18 @@ impl<'a> Socket<'a> {
 
     fn restart(&mut self, phase: Phase) {
         self.keep_farewell();
+        self.forget_left();
+        self.side.error = None;
+        self.side.trouble = Trouble::NONE;
+        self.phase = phase;
+    }
+
+    /// What the last connection has left in the buffers goes, and the memory of those that grow.
+    pub(crate) fn forget_left(&mut self) {
         self.side.rx.clear();
         self.side.rx.give_back();
         self.side.tx.clear();
         self.side.tx.give_back();
-        self.side.error = None;
-        self.side.trouble = Trouble::NONE;
-        self.phase = phase;
     }
 
     /// Sends what is queued, then a FIN. The peer may still send.

@@ -1,9 +1,9 @@
 //! Buffers have the size that they are made with.
 
+use super::Side;
 use super::connection::Connection;
 #[cfg(feature = "alloc")]
 use super::listener::make_buffer;
-use super::{Side, Socket};
 use crate::socket::Context;
 #[cfg(feature = "alloc")]
 use crate::storage::SocketBuffer;
@@ -35,10 +35,4 @@ impl Connection {
 
     #[inline]
     pub(super) fn tune_send(&self, _side: &mut Side<'_>) {}
-}
-
-impl Socket<'_> {
-    /// What the last connection has left takes no memory from others.
-    #[inline]
-    pub(crate) fn forget_left(&mut self) {}
 }
