@@ -59,7 +59,8 @@ pub(crate) const HAS_TCP_LINGER: bool = cfg!(feature = "tcp-linger");
 pub(crate) const HAS_TCP_SEND_REF: bool = cfg!(feature = "tcp-send-ref");
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens
 /// begin established.
-pub(crate) const HAS_TCP_OPENING: bool = cfg!(any(feature = "tcp-connect", feature = "tcp-listen-once"));
+pub(crate) const HAS_TCP_OPENING: bool =
+    cfg!(any(feature = "tcp-connect", feature = "tcp-listen-once", feature = "tcp-fastopen"));
 
 /// Hop limit of packets that no socket sets one for (RFC 1700).
 pub const DEFAULT_HOP_LIMIT: u8 = 64;
@@ -218,6 +219,10 @@ pub const TCP_CHALLENGE_INTERVAL: u32 = 500;
 /// more than any retransmission timeout, and no longer than a peer may hold our memory.
 #[cfg(feature = "tcp-uto")]
 pub const TCP_USER_TIMEOUTS: (u32, u32) = (100, 3_600);
+/// TCP: for how long, in ms, and at most twice as long, a connection that began with data and was reset counts as one that
+/// waits (RFC 7413 §5.1).
+#[cfg(feature = "tcp-fastopen")]
+pub const TCP_FAST_OPEN_RESET_PERIOD: u32 = 30_000;
 /// TCP: how many keep-alive probes may stay unanswered if no timeout is set.
 pub const TCP_KEEP_ALIVE_PROBES: u8 = 9;
 /// TCP: how long a connection that its owner has let go of may take to close, in ms; in FIN-WAIT-2 it

@@ -15,6 +15,9 @@ pub(crate) enum Domain {
     /// SYN cookies (RFC 4987).
     #[cfg(feature = "tcp-cookies")]
     Cookie = 3,
+    /// Cookies of TCP Fast Open (RFC 7413).
+    #[cfg(feature = "tcp-fastopen")]
+    FastOpen = 8,
     /// What the clock of timestamps shows to whom (RFC 7323).
     #[cfg(feature = "tcp-timestamps")]
     Stamp = 5,

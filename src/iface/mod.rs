@@ -9,6 +9,7 @@
 //! | `forward`, `redirect` | what is for others, from port to port |
 //! | `bridge` | Ethernet frames of others, from port to port |
 //! | `coalesced`, `partial` | what devices leave undone in frames that go on |
+//! | `fast_open` | connections that begin with data |
 //! | `groups` | multicast groups, IGMP, MLD |
 //! | `fragments` | datagrams that come or leave in pieces |
 //! | `egress`, `output` | who sends, and the one way out |
@@ -27,6 +28,9 @@ mod coalesced;
 mod cutting;
 mod egress;
 mod engine;
+#[cfg(feature = "socket-tcp")]
+#[cfg_attr(not(feature = "tcp-fastopen"), path = "no_fast_open.rs")]
+mod fast_open;
 #[cfg_attr(not(feature = "iface-forward"), path = "no_forward.rs")]
 mod forward;
 #[cfg_attr(not(feature = "iface-fragments"), path = "no_fragments.rs")]
@@ -137,6 +141,8 @@ mod vlan;
 
 pub use crate::storage::SocketHandle;
 pub use engine::{Budget, Progress};
+#[cfg(feature = "tcp-fastopen")]
+pub use fast_open::FastOpenStats;
 pub use fragments::{FragmentPlace, Fragments};
 #[cfg(feature = "iface-multicast")]
 pub use groups::{Group, GroupError};

@@ -31,6 +31,9 @@ bitflags::bitflags! {
         const REMOVED = 1 << 4;
         /// Made for a listener, not lent: it goes when its connection ends.
         const MADE = 1 << 5;
+        /// It has begun with data, and its listener counts it as long as nothing has acknowledged that.
+        #[cfg(feature = "tcp-fastopen")]
+        const PENDING = 1 << 6;
     }
 }
 
@@ -104,6 +107,9 @@ pub struct SocketSet<'a> {
     #[cfg(feature = "socket-tcp")]
     pub(crate) gone: super::tcp_mib::Gone,
     #[cfg(feature = "socket-tcp")]
+    #[cfg_attr(not(feature = "tcp-fastopen"), allow(dead_code, reason = "there is nothing in it"))]
+    pub(crate) fast_open: super::fast_open::State,
+    #[cfg(feature = "socket-tcp")]
     pub(crate) time_wait: super::time_wait::TimeWaitTable<'a>,
     pub(crate) keys: Keys,
     /// Sockets whose application has let go of them.
@@ -133,6 +139,8 @@ impl<'a> SocketSet<'a> {
             flows: Default::default(),
             #[cfg(feature = "socket-tcp")]
             gone: Default::default(),
+            #[cfg(feature = "socket-tcp")]
+            fast_open: Default::default(),
             #[cfg(feature = "socket-tcp")]
             time_wait: super::time_wait::TimeWaitTable::new(ManagedSlice::Borrowed(&mut [])),
             keys,

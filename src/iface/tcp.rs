@@ -50,7 +50,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             options: Options::NONE,
             stamp,
             mark: Mark::of(received.packet),
-            #[cfg(any(feature = "tcp-sack", feature = "tcp-uto"))]
+            #[cfg(any(feature = "tcp-sack", feature = "tcp-uto", feature = "tcp-fastopen"))]
             area,
             payload,
         };
@@ -152,6 +152,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
         {
             return taken;
         }
+        let asked = self.ask_fast_open(ix, tuple, segment);
+        if self.open_fast(ix, tuple, segment, asked) {
+            return Ok(());
+        }
         let SocketSet { slots, keys, .. } = &mut *self.sockets;
         let cx = context(keys, self.links.now, self.links.iface.ip_mtu());
         let mut look = Look::DEFAULT;
@@ -159,7 +163,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
             Some(Socket::Tcp(socket)) => socket.accept_syn(&cx, tuple, segment).verdict,
             Some(Socket::TcpListener(listener)) => {
                 look = listener.look();
-                listener.process(&cx, tuple, segment, &mut reply)
+                let verdict = listener.process(&cx, tuple, segment, &mut reply);
+                asked.offer(&cx, tuple, &mut reply);
+                verdict
             }
             _ => return Err(DropReason::NoSocket),
         };
@@ -454,6 +460,7 @@ impl SocketSet<'_> {
     /// The connection may have ended: its record is kept, its key goes, and an orphan's slot with it.
     pub(crate) fn end_turn(&mut self, ix: u32, now: Ticks) {
         self.update_timer(ix, now);
+        self.end_fast_open(ix, now);
         let is_tcp = self.entry(ix).is_some_and(|entry| matches!(entry.socket, Socket::Tcp(_)));
         if !config::HAS_FAST_PATHS || is_tcp {
             self.settle_end(ix, now);

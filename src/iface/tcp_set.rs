@@ -255,17 +255,16 @@ impl<'a> SocketSet<'a> {
         let half = self.listener_mut(at)?.complete(index)?;
         let ix = self.socket_for(at)?;
         let SocketSet { slots, keys, .. } = self;
-        if config::HAS_TCP_LISTENER_SETTINGS {
-            let template = listener_in(slots, at)?.template();
-            tcp_in(slots, ix)?.follow(&template);
-        }
-        #[cfg(feature = "tcp-traffic-class")]
-        let look = listener_in(slots, at)?.look();
-        share_room(slots, at, ix);
+        follow_listener(slots, at, ix)?;
         let events = tcp_in(slots, ix)?.open_from(&context(keys, now, ip_mtu), &half, was_before);
         self.listener_mut(at)?.forget(index);
-        #[cfg(feature = "tcp-traffic-class")]
-        tcp_in(&mut self.slots, ix)?.set_look(look);
+        self.hand_in(at, ix, events);
+        Some(ix)
+    }
+
+    /// A listener's connection, made in a socket for it, waits to be accepted.
+    #[inline]
+    pub(super) fn hand_in(&mut self, at: u32, ix: u32, events: Events) {
         if let Some(entry) = self.entry_mut(ix) {
             entry.flags = (entry.flags & Flags::MADE) | Flags::UNACCEPTED;
             entry.listener = at;
@@ -276,7 +275,6 @@ impl<'a> SocketSet<'a> {
         self.touch(ix);
         self.notify(ix, events);
         self.notify(at, Events::ACCEPTABLE);
-        Some(ix)
     }
 
     /// Opens the connections that have waited for a socket.
@@ -289,7 +287,7 @@ impl<'a> SocketSet<'a> {
     }
 
     /// A closed socket for a listener: from its pool, or made for it.
-    fn socket_for(&mut self, at: u32) -> Option<u32> {
+    pub(super) fn socket_for(&mut self, at: u32) -> Option<u32> {
         self.next_in_line(at, |listener| &mut listener.pool).or_else(|| self.make_socket(at))
     }
 
@@ -375,6 +373,7 @@ impl<'a> SocketSet<'a> {
     /// The application can't name a lent socket, nor one that it has not accepted, so only a listener has.
     pub(crate) fn detach(&mut self, ix: u32) {
         self.keep_tally(ix);
+        self.forget_fast_open(ix);
         if self.listener_mut(ix).is_some() {
             self.detach_listener(ix);
         }
@@ -402,6 +401,22 @@ impl<'a> SocketSet<'a> {
     pub fn time_wait_count(&self) -> usize {
         self.time_wait.len()
     }
+}
+
+/// The socket at `ix` becomes one of the listener's: it has its settings, and looks like it.
+#[inline]
+pub(super) fn follow_listener(slots: &mut SocketSlots<'_>, at: u32, ix: u32) -> Option<()> {
+    if config::HAS_TCP_LISTENER_SETTINGS {
+        let template = listener_in(slots, at)?.template();
+        tcp_in(slots, ix)?.follow(&template);
+    }
+    #[cfg(feature = "tcp-traffic-class")]
+    {
+        let look = listener_in(slots, at)?.look();
+        tcp_in(slots, ix)?.set_look(look);
+    }
+    share_room(slots, at, ix);
+    Some(())
 }
 
 /// Where a socket or listener listens.

@@ -50,6 +50,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, TCP that is looked at", "medium-ip,proto-ipv4,tcp-info"),
     ("IPv6, TCP with SACK that is looked at", "medium-ip,proto-ipv6,tcp-sack,tcp-info"),
     ("IPv4, TCP that advises of its timeout", "medium-ip,proto-ipv4,tcp-uto,tcp-connect"),
+    ("IPv4, TCP that takes data with the SYN", "medium-ip,proto-ipv4,tcp-fastopen,tcp-timestamps"),
+    ("IPv6, TCP with data in SYNs", "medium-ip,proto-ipv6,alloc,tcp-fastopen,tcp-connect,tcp-sack,stats-mib"),
     ("IPv4, TCP with the application's options", "medium-ip,proto-ipv4,tcp-options,tcp-connect"),
     (
         "IPv6, TCP with the application's options beside all others",
@@ -116,7 +118,7 @@ pub(crate) fn steps() -> Vec<Step> {
         ),
         Step::cargo(
             "clippy",
-            "clippy --workspace --all-targets --features phy-lan9118,tcp-info,tcp-uto,tcp-options -- -D warnings",
+            "clippy --workspace --all-targets --features phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen -- -D warnings",
         ),
     ];
     for (name, features) in FEATURES {
@@ -158,7 +160,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(Step::cargo("layers", "test --package goldcrest --test layers"));
     steps.push(Step::cargo(
         "unit tests",
-        "test --workspace --lib --bins --features phy-lan9118,tcp-info,tcp-uto,tcp-options",
+        "test --workspace --lib --bins --features phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen",
     ));
     steps
 }

@@ -32,6 +32,13 @@ mod tcp_burst;
 mod tcp_desk;
 #[cfg(all(feature = "tcp-ecn", feature = "tcp-burst"))]
 mod tcp_ecn;
+#[cfg(all(
+    feature = "tcp-fastopen",
+    feature = "tcp-cookies",
+    feature = "tcp-abort-queue",
+    feature = "tcp-sack"
+))]
+mod tcp_fast_open;
 #[cfg(all(feature = "tcp-cookies", feature = "phy-sim", feature = "iface-scale"))]
 mod tcp_flood;
 #[cfg(feature = "tcp-grow")]

@@ -23,7 +23,7 @@ impl Socket<'_> {
 
     /// Whether the connection is open for sending.
     pub fn may_send(&self) -> bool {
-        self.state().may_send()
+        self.state().may_send() || self.is_open_early()
     }
 
     /// Whether there is room in the send buffer of an open connection.
@@ -33,7 +33,7 @@ impl Socket<'_> {
 
     /// Whether the peer may still send, or has sent what was not yet read.
     pub fn may_recv(&self) -> bool {
-        self.state().takes_data() || !self.side.rx.is_empty()
+        self.state().takes_data() || !self.side.rx.is_empty() || self.is_open_early()
     }
 
     /// Whether there is something to read.

@@ -5,6 +5,7 @@
 use super::autotune::Autotune;
 use super::congestion::Control;
 use super::ecn::Ecn;
+use super::fast_open::FastOpen;
 use super::info::Counts;
 use super::keep_alive::Silence;
 use super::linger::Patience;
@@ -103,6 +104,8 @@ pub(super) struct Connection {
     pub(super) ecn: Ecn,
     /// How long the peer would wait.
     pub(super) uto: Uto,
+    /// Whether it has begun with data.
+    pub(super) fast_open: FastOpen,
     /// For options of the application's own in each segment.
     pub(super) room: Room,
     /// How large segments may be on the path.
@@ -148,6 +151,7 @@ impl Connection {
             pace: Pace::new(cx.ticks),
             validation: Validation::new(iss, cx.ticks),
             ecn: Ecn::new(),
+            fast_open: FastOpen::NONE,
             room: side.config.room,
             uto: Uto::new(),
             pmtu: Pmtu::new(),
@@ -167,12 +171,7 @@ impl Connection {
 
     /// New, it goes on from a record whose SYN-ACK was acknowledged.
     pub(super) fn go_on_from(&mut self, cx: &Context<'_>, half: &HalfOpen, side: &Side<'_>) -> Events {
-        self.stamps.grant();
-        self.ecn.grant(half.has_ecn());
-        self.on_syn(cx, half.irs, u32::from(half.window), &half.options(), &half.stamp(), side);
-        self.rcv.shift = half.our_shift();
-        self.snd.nxt = half.iss + 1;
-        self.snd.max = half.iss + 1;
+        self.go_on_as(cx, half, side);
         if half.tries == 0 {
             self.rtt.on_new(half.iss + 1, half.created_at);
         } else {
@@ -180,6 +179,16 @@ impl Connection {
             self.info.on_syn_lost(half.tries);
         }
         self.establish(cx, half.iss + 1, side)
+    }
+
+    /// New, it is what a record says.
+    pub(super) fn go_on_as(&mut self, cx: &Context<'_>, half: &HalfOpen, side: &Side<'_>) {
+        self.stamps.grant();
+        self.ecn.grant(half.has_ecn());
+        self.on_syn(cx, half.irs, u32::from(half.window), &half.options(), &half.stamp(), side);
+        self.rcv.shift = half.our_shift();
+        self.snd.nxt = half.iss + 1;
+        self.snd.max = half.iss + 1;
     }
 
     /// The peer's SYN: its number, window and options.
@@ -249,6 +258,7 @@ impl Connection {
         self.state = State::Established;
         self.arm_idle(cx.ticks, side);
         self.owe_advice(side);
+        self.end_early(cx, side);
         if self.marks.contains(Marks::CLOSE) {
             self.state = self.state.next(Step::Close);
             self.marks |= Marks::REARM;
@@ -458,7 +468,7 @@ impl Connection {
     #[inline(never)]
     fn on_rtx(&mut self, cx: &Context<'_>, side: &mut Side<'_>) -> Events {
         let is_over = self.patience_left(side, self.stalled(cx.ticks)) == Some(0);
-        let is_asked = config::HAS_TCP_SACK && !is_over;
+        let is_asked = config::HAS_TCP_SACK && !is_over && !self.fast_open.is_pending();
         if is_asked && (self.on_patience_over(cx, side) || self.on_probe_due(cx, side)) {
             return Events::empty();
         }
@@ -476,6 +486,7 @@ impl Connection {
         if self.state.is_opening() {
             self.marks |= Marks::SYN_LOST;
             self.rtt.on_timeout();
+            self.owe_syn();
         } else if self.snd.nxt == self.snd.una {
             self.marks |= Marks::PROBE;
             self.persist = self.persist.saturating_add(1);

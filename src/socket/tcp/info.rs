@@ -9,7 +9,7 @@ use super::connection::{Connection, Marks, header_len};
 use super::segment::{Kind, Plan, Segment};
 use super::{Phase, Side, Socket, State};
 use crate::time::{Instant, Ticks};
-use crate::wire::tcp::SeqNum;
+use crate::wire::tcp::{Flags, SeqNum};
 
 /// How the sender judges its path (Linux: `tcpi_ca_state`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,7 +248,9 @@ impl Counts {
             self.data_segs_out = self.data_segs_out.wrapping_add(count);
             self.data_sent_at = now;
         }
-        if plan.seq_len() > 0 && plan.seq != max {
+        // That of a connection which has begun with data lies behind SND.MAX from the beginning.
+        let is_first_syn = plan.kind == Kind::New && plan.flags.contains(Flags::SYN);
+        if plan.seq_len() > 0 && plan.seq != max && !is_first_syn {
             self.on_sent_again(plan, max, count);
         }
     }

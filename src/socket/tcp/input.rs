@@ -63,10 +63,11 @@ impl Connection {
         }
         let mut out = Outcome::NONE;
         if self.state.is_syn_received() {
-            if seg.ack != self.snd.max || self.snd.max == self.snd.una {
+            if !self.is_syn_acked(seg.ack) {
                 return Outcome::REFUSED;
             }
-            out.events |= self.establish(cx, seg.ack, side);
+            let ack = self.take_syn_ack(seg.ack);
+            out.events |= self.establish(cx, ack, side);
         }
         // RFC 5961 §5: an ACK of what was never sent, or from long ago, is not from the peer.
         if seg.ack.gt(self.snd.max) || seg.ack.lt(self.snd.una - self.snd.max_wnd) {
@@ -181,7 +182,7 @@ impl Connection {
             }
             return Outcome::DROPPED;
         }
-        if self.state.is_syn_received() && offset == -1 {
+        if self.state.is_syn_received() && self.is_syn_again(seg) {
             return self.process_syn_again(cx, seg, side);
         }
         // RFC 5961 §4.2: a SYN is never acted on here; a peer that has restarted answers with a RST.
@@ -203,7 +204,7 @@ impl Connection {
         self.challenge(cx.ticks);
         if self.marks.contains(Marks::ACK) {
             self.marks -= Marks::ACK;
-            self.snd.nxt = self.snd.una;
+            self.owe_syn();
         }
         Outcome::NONE
     }
@@ -415,7 +416,7 @@ impl Connection {
     /// Takes a payload that begins `offset` octets after what is expected.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
-    fn on_payload(
+    pub(super) fn on_payload(
         &mut self,
         cx: &Context<'_>,
         payload: &[u8],

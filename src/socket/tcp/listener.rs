@@ -14,6 +14,7 @@ use super::connection::path_mss;
 use super::cookie::Cookies;
 use super::ecn;
 use super::error::ListenError;
+use super::fast_open::Gate;
 use super::listen_key::ListenKey;
 use super::listen_range::{self, ListenRange};
 use super::listener_settings::Template;
@@ -235,6 +236,8 @@ pub struct Listener<'a> {
     pub(super) tally: Tally,
     pub(super) waits: Waits,
     pub(super) template: Template,
+    #[cfg_attr(not(feature = "tcp-fastopen"), allow(dead_code, reason = "there is nothing in it"))]
+    pub(super) fast_open: Gate,
     #[cfg(feature = "tcp-traffic-class")]
     pub(super) look: Look,
     pub(super) stamps: stamps::Choice,
@@ -295,6 +298,7 @@ impl<'a> Listener<'a> {
             tally: Tally::NONE,
             waits: Waits::NONE,
             template: Template::NONE,
+            fast_open: Gate::NONE,
             #[cfg(feature = "tcp-traffic-class")]
             look: Look::DEFAULT,
             stamps: stamps::Choice::DEFAULT,
@@ -411,6 +415,12 @@ impl<'a> Listener<'a> {
         }
         record.stage = Stage::Acked;
         (self.accepted.count() < self.backlog).then_some(*record)
+    }
+
+    /// Whether one more connection may wait to be accepted.
+    #[cfg(feature = "tcp-fastopen")]
+    pub(super) fn may_complete(&self) -> bool {
+        self.accepted.count() < self.backlog
     }
 
     /// The connection at `index` has a socket now.

@@ -23,6 +23,8 @@ mod ecn;
 mod error;
 #[cfg_attr(not(feature = "tcp-abort-queue"), path = "no_farewell.rs")]
 mod farewell;
+#[cfg_attr(not(feature = "tcp-fastopen"), path = "no_fast_open.rs")]
+mod fast_open;
 #[cfg_attr(not(feature = "tcp-info"), path = "no_info.rs")]
 mod info;
 mod input;
@@ -113,6 +115,8 @@ pub(crate) use ecn::Mark;
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
 #[cfg(feature = "tcp-abort-queue")]
 pub(crate) use farewell::Reset;
+#[cfg(feature = "tcp-fastopen")]
+pub(crate) use fast_open::Request as FastOpenRequest;
 #[cfg(feature = "tcp-info")]
 pub use info::{CaState, Info, InfoOptions};
 pub(crate) use input::InPlace;

@@ -15,7 +15,7 @@ impl Connection {
     pub(super) fn plan(&self, cx: &Context<'_>, side: &Side<'_>, plan: &mut Plan) -> bool {
         plan.room = self.room;
         plan.begin(Kind::Ack, self.snd.ack_seq(), self.rcv.nxt, Flags::ACK);
-        if self.state.is_opening() || self.state == State::Closed {
+        if (self.state.is_opening() && !self.sends_early()) || self.state == State::Closed {
             return self.decide_opening(cx, side, plan);
         }
         plan.stamp = self.stamps.stamp(cx.ticks);
@@ -65,6 +65,9 @@ impl Connection {
         plan.stamp = self.stamps.stamp(cx.ticks);
         // RFC 7323 §2.2: the window of a SYN is never scaled. An ACK here tells no more than that.
         plan.window = recv::free(&side.rx).min(0xffff) as u16;
+        if self.fast_open.is_pending() {
+            return self.decide_early(cx, side, plan);
+        }
         if self.snd.nxt != self.snd.una {
             plan.window >>= self.rcv.shift;
             plan.kind = Kind::DupAck;
@@ -77,6 +80,12 @@ impl Connection {
             (true, true) => Kind::SynRetransmit,
             (false, true) => Kind::SynAckRetransmit,
         };
+        self.set_up(cx, side, is_active, plan);
+        true
+    }
+
+    /// What a SYN or a SYN-ACK says of its sender.
+    pub(super) fn set_up(&self, cx: &Context<'_>, side: &Side<'_>, is_active: bool, plan: &mut Plan) {
         plan.flags |= self.ecn.setup(is_active, self.marks.contains(Marks::SYN_LOST));
         // RFC 9293 §3.7.1 (MUST-14, MUST-65, MUST-67): our MSS, what the link takes, is in each SYN and only there.
         plan.options.mss = self.path_mss(cx);
@@ -86,7 +95,6 @@ impl Connection {
         // RFC 2018 §2: asked for by who opens, granted to who asks.
         plan.options.sack_permitted = self.sack.is_on() || (is_active && side.config.sack.is_wanted());
         self.advise_first(side, plan);
-        true
     }
 
     /// Data or a FIN, if the windows, Nagle (RFC 9293 §3.7.4) and the avoidance of silly windows
@@ -208,7 +216,7 @@ impl Connection {
             Kind::KeepAlive => self.marks -= Marks::KEEP_ALIVE,
             _ => {}
         }
-        if plan.seq_len() > 0 {
+        if plan.seq_len() > 0 && !self.on_sent_early(cx, plan, side) {
             self.on_sent_data(cx, plan, side);
             self.note_limit(side, cx.ticks);
         }

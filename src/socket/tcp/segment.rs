@@ -2,6 +2,7 @@
 //! becomes octets.
 
 use super::ecn::Mark;
+use super::fast_open::Cookie;
 use super::sack::Blocks;
 use super::stamps::Stamp;
 use super::uto::Advice;
@@ -24,7 +25,7 @@ pub(crate) struct Segment<'f> {
     /// What its IP header says of congestion.
     pub(crate) mark: Mark,
     /// Its options but for a timestamp at their beginning; they are well-formed.
-    #[cfg(any(feature = "tcp-sack", feature = "tcp-uto"))]
+    #[cfg(any(feature = "tcp-sack", feature = "tcp-uto", feature = "tcp-fastopen"))]
     pub(crate) area: &'f [u8],
     pub(crate) payload: &'f [u8],
 }
@@ -94,12 +95,14 @@ pub(crate) struct Plan {
     /// Blocks of a selective acknowledgment; only with neither data nor SYN.
     pub(crate) blocks: Blocks,
     pub(crate) stamp: Stamp,
+    /// Only with SYN.
+    pub(crate) cookie: Cookie,
     pub(crate) advice: Advice,
     /// For options of the application's own, at the end.
     pub(crate) room: Room,
 }
 
-const _: () = assert!(size_of::<Plan>() <= 44);
+const _: () = assert!(size_of::<Plan>() <= 44 + size_of::<Cookie>().next_multiple_of(4));
 
 impl Plan {
     /// Octets of the header with its options.
@@ -107,7 +110,8 @@ impl Plan {
     pub(crate) fn header_len(&self) -> usize {
         let is_syn = self.flags.contains(Flags::SYN);
         let others = if is_syn { self.options.buffer_len() } else { self.blocks.buffer_len() };
-        HEADER_LEN + self.stamp.buffer_len() + others + self.advice.buffer_len() + self.room.len()
+        let cookie = self.cookie.buffer_len();
+        HEADER_LEN + self.stamp.buffer_len() + others + cookie + self.advice.buffer_len() + self.room.len()
     }
 
     #[inline]
@@ -128,6 +132,7 @@ impl Plan {
         let (flags, kind) = (Flags::empty(), Kind::Ack);
         let (options, blocks) = (Options::NONE, Blocks::NONE);
         let (stamp, advice, room) = (Stamp::NONE, Advice::NONE, Room::NONE);
+        let cookie = Cookie::NONE;
         Plan {
             seq: zero,
             ack: zero,
@@ -139,6 +144,7 @@ impl Plan {
             kind,
             blocks,
             stamp,
+            cookie,
             advice,
             room,
         }
@@ -149,6 +155,7 @@ impl Plan {
     pub(super) fn begin(&mut self, kind: Kind, seq: SeqNum, ack: SeqNum, flags: Flags) {
         let (options, blocks) = (Options::NONE, Blocks::NONE);
         let (stamp, advice, room) = (Stamp::NONE, Advice::NONE, self.room);
+        let cookie = Cookie::NONE;
         *self = Plan {
             seq,
             ack,
@@ -160,6 +167,7 @@ impl Plan {
             kind,
             blocks,
             stamp,
+            cookie,
             advice,
             room,
         };
@@ -179,7 +187,10 @@ impl Plan {
     }
 
     /// Whether the header has room for `len` octets more.
-    #[cfg_attr(not(feature = "tcp-uto"), allow(dead_code, reason = "only advice may find none"))]
+    #[cfg_attr(
+        not(any(feature = "tcp-uto", feature = "tcp-fastopen")),
+        allow(dead_code, reason = "only advice and cookies may find none")
+    )]
     pub(super) fn has_room_for(&self, len: usize) -> bool {
         self.header_len() + len <= MAX_HEADER_LEN
     }
@@ -267,6 +278,7 @@ pub(crate) fn emit_control(plan: &Plan, local_port: u16, remote_port: u16, out: 
     plan.stamp.emit(options);
     if let Some(options) = options.get_mut(plan.stamp.buffer_len()..) {
         plan.options.emit(options);
+        plan.cookie.emit(plan.options.buffer_len(), options);
         plan.advice.emit(plan.room.pad(options));
     }
     sum.add(checksum::sum(options))

@@ -1,0 +1,39 @@
+//! Without TCP Fast Open.
+
+use super::ingress::Ingress;
+use super::socket_set::SocketSet;
+use crate::socket::tcp::{Plan, Segment};
+use crate::socket::{Context, Tuple};
+use crate::time::Ticks;
+
+#[derive(Default)]
+pub(crate) struct State;
+
+/// No request asks for anything.
+#[derive(Clone, Copy)]
+pub(super) struct Request;
+
+impl Request {
+    #[inline(always)]
+    pub(super) fn offer(self, _: &Context<'_>, _: &Tuple, _: &mut Plan) {}
+}
+
+impl Ingress<'_, '_, '_, '_, '_> {
+    #[inline(always)]
+    pub(super) fn ask_fast_open(&mut self, _: u32, _: &Tuple, _: &Segment<'_>) -> Request {
+        Request
+    }
+
+    #[inline(always)]
+    pub(super) fn open_fast(&mut self, _: u32, _: &Tuple, _: &Segment<'_>, _: Request) -> bool {
+        false
+    }
+}
+
+impl SocketSet<'_> {
+    #[inline(always)]
+    pub(super) fn end_fast_open(&mut self, _: u32, _: Ticks) {}
+
+    #[inline(always)]
+    pub(super) fn forget_fast_open(&mut self, _: u32) {}
+}
