@@ -6,6 +6,8 @@
 
 #[allow(unsafe_code)]
 mod call;
+#[cfg(feature = "phy-raw")]
+mod datagrams;
 mod kernel;
 mod netlink;
 mod netns;

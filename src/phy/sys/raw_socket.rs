@@ -2,15 +2,17 @@
 //!
 //! Not promiscuous unless asked. The kernel leaves the checksums of frames between local interfaces
 //! (veth) to be completed later, and TCP segments of one flow together (GSO, GRO); it says so in a header before
-//! the frame (`PACKET_VNET_HDR`), and [`RxMeta`] says it on. UDP datagrams that are together can't be told from one large
-//! one by who receives them: they are dropped and counted. A tag of 802.1Q, which the kernel takes out of the frame, is
-//! put back.
+//! the frame (`PACKET_VNET_HDR`), and [`RxMeta`] says it on. UDP datagrams that are together (`UDP_SEGMENT`) can't be told
+//! from one large one by who receives them: they are cut apart here (`datagrams`; kernels before 6.2 don't hand them
+//! out). A tag of 802.1Q, which the kernel takes out of the frame, is put back.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::{error, fmt};
 
 use super::call::{self, PacketInfo};
+use super::datagrams::Datagrams;
 use super::{KernelError, KernelInterface, LinkCache, SystemCounters};
 use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxMeta, RxToken, TxToken};
 use crate::time::Instant;
@@ -74,6 +76,9 @@ pub struct RawSocket {
     link: LinkCache,
     counters: SystemCounters,
     rx_frame: Vec<u8>,
+    /// The datagrams in `rx_frame` that have not been given out, and the one that is.
+    together: Option<Datagrams>,
+    datagram: Vec<u8>,
     tx_frame: Vec<u8>,
 }
 
@@ -87,10 +92,11 @@ const VNET_LEN: usize = 10;
 /// Its flags: a checksum is still to be completed, or was found right.
 const NEEDS_CSUM: u8 = 1;
 const DATA_VALID: u8 = 2;
-/// What is together: nothing, or TCP; whether with ECN is of no matter.
+/// What is together: nothing, TCP, or UDP; whether with ECN is of no matter.
 const GSO_NONE: u8 = 0;
 const GSO_TCPV4: u8 = 1;
 const GSO_TCPV6: u8 = 4;
+const GSO_UDP_L4: u8 = 5;
 const GSO_ECN: u8 = 0x80;
 /// Both Ethernet addresses, which come before a tag.
 const ADDRESSES_LEN: usize = 12;
@@ -113,6 +119,8 @@ impl RawSocket {
             link: LinkCache::new(interface),
             counters: SystemCounters::default(),
             rx_frame: vec![0; VNET_LEN + RX_LEN],
+            together: None,
+            datagram: Vec::new(),
             tx_frame: vec![0; VNET_LEN + mtu],
         })
     }
@@ -138,8 +146,11 @@ impl RawSocket {
         self.counters
     }
 
-    /// Receives the next frame that this host did not send, and says where in the buffer it is.
-    fn read(&mut self) -> io::Result<(RxMeta, usize, usize)> {
+    /// Receives the next frame that this host did not send, and says where it is.
+    fn read(&mut self) -> io::Result<(RxMeta, Place)> {
+        if self.cut() {
+            return Ok((cut_meta(), Place::Cut));
+        }
         loop {
             let info = call::receive_packet(&self.socket, &mut self.rx_frame)?;
             // The kernel was asked not to show these, which kernels before 4.20 don't know.
@@ -148,14 +159,43 @@ impl RawSocket {
             }
             let end = info.len;
             let meta = self.rx_frame.first_chunk().and_then(|header| meta(&info, header));
-            let Some(meta) = meta.filter(|_| (VNET_LEN..=self.rx_frame.len()).contains(&end)) else {
+            let Some((meta, is_datagrams)) = meta.filter(|_| (VNET_LEN..=self.rx_frame.len()).contains(&end))
+            else {
                 self.counters.rx_errors += 1;
                 continue;
             };
             let start = restore_tag(&mut self.rx_frame, &info);
-            return Ok((meta, start, end));
+            if !is_datagrams {
+                return Ok((meta, Place::Whole(start..end)));
+            }
+            let is_ethernet = self.medium.header_len() > 0;
+            let frame = self.rx_frame.get(..end);
+            self.together =
+                frame.and_then(|frame| Datagrams::new(frame, start, is_ethernet, meta.segment_len));
+            if self.cut() {
+                return Ok((cut_meta(), Place::Cut));
+            }
+            self.counters.rx_errors += 1;
         }
     }
+
+    /// Cuts out the next one of datagrams that came together; false if there is none.
+    fn cut(&mut self) -> bool {
+        let Some(rest) = &mut self.together else { return false };
+        let has_one = rest.next(&self.rx_frame, &mut self.datagram);
+        if !has_one {
+            self.together = None;
+        }
+        has_one
+    }
+}
+
+/// Where a received frame is.
+enum Place {
+    /// In the buffer that the kernel writes to.
+    Whole(Range<usize>),
+    /// In the buffer for what is cut out of that.
+    Cut,
 }
 
 /// The interface's address, if it carries this medium.
@@ -186,23 +226,31 @@ fn open(interface: &KernelInterface) -> Result<OwnedFd, RawSocketError> {
     Ok(socket)
 }
 
-/// What the kernel says of a frame; `None` if it put together what can't be taken for what it was.
-fn meta(info: &PacketInfo, header: &[u8; VNET_LEN]) -> Option<RxMeta> {
+/// What is said of a datagram that was cut out here, with a checksum of its own.
+fn cut_meta() -> RxMeta {
+    RxMeta { checksum_ok: true, ..RxMeta::default() }
+}
+
+/// What the kernel says of a frame, and whether it is UDP datagrams together; `None` if it put together what can't be
+/// taken for what it was.
+fn meta(info: &PacketInfo, header: &[u8; VNET_LEN]) -> Option<(RxMeta, bool)> {
     let &[flags, kind, _, _, high, low, ..] = header;
-    let segment_len = match kind & !GSO_ECN {
+    let kind = kind & !GSO_ECN;
+    let segment_len = match kind {
         GSO_NONE => 0,
-        GSO_TCPV4 | GSO_TCPV6 => u16::from_ne_bytes([high, low]),
+        GSO_TCPV4 | GSO_TCPV6 | GSO_UDP_L4 => u16::from_ne_bytes([high, low]),
         _ => return None,
     };
     let status = info.aux.map_or(0, |aux| aux.tp_status);
     let is_partial = flags & NEEDS_CSUM != 0 || status & libc::TP_STATUS_CSUMNOTREADY != 0;
     let is_valid = flags & DATA_VALID != 0 || status & libc::TP_STATUS_CSUM_VALID != 0;
-    Some(RxMeta {
+    let meta = RxMeta {
         checksum_ok: is_partial || is_valid,
         checksum_partial: is_partial,
         segment_len,
         ..RxMeta::default()
-    })
+    };
+    Some((meta, kind == GSO_UDP_L4))
 }
 
 /// Puts a tag that the kernel took out back into the frame, over the end of the kernel's header; where the frame begins
@@ -239,7 +287,7 @@ impl Device for RawSocket {
     type TxToken<'a> = RawSocketTxToken<'a>;
 
     fn receive(&mut self, now: Instant) -> Option<(RawSocketRxToken<'_>, Option<RawSocketTxToken<'_>>)> {
-        let (meta, start, end) = match self.read() {
+        let (meta, place) = match self.read() {
             Ok(place) => place,
             Err(error) => {
                 self.counters.on_read_error(&error);
@@ -247,7 +295,11 @@ impl Device for RawSocket {
                 return None;
             }
         };
-        let rx = RawSocketRxToken { meta, frame: self.rx_frame.get(start..end)? };
+        let frame = match place {
+            Place::Whole(range) => self.rx_frame.get(range)?,
+            Place::Cut => &self.datagram,
+        };
+        let rx = RawSocketRxToken { meta, frame };
         let tx = RawSocketTxToken {
             socket: &self.socket,
             frame: &mut self.tx_frame,
