@@ -21,7 +21,7 @@ use crate::config;
 use crate::phy::{RxMeta, TxMeta};
 use crate::stats::{DropReason, IpCount};
 use crate::storage::{Class, PacketPool};
-use crate::wire::{Addr, IpProtocol, checksum, ipv4, ipv6, ipv6ext};
+use crate::wire::{Addr, IpAddress, IpProtocol, Ipv4Address, Ipv6Address, checksum, ipv4, ipv6, ipv6ext};
 
 /// What an interface is told about forwarding.
 #[derive(Debug, Clone)]
@@ -137,13 +137,13 @@ impl Ingress<'_, '_, '_, '_, '_> {
         found
     }
 
-    /// Sends a packet for somebody else on, by whichever port.
+    /// Sends a packet for somebody else on, by whichever port. Says how many it was when the device received it.
     #[inline(never)]
-    pub(crate) fn forward(&mut self, received: &Received<'_>) -> Taken {
+    pub(crate) fn forward(&mut self, received: &Received<'_>) -> Result<usize, DropReason> {
         let Ingress { links, meta, .. } = self;
         check(links, received)?;
         let Some(route) = links.route(&received.dst, 0) else {
-            return refuse(links, received, Obstacle::NoRoute);
+            return Err(refuse(links, received, Obstacle::NoRoute));
         };
         if links.iface(route.port).is_none_or(|iface| !iface.forwarding.on) {
             return Err(DropReason::NotForwarded);
@@ -155,7 +155,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         }
         // RFC 1812 §5.3.1: the last hop is one that only the destination may use up.
         if received.hop_limit <= 1 {
-            return refuse(links, received, Obstacle::HopLimit);
+            return Err(refuse(links, received, Obstacle::HopLimit));
         }
         if route.port == links.port() {
             redirect::advise(links, received, &route.next_hop);
@@ -164,8 +164,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
             iface.pass_on(out, meta, received.packet, received.dst.is_v4(), &route.next_hop)
         });
         match passed {
-            Some(Err(obstacle)) => refuse(links, received, obstacle),
-            _ => Ok(()),
+            Some(Ok(count)) => Ok(count),
+            Some(Err(obstacle)) => Err(refuse(links, received, obstacle)),
+            None => Err(DropReason::NoRoute), // not of a route that was found
         }
     }
 }
@@ -179,7 +180,7 @@ fn check(links: &mut Links<'_, '_, '_>, received: &Received<'_>) -> Taken {
     if !can_cross(&received.src) {
         // RFC 4443 §3.1: a link-local source can be told so, on its link.
         return if received.src.is_link_local() && !received.src.is_v4() {
-            refuse(links, received, Obstacle::BeyondScope)
+            Err(refuse(links, received, Obstacle::BeyondScope))
         } else {
             Err(DropReason::NotForwarded)
         };
@@ -202,9 +203,9 @@ fn can_cross(addr: &Addr) -> bool {
     addr.is_unicast() && !addr.is_loopback() && !addr.is_link_local()
 }
 
-/// A packet goes no further: its sender is told, and it is counted.
+/// A packet goes no further: its sender is told. Says what it is counted as.
 #[inline(never)]
-fn refuse(links: &mut Links<'_, '_, '_>, received: &Received<'_>, obstacle: Obstacle) -> Taken {
+fn refuse(links: &mut Links<'_, '_, '_>, received: &Received<'_>, obstacle: Obstacle) -> DropReason {
     let is_silent = match obstacle {
         // RFC 1812 §5.2.6: it may be cut; only who forbids that is told of the MTU.
         Obstacle::TooBig(_) => !has_dont_fragment(received.packet),
@@ -213,7 +214,7 @@ fn refuse(links: &mut Links<'_, '_, '_>, received: &Received<'_>, obstacle: Obst
     if !is_silent {
         tell(links, received.packet, obstacle);
     }
-    Err(obstacle.reason())
+    obstacle.reason()
 }
 
 /// Whether no router may cut the packet: none ever cuts one of IPv6.
@@ -250,7 +251,8 @@ fn who_is_told(packet: &[u8]) -> Option<(Addr, usize)> {
         let ipv4::Parts { header, payload, .. } = ipv4::Header::split(packet).ok()?;
         let is_error = header.protocol() == IpProtocol::ICMP && icmpv4::is_error(payload);
         let is_later_fragment = header.fragment_offset() != 0;
-        return source_v4(*header.src()).filter(|_| !is_error && !is_later_fragment);
+        let src = Ipv4Address::from(*header.src()).into();
+        return source(src, icmpv4::MAX_ERROR_LEN).filter(|_| !is_error && !is_later_fragment);
     }
     let (header, payload) = ipv6::Header::split(packet).ok()?;
     let (protocol, payload) = match ipv6ext::walk(header.next_header(), payload) {
@@ -258,34 +260,18 @@ fn who_is_told(packet: &[u8]) -> Option<(Addr, usize)> {
         Err(_) => (header.next_header(), payload),
     };
     let is_error = protocol == IpProtocol::ICMPV6 && icmpv6::is_error(payload);
-    source_v6(*header.src()).filter(|_| !is_error)
+    source(Ipv6Address::from(*header.src()).into(), icmpv6::MAX_ERROR_LEN).filter(|_| !is_error)
 }
 
-#[cfg(feature = "proto-ipv4")]
-fn source_v4(octets: [u8; 4]) -> Option<(Addr, usize)> {
-    let addr = Addr::v4(octets);
-    addr.is_unicast().then_some((addr, icmpv4::MAX_ERROR_LEN))
-}
-
-#[cfg(not(feature = "proto-ipv4"))]
-fn source_v4(_octets: [u8; 4]) -> Option<(Addr, usize)> {
-    None
-}
-
-#[cfg(feature = "proto-ipv6")]
-fn source_v6(octets: [u8; 16]) -> Option<(Addr, usize)> {
-    let addr = Addr::v6(octets);
-    addr.is_unicast().then_some((addr, icmpv6::MAX_ERROR_LEN))
-}
-
-#[cfg(not(feature = "proto-ipv6"))]
-fn source_v6(_octets: [u8; 16]) -> Option<(Addr, usize)> {
-    None
+/// Who can be told, if its family is built in and it is one host.
+fn source(addr: IpAddress, max_len: usize) -> Option<(Addr, usize)> {
+    let addr = Addr::try_from(addr).ok()?;
+    addr.is_unicast().then_some((addr, max_len))
 }
 
 impl Interface<'_> {
-    /// Sends a received packet on to a neighbour, or says what stands in its way. What can't be sent for
-    /// want of room is counted here.
+    /// Sends a received packet on to a neighbour and says how many it was, or what stands in its way. What can't be
+    /// sent for want of room is counted here.
     fn pass_on(
         &mut self,
         out: &mut Out<'_>,
@@ -293,8 +279,11 @@ impl Interface<'_> {
         packet: &[u8],
         is_v4: bool,
         next_hop: &Addr,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<usize, Obstacle> {
         if !self.link.up {
+            // RFC 4293: a way was found, and the packet is lost on it.
+            self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, 1);
+            self.stats.counters.on_unsent(is_v4, DropReason::LinkDown);
             return Err(Obstacle::Unreachable);
         }
         if meta.segment_len > 0 {
@@ -305,7 +294,7 @@ impl Interface<'_> {
         if packet.len() > self.ip_mtu() {
             self.stats.counters.add_ip(is_v4, IpCount::OutFragReqds, 1);
             if is_v4 && !is_partial && self.pass_in_fragments(out, packet, next_hop) {
-                return Ok(());
+                return Ok(1);
             }
             return Err(self.too_big(is_v4));
         }
@@ -316,7 +305,7 @@ impl Interface<'_> {
                 partial::complete(ip);
             }
         });
-        Ok(())
+        Ok(1)
     }
 
     /// Sends an IPv4 packet that is larger than the link carries in fragments, and says whether it may be cut.
@@ -352,7 +341,7 @@ impl Interface<'_> {
         packet: &[u8],
         is_v4: bool,
         next_hop: &Addr,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<usize, Obstacle> {
         let whole = Coalesced::new(packet, usize::from(meta.segment_len));
         let Some(whole) = whole.filter(|whole| whole.max_len() <= self.ip_mtu()) else {
             self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, 1);
@@ -367,7 +356,7 @@ impl Interface<'_> {
                 partial::complete(ip);
             });
         }
-        Ok(())
+        Ok(whole.count())
     }
 
     /// The same as [`pass`](Self::pass) for what is no fragment made here.
@@ -486,6 +475,29 @@ mod tests {
                 assert_eq!(ip[8], hop_limit - 1);
                 assert!(checksum::sum(&ip).is_valid(), "{hop_limit} {id}");
             }
+        }
+    }
+
+    /// RFC 1122 §3.2.2: a group, or nobody, is not told. Of a family that is not built in nobody is.
+    #[test]
+    fn who_is_told_is_one_host_of_a_family_that_is_built_in() {
+        let packet_v4 = |src: [u8; 4]| {
+            let mut ip = [&[0x45, 0, 0, 20, 0, 0, 0, 0, 9, 17, 0, 0][..], &src, &[10, 0, 0, 2]].concat();
+            let sum = checksum::sum(&ip).finish();
+            ip[10..12].copy_from_slice(&sum);
+            ip
+        };
+        let packet_v6 = |src: [u8; 16]| [&[0x60, 0, 0, 0, 0, 0, 59, 9][..], &src, &[0x20; 16]].concat();
+        let host = |addr: IpAddress, max_len| Addr::try_from(addr).ok().map(|addr| (addr, max_len));
+        let [told_v4, told_v6] = [who_is_told(&packet_v4([9; 4])), who_is_told(&packet_v6([0x20; 16]))];
+        assert_eq!([told_v4.is_some(), told_v6.is_some()], [config::HAS_IPV4, config::HAS_IPV6]);
+        assert_eq!(told_v4, host(Ipv4Address::from([9; 4]).into(), 576 - 20));
+        assert_eq!(told_v6, host(Ipv6Address::from([0x20; 16]).into(), 1_280 - 40));
+        for src in [[0; 4], [224, 0, 0, 1], [255; 4]] {
+            assert_eq!(who_is_told(&packet_v4(src)), None, "{src:?}");
+        }
+        for src in [[0; 16], [0xff; 16]] {
+            assert_eq!(who_is_told(&packet_v6(src)), None, "{src:?}");
         }
     }
 

@@ -60,7 +60,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
     /// Takes a packet of our own.
     #[cfg(feature = "iface-loopback")]
     pub(crate) fn looped(&mut self, packet: &[u8]) {
-        self.links.iface.stats.counters.add(Count::InLooped, 1);
+        let (counters, is_v4) =
+            (&mut self.links.iface.stats.counters, packet.first().is_some_and(|octet| octet >> 4 == 4));
+        counters.add_ip(is_v4, IpCount::Looped, 1);
+        counters.add_ip(is_v4, IpCount::LoopedOctets, packet.len());
         if let Err(reason) = self.ip(packet, true) {
             self.on_drop(reason, packet);
         }
@@ -285,8 +288,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
     fn forward_counted(&mut self, received: &Received<'_>) -> Taken {
         let is_v4 = received.dst.is_v4();
         match self.forward(received) {
-            Ok(()) => {
-                self.links.iface.stats.counters.add_ip(is_v4, IpCount::InForwDatagrams, 1);
+            Ok(count) => {
+                let counters = &mut self.links.iface.stats.counters;
+                counters.add_ip(is_v4, IpCount::InReceives, count - 1);
+                counters.add_ip(is_v4, IpCount::InForwDatagrams, count);
                 Ok(())
             }
             Err(reason) => Err(self.refuse(is_v4, reason)),

@@ -1,6 +1,6 @@
 //! In place of forwarding where `iface-forward` is not built in: what is for others is dropped.
 
-use super::ingress::{Ingress, Received, Taken};
+use super::ingress::{Ingress, Received};
 use super::links::Links;
 use crate::stats::DropReason;
 
@@ -13,7 +13,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
 
     /// Nothing leaves that is not ours.
     #[inline]
-    pub(crate) fn forward(&mut self, _received: &Received<'_>) -> Taken {
+    pub(crate) fn forward(&mut self, _received: &Received<'_>) -> Result<usize, DropReason> {
         Err(DropReason::NotOurAddress)
     }
 }

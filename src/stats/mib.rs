@@ -81,7 +81,8 @@ table! {
         in_unknown_protos,
         /// `ipIfStatsInTruncatedPkts`.
         in_truncated_pkts,
-        /// `ipIfStatsInForwDatagrams`: for others, and a port was found that leads there.
+        /// `ipIfStatsInForwDatagrams`: for others, and a port was found that leads there. What the device has put
+        /// together is as many as it was, here and among `in_receives`.
         in_forw_datagrams,
         /// `ipIfStatsReasmReqds`: fragments received for us.
         reasm_reqds,
@@ -109,7 +110,7 @@ table! {
         out_frag_fails,
         /// `ipIfStatsOutFragCreates`: fragments made.
         out_frag_creates,
-        /// `ipIfStatsOutTransmits`: handed to the device, fragments and packets of others included.
+        /// `ipIfStatsOutTransmits`: handed to the device, or to ourselves, fragments and packets of others included.
         out_transmits,
         /// `ipIfStatsOutOctets`: octets of those, IP headers included.
         out_octets,
@@ -299,7 +300,7 @@ impl InterfaceMib {
         let both = |count| counters.of_ip(true, count).wrapping_add(counters.of_ip(false, count));
         let transmits = both(IpCount::OutTransmits).wrapping_add(both(IpCount::OutFlushed));
         let in_frames =
-            both(IpCount::InReceives).wrapping_sub(of(Count::InLooped)).wrapping_add(of(Count::InOther));
+            both(IpCount::InReceives).wrapping_sub(both(IpCount::Looped)).wrapping_add(of(Count::InOther));
         let (discards, errors) = (of(Count::InDiscards), of(Count::InErrors));
         let (multicast, broadcast) = (of(Count::InMulticast), of(Count::InBroadcast));
         let out_frames = transmits.wrapping_add(of(Count::OutOther));
@@ -353,8 +354,8 @@ impl IpMib {
             out_frag_oks: of(IpCount::OutFragOks),
             out_frag_fails: of(IpCount::OutFragFails),
             out_frag_creates: of(IpCount::OutFragCreates),
-            out_transmits: of(IpCount::OutTransmits).wrapping_add(of(IpCount::OutFlushed)),
-            out_octets: of(IpCount::OutOctets),
+            out_transmits: sum(&[of(IpCount::OutTransmits), of(IpCount::OutFlushed), of(IpCount::Looped)]),
+            out_octets: of(IpCount::OutOctets).wrapping_add(of(IpCount::LoopedOctets)),
             in_mcast_pkts: of(IpCount::InMcastPkts),
             in_mcast_octets: of(IpCount::InMcastOctets),
             in_bcast_pkts: of(IpCount::InBcastPkts),

@@ -185,8 +185,6 @@ pub(crate) enum Count {
     InOctets,
     /// Frames received that carry no IP that is spoken here.
     InOther,
-    /// Packets received from ourselves, which no frame carried.
-    InLooped,
     InMulticast,
     InBroadcast,
     InDiscards,
@@ -261,6 +259,9 @@ pub(crate) enum IpCount {
     OutMcastPkts,
     OutMcastOctets,
     OutBcastPkts,
+    /// Received from ourselves, and so sent, too, without any frame.
+    Looped,
+    LoopedOctets,
     IcmpInErrors,
     /// Messages so wrong that their type means nothing.
     IcmpInUntyped,

@@ -15,29 +15,29 @@ use crate::wire::checksum::{pseudo_header, sum};
 use crate::wire::{Addr, IpAddress, IpCidr, ipv4};
 
 const MACS: [[u8; 6]; 2] = [OUR_MAC, [2, 0, 0, 0, 1, 1]];
-const FAR_MAC: [u8; 6] = [2, 0, 0, 0, 1, 2];
+pub(super) const FAR_MAC: [u8; 6] = [2, 0, 0, 0, 1, 2];
 const FAR_IP: [u8; 4] = [10, 1, 0, 2];
 
-struct Routed {
-    now: Instant,
-    wires: Vec<Wire>,
-    ifaces: Vec<Interface<'static>>,
-    sockets: SocketSet<'static>,
+pub(super) struct Routed {
+    pub(super) now: Instant,
+    pub(super) wires: Vec<Wire>,
+    pub(super) ifaces: Vec<Interface<'static>>,
+    pub(super) sockets: SocketSet<'static>,
 }
 
-fn cidr(text: &str, prefix_len: u8) -> IpCidr {
+pub(super) fn cidr(text: &str, prefix_len: u8) -> IpCidr {
     IpCidr::new(text.parse().unwrap(), prefix_len)
 }
 
 /// An address of fd01::/64.
-fn ula1(last: u8) -> [u8; 16] {
+pub(super) fn ula1(last: u8) -> [u8; 16] {
     let mut addr = ula(last);
     addr[1] = 1;
     addr
 }
 
 impl Routed {
-    fn with_mtu(ip_mtu: usize) -> Routed {
+    pub(super) fn with_mtu(ip_mtu: usize) -> Routed {
         let now = Instant::from_secs(1);
         let mut wires = vec![Wire::new(Medium::Ethernet), Wire::new(Medium::Ethernet)];
         wires[1].ip_mtu = ip_mtu;
@@ -65,6 +65,12 @@ impl Routed {
 
     /// The neighbours of both sides ask who we are, by which they are known.
     fn meet(&mut self) {
+        self.greet();
+        assert_eq!(self.sent().map(|sent| sent.len()), [2, 2]);
+    }
+
+    /// The same, with one question of each family on each side.
+    pub(super) fn greet(&mut self) {
         self.receive(0, arp(1, PEER_MAC, PEER_IP, [0; 6], OUR_IP));
         self.receive(1, arp(1, FAR_MAC, FAR_IP, [0; 6], [10, 1, 0, 1]));
         let solicit = |mac: [u8; 6], src, dst: [u8; 16]| {
@@ -73,10 +79,9 @@ impl Routed {
         };
         self.receive(0, frame(0, 0x86dd, &solicit(PEER_MAC, ula(2), ula(1))));
         self.receive(1, frame(1, 0x86dd, &solicit(FAR_MAC, ula1(2), ula1(1))));
-        assert_eq!(self.sent().map(|sent| sent.len()), [2, 2]);
     }
 
-    fn poll(&mut self) {
+    pub(super) fn poll(&mut self) {
         self.poll_with(&mut NoHandler);
     }
 
@@ -91,7 +96,7 @@ impl Routed {
         self.poll();
     }
 
-    fn sent(&mut self) -> [Vec<Vec<u8>>; 2] {
+    pub(super) fn sent(&mut self) -> [Vec<Vec<u8>>; 2] {
         let mut wires = self.wires.iter_mut().map(|wire| wire.from_stack.drain(..).collect());
         [wires.next().unwrap(), wires.next().unwrap()]
     }
@@ -104,19 +109,19 @@ impl Routed {
         self.sent().map(packets)
     }
 
-    fn drops(&self, reason: DropReason) -> u32 {
+    pub(super) fn drops(&self, reason: DropReason) -> u32 {
         self.ifaces.iter().map(|iface| iface.stats().drops(reason)).sum()
     }
 }
 
 /// A frame to a port's own hardware address.
-fn frame(port: usize, ether_type: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(port: usize, ether_type: u16, payload: &[u8]) -> Vec<u8> {
     let from = [PEER_MAC, FAR_MAC][port];
     [&MACS[port][..], &from, &ether_type.to_be_bytes(), payload].concat()
 }
 
 /// The packet with another hop limit.
-fn with_hop_limit(mut packet: Vec<u8>, hop_limit: u8) -> Vec<u8> {
+pub(super) fn with_hop_limit(mut packet: Vec<u8>, hop_limit: u8) -> Vec<u8> {
     if packet[0] >> 4 == 6 {
         packet[7] = hop_limit;
         return packet;
@@ -125,7 +130,7 @@ fn with_hop_limit(mut packet: Vec<u8>, hop_limit: u8) -> Vec<u8> {
     with_checksum(packet)
 }
 
-fn with_checksum(mut packet: Vec<u8>) -> Vec<u8> {
+pub(super) fn with_checksum(mut packet: Vec<u8>) -> Vec<u8> {
     packet[10..12].fill(0);
     let checksum = sum(&packet[..20]).finish();
     packet[10..12].copy_from_slice(&checksum);
@@ -387,7 +392,7 @@ fn fragments_cross_as_they_are() {
 }
 
 /// A TCP segment with `len` octets of payload and a sum in its checksum field that covers only the addresses.
-fn partial_tcp(is_v4: bool, len: usize) -> Vec<u8> {
+pub(super) fn partial_tcp(is_v4: bool, len: usize) -> Vec<u8> {
     let mut tcp = vec![0x10, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 1, 0, 0xab, 0xcd, 0, 0];
     tcp.extend((0..len).map(|i| (i % 251) as u8));
     if !is_v4 {

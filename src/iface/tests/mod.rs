@@ -19,6 +19,8 @@ mod icmp;
 mod icmp_socket;
 mod loopback;
 mod mib;
+#[cfg(feature = "stats-mib")]
+mod mib_router;
 mod neighbors;
 mod net;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
