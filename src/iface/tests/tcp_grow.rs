@@ -130,6 +130,27 @@ fn idle_connections_give_way() {
     }
 }
 
+/// To look at the buffers of all connections costs as many steps as there are connections, and who is short of memory
+/// stays so for long: it must not cost that at each poll.
+#[test]
+fn memory_is_looked_for_ten_times_a_second_at_most() {
+    let mut pair = Pair::new(1 << 20);
+    let ends = pair.connect();
+    assert_eq!(pair.echo(ends, 100, 20), 100);
+    pair.run(100); // all is acknowledged
+    pair.ends[1].memory.set_short();
+    pair.run(1);
+    assert_eq!(pair.ends[1].memory.used(), 0, "the first time at once");
+    assert_eq!(pair.echo(ends, 100, 20), 100);
+    let held = pair.ends[1].memory.used();
+    assert!(held > 0);
+    pair.ends[1].memory.set_short();
+    pair.run(70);
+    assert_eq!(pair.ends[1].memory.used(), held, "not again for 100 ms");
+    pair.run(15);
+    assert_eq!(pair.ends[1].memory.used(), 0);
+}
+
 /// Its unread octets held their memory until the next connection, which may never come: nobody else had it.
 #[test]
 fn a_lent_socket_that_waits_again_holds_no_memory() {
