@@ -49,6 +49,7 @@ mod tcp_hostile;
 mod tcp_icmp;
 #[cfg(feature = "stats-mib")]
 mod tcp_mib;
+mod tcp_mutations;
 #[cfg(feature = "tcp-options")]
 mod tcp_options;
 #[cfg(feature = "tcp-pmtu")]

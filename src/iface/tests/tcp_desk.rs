@@ -27,7 +27,7 @@ pub(super) enum At {
     TimeWait,
 }
 
-const STATES: [At; 12] = [
+pub(super) const STATES: [At; 12] = [
     At::Closed,
     At::Listen,
     At::SynSent,
@@ -182,8 +182,8 @@ pub(super) struct Desk {
     peer: SeqNum,
 }
 
-const PORT: u16 = 80;
-const PEER_PORT: u16 = 4_000;
+pub(super) const PORT: u16 = 80;
+pub(super) const PEER_PORT: u16 = 4_000;
 const PEER: (IpAddress, u16) = (IpAddress::v4(10, 0, 0, 2), PEER_PORT);
 
 impl Desk {
@@ -289,8 +289,18 @@ impl Desk {
         self.net.exchange(packet).iter().map(|packet| parse(packet)).collect()
     }
 
+    /// SND.UNA, SND.NXT and RCV.NXT.
+    pub(super) fn numbers(&self) -> [SeqNum; 3] {
+        [self.una, self.nxt, self.peer]
+    }
+
+    /// Takes a packet of any kind, and says how many segments answer it.
+    pub(super) fn take(&mut self, packet: Vec<u8>) -> usize {
+        self.net.exchange(packet).iter().map(|packet| assert_checksums(packet)).count()
+    }
+
     /// Where the connection is.
-    fn state(&self) -> At {
+    pub(super) fn state(&self) -> At {
         match self.net.sockets.get::<tcp::Socket>(self.handle).state() {
             State::Closed if self.net.sockets.time_wait_count() > 0 => At::TimeWait,
             State::Closed => At::Closed,

@@ -14,6 +14,7 @@ mod info;
 mod linger;
 mod listener;
 mod loss;
+mod misbehaving;
 mod pace;
 mod pmtu;
 mod probe;
