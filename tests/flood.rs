@@ -30,7 +30,7 @@ use goldcrest::phy::{
     wait,
 };
 use goldcrest::rand::Keys;
-use goldcrest::socket::tcp::{HalfOpen, Listener, RecvError, Socket};
+use goldcrest::socket::tcp::{Error, HalfOpen, Listener, RecvError, Socket};
 use goldcrest::stats::{InterfaceMib, Stats};
 use goldcrest::time;
 use goldcrest::wire::IpCidr;
@@ -65,6 +65,8 @@ struct Server {
     sockets: SocketSet<'static>,
     listener: SocketHandle,
     connections: Vec<SocketHandle>,
+    /// Connections that clients have reset.
+    reset: usize,
 }
 
 impl Server {
@@ -80,11 +82,11 @@ impl Server {
         listener.set_buffers(16 << 10, 16 << 10, 2 * CLIENTS);
         let listener = sockets.add(listener);
         sockets.listen(listener, PORT).unwrap();
-        Server { device, iface, sockets, listener, connections: Vec::new() }
+        Server { device, iface, sockets, listener, connections: Vec::new(), reset: 0 }
     }
 
-    /// Serves until told to end. What was counted, and how many sockets are left.
-    fn run(mut self, stop: &AtomicBool) -> (Stats, InterfaceMib, usize) {
+    /// Serves until told to end. What was counted, how many sockets are left, and how many connections were reset.
+    fn run(mut self, stop: &AtomicBool) -> (Stats, InterfaceMib, [usize; 2]) {
         while !stop.load(Ordering::Relaxed) {
             let now = time::Instant::now();
             self.iface.poll(now, &mut self.device, &mut self.sockets);
@@ -96,7 +98,7 @@ impl Server {
             let delay = next.map_or(look, |at| at.saturating_duration_since(now).min(look));
             wait(self.device.as_raw_fd(), Some(delay)).unwrap();
         }
-        (self.iface.stats().clone(), self.iface.mib().interface, self.sockets.len())
+        (self.iface.stats().clone(), self.iface.mib().interface, [self.sockets.len(), self.reset])
     }
 
     fn on_ready(&mut self, handle: SocketHandle) {
@@ -115,6 +117,7 @@ impl Server {
             return;
         };
         if !echo(self.sockets.get_mut::<Socket>(handle)) {
+            self.reset += usize::from(self.sockets.get::<Socket>(handle).error().is_some());
             self.connections.swap_remove(place);
             self.sockets.release(handle).unwrap();
         }
@@ -131,9 +134,9 @@ fn echo(socket: &mut Socket<'_>) -> bool {
             Ok(0) => return true,
             Ok(len) => assert_eq!(socket.send_slice(&octets[..len]), Ok(len)),
             Err(RecvError::Finished) => return false,
-            Err(error) => {
-                panic!("a client's connection broke: {error}, {:?}", socket.error())
-            }
+            // A first segment that comes once more, late, brings its cookie back a second time: the client resets that.
+            Err(_) if socket.error() == Some(Error::Reset) => return false,
+            Err(error) => panic!("a client's connection broke: {error}, {:?}", socket.error()),
         }
     }
 }
@@ -166,11 +169,21 @@ impl Served {
     }
 }
 
+fn seconds() -> u64 {
+    let seconds = std::env::var("GOLDCREST_FLOOD_SECONDS");
+    seconds.map_or(SECONDS, |text| text.parse().expect("a number"))
+}
+
+/// How often one client may find its record evicted: once a second, three times at least.
+fn most_resets() -> usize {
+    seconds().max(3) as usize
+}
+
 /// A client of the kernel's: connects, sends, compares what comes back, over and over until `is_over`. Says how it
 /// was served.
 ///
-/// Whose ACKs are lost for more than a second, in a queue that the flood fills, may find its half-open connection
-/// evicted and be reset: it comes again, as clients do, but that is rare.
+/// Whose ACKs are lost for more than a second, in a queue that the flood fills because the cores are too few for all of
+/// this, may find its half-open connection evicted and be reset: it comes again, as clients do, but that is rare.
 fn be_client(number: usize, is_over: &AtomicBool) -> Served {
     let sent: Vec<u8> = (0..20_000).map(|at: usize| (at * (2 * number + 1) % 251) as u8).collect();
     let mut served = Served::default();
@@ -196,7 +209,7 @@ fn be_client(number: usize, is_over: &AtomicBool) -> Served {
             );
             assert!(is_reset, "the server answers: {error}");
             served.reset += 1;
-            assert!(served.reset <= 3 && received.is_empty(), "client {number}: {served:?}");
+            assert!(served.reset <= most_resets() && received.is_empty(), "client {number}: {served:?}");
             continue;
         }
         assert!(received == sent, "client {number}, {served:?}: {} octets", received.len());
@@ -324,8 +337,7 @@ fn forty_clients_are_served_through_a_flood_and_memory_stays_as_it_was() {
     // A round without a flood, after which everything has its memory.
     join_all(clients(&Arc::new(AtomicBool::new(true))));
     let before = memory();
-    let seconds = std::env::var("GOLDCREST_FLOOD_SECONDS");
-    let seconds = seconds.map_or(SECONDS, |text| text.parse().expect("a number"));
+    let seconds = seconds();
     let is_over = Arc::new(AtomicBool::new(false));
     let clients = clients(&is_over);
     let [syns, junk] = flood(generator, &addresses, Duration::from_secs(seconds));
@@ -333,12 +345,13 @@ fn forty_clients_are_served_through_a_flood_and_memory_stays_as_it_was() {
     is_over.store(true, Ordering::Relaxed);
     let served = join_all(clients);
     stop.store(true, Ordering::Relaxed);
-    let (stats, frames, left) = server.join().expect("the server goes on");
+    let (stats, frames, [left, reset_by_client]) = server.join().expect("the server goes on");
 
     let Served { tried, accepted, reset, slowest_accept, slowest } = served;
     println!("{syns} SYNs in {seconds} s, {} a second, and {junk} other frames", syns / seconds);
     println!("{} frames received, {} sent", frames.in_frames, frames.out_frames);
     println!("{tried} connections of {CLIENTS} clients tried, {accepted} accepted, {reset} reset later");
+    println!("{reset_by_client} connections reset by their clients");
     println!("slowest: accepted after {slowest_accept:.1?}, served after {slowest:.1?}");
     println!("{before} octets before, {after} after; {left} sockets left");
     println!("{:?}", stats.dropped().collect::<Vec<_>>());
@@ -347,5 +360,6 @@ fn forty_clients_are_served_through_a_flood_and_memory_stays_as_it_was() {
     assert!(frames.in_frames > sent / 4, "{} of {sent} frames arrived", frames.in_frames);
     assert!(tried == accepted && accepted >= CLIENTS + reset, "{served:?}");
     assert!(after.saturating_sub(before) < MOST_GROWTH, "{} octets", after - before);
+    assert!(reset_by_client * 100 <= accepted, "{reset_by_client} of {accepted} reset");
     assert!(left <= 1 + 2 * CLIENTS, "{left} sockets");
 }
