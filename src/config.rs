@@ -47,6 +47,8 @@ pub(crate) const HAS_TCP_GROW: bool = cfg!(all(feature = "tcp-grow", target_has_
 pub(crate) const HAS_TCP_VALIDATION: bool = cfg!(feature = "tcp-validation");
 /// Whether the size of segments follows the path.
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
+/// Whether congestion control by a model of the path wants to know what is delivered.
+pub(crate) const HAS_TCP_BBR: bool = cfg!(feature = "tcp-bbr");
 /// Whether routers' marks of congestion are heeded.
 pub(crate) const HAS_TCP_ECN: bool = cfg!(feature = "tcp-ecn");
 /// Whether connections are counted for `tcp::Info`.

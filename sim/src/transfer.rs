@@ -85,8 +85,8 @@ pub trait Observer {
 }
 
 /// Runs a transfer of [`SPAN`] over a path.
-pub fn run(cell: &Cell, seed: u64) -> Run {
-    transfer(cell, seed, SPAN, CongestionControl::default(), None)
+pub fn run(cell: &Cell, seed: u64, control: CongestionControl) -> Run {
+    transfer(cell, seed, SPAN, control, None)
 }
 
 /// Runs a transfer of `span` over a path, and shows it to `observer`.
@@ -179,16 +179,18 @@ fn take(server: &mut Host) -> u64 {
 mod tests {
     use super::*;
 
+    const CUBIC: CongestionControl = CongestionControl::Cubic;
+
     #[test]
     fn a_run_is_the_same_each_time_and_another_with_another_seed() {
         let cell: Cell = "10M-20ms-loss3".parse().unwrap();
-        assert_eq!(run(&cell, 1), run(&cell, 1));
-        assert_ne!(run(&cell, 1), run(&cell, 2));
+        assert_eq!(run(&cell, 1, CUBIC), run(&cell, 1, CUBIC));
+        assert_ne!(run(&cell, 1, CUBIC), run(&cell, 2, CUBIC));
     }
 
     #[test]
     fn a_good_path_is_filled_and_nothing_is_sent_twice() {
-        let Run { taken, seen } = run(&"10M-20ms-none".parse().unwrap(), 1);
+        let Run { taken, seen } = run(&"10M-20ms-none".parse().unwrap(), 1, CUBIC);
         let most = 10_000_000 / 8 * 10;
         assert!(taken > most * 9 / 10 && taken < most, "{taken}");
         assert_eq!((seen.again, seen.timeouts), (0, 0));
@@ -196,8 +198,21 @@ mod tests {
 
     #[test]
     fn what_a_bad_path_loses_is_sent_again() {
-        let Run { taken, seen } = run(&"10M-1ms-loss3".parse().unwrap(), 1);
+        let Run { taken, seen } = run(&"10M-1ms-loss3".parse().unwrap(), 1, CUBIC);
         assert!(seen.again > seen.sent / 50 && seen.again < seen.sent / 10, "{seen:?}");
         assert!(taken <= seen.sent - seen.again, "{taken}");
+    }
+
+    /// Where CUBIC gets a fiftieth of the rate.
+    #[test]
+    fn a_model_of_the_path_is_not_held_back_by_losses() {
+        for heeds_loss in [true, false] {
+            let control = CongestionControl::Bbr { heeds_loss };
+            let Run { taken, seen } = run(&"100M-20ms-loss1".parse().unwrap(), 1, control);
+            assert!(taken > 60_000_000, "{taken}");
+            assert!(seen.again < seen.sent / 40, "{seen:?}");
+            let Run { taken, seen } = run(&"10M-20ms-none".parse().unwrap(), 1, control);
+            assert!(taken > 11_000_000 && seen.again == 0, "{taken} {seen:?}");
+        }
     }
 }

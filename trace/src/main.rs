@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow};
-use clap::{Parser, ValueEnum};
-use goldcrest::socket::tcp::CongestionControl;
+use clap::Parser;
 use goldcrest::time::Duration;
 use sim::cell::Cell;
+use sim::congestion::Congestion;
 use sim::transfer;
 
 use record::Record;
@@ -37,23 +37,6 @@ struct Arguments {
     /// The picture; without it trace-CELL.svg
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Congestion {
-    Cubic,
-    Reno,
-    None,
-}
-
-impl From<Congestion> for CongestionControl {
-    fn from(congestion: Congestion) -> CongestionControl {
-        match congestion {
-            Congestion::Cubic => CongestionControl::Cubic,
-            Congestion::Reno => CongestionControl::Reno,
-            Congestion::None => CongestionControl::None,
-        }
-    }
 }
 
 fn main() -> Result<()> {

@@ -31,6 +31,11 @@ const FEATURES: &[(&str, &str)] = &[
     ),
     ("IPv4, TCP that connects", "medium-ethernet,proto-ipv4,tcp-connect,tcp-keep-alive,tcp-many-holes"),
     ("IPv4, TCP with CUBIC", "medium-ip,proto-ipv4,tcp-cubic,tcp-connect"),
+    ("IPv6, TCP with BBR", "medium-ip,proto-ipv6,tcp-bbr,tcp-connect"),
+    (
+        "IPv4, TCP with BBR beside all others",
+        "medium-ip,proto-ipv4,tcp-bbr,tcp-ecn,tcp-info,tcp-validation,tcp-hystart",
+    ),
     ("IPv4, TCP with pacing", "medium-ip,proto-ipv4,tcp-pacing,tcp-connect"),
     ("IPv6, TCP with window validation", "medium-ip,proto-ipv6,tcp-validation,tcp-sack,tcp-connect"),
     ("IPv4, TCP with HyStart++", "medium-ip,proto-ipv4,tcp-hystart,tcp-connect"),
@@ -118,7 +123,7 @@ pub(crate) fn steps() -> Vec<Step> {
         ),
         Step::cargo(
             "clippy",
-            "clippy --workspace --all-targets --features phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen -- -D warnings",
+            "clippy --workspace --all-targets --features phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen,tcp-bbr -- -D warnings",
         ),
     ];
     for (name, features) in FEATURES {
@@ -160,7 +165,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(Step::cargo("layers", "test --package goldcrest --test layers"));
     steps.push(Step::cargo(
         "unit tests",
-        "test --workspace --lib --bins --features phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen",
+        "test --workspace --lib --bins --features phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen,tcp-bbr",
     ));
     steps
 }

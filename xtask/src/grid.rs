@@ -16,6 +16,9 @@ pub(crate) struct Arguments {
     /// Writes docs/GRID.md anew instead of comparing with it
     #[arg(long, conflicts_with_all = ["short", "only"])]
     write: bool,
+    /// The sender's congestion control: cubic, reno, bbr, bbr-deaf or none. What is kept is CUBIC's; all else is printed
+    #[arg(long, value_name = "CONTROL", conflicts_with = "write")]
+    congestion: Option<String>,
 }
 
 /// Runs the grid and fails where a cell has become worse.
@@ -28,6 +31,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if let Some(only) = &arguments.only {
         command.arg(format!("--only={only}"));
+    }
+    if let Some(congestion) = &arguments.congestion {
+        command.arg(format!("--congestion={congestion}"));
     }
     if arguments.write {
         command.arg("--write");

@@ -100,6 +100,7 @@ const PARTS: &[(&str, &str)] = &[
     ("Recv", ""),
     ("Holes", "tcp-many-holes"),
     ("Control", "tcp-cubic, -hystart"),
+    ("Model", "tcp-bbr"),
     ("Recovery", ""),
     ("Timers", ""),
     ("Rtt", ""),

@@ -13,7 +13,7 @@ pub(crate) fn run() -> Result<()> {
         Step::cargo("examples in the documentation", "test --package goldcrest --doc --features phy-lan9118"),
         Step::cargo(
             "tests in tests/ (fuzz corpus among them)",
-            "test --workspace --test * --features tcp-info,tcp-uto,tcp-options,tcp-fastopen",
+            "test --workspace --test * --features tcp-info,tcp-uto,tcp-options,tcp-fastopen,tcp-bbr",
         ),
         Step::cargo("quickstart, by root and by a user", "test --release --test quickstart"),
         Step::cargo("server and client against real programs", "test --release --test http"),

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use sim::cell::Cell;
+use sim::congestion::Congestion;
 use sim::transfer;
 
 use table::{Row, Table};
@@ -51,6 +52,9 @@ struct Arguments {
     /// Writes the file anew instead of comparing with it
     #[arg(long, conflicts_with_all = ["short", "only"])]
     write: bool,
+    /// The sender's congestion control; what is kept is CUBIC's, all else is only printed
+    #[arg(long, value_enum, default_value = "cubic", conflicts_with = "write")]
+    congestion: Congestion,
     /// Where the results are kept
     #[arg(long, value_name = "FILE", default_value = "docs/GRID.md")]
     file: PathBuf,
@@ -73,9 +77,12 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     };
     let cells: Vec<Cell> = Cell::all().filter(is_meant).collect();
     let started = Instant::now();
-    let table = Table { rows: measure(&cells)? };
+    let table = Table { rows: measure(&cells, arguments.congestion)? };
     println!("{table}");
     println!("{} cells in {:.1} s", table.rows.len(), started.elapsed().as_secs_f32());
+    if arguments.congestion != Congestion::Cubic {
+        return Ok(());
+    }
     let file = arguments.file.display();
     if arguments.write {
         return std::fs::write(&arguments.file, table.document()).map_err(|error| format!("{file}: {error}"));
@@ -91,13 +98,13 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 /// Runs the cells, on all processors.
-fn measure(cells: &[Cell]) -> Result<Vec<Row>, String> {
+fn measure(cells: &[Cell], congestion: Congestion) -> Result<Vec<Row>, String> {
     let next = AtomicUsize::new(0);
     let rows = Mutex::new(vec![None; cells.len()]);
     let work = || {
         while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
             let count = if cell.is_random() { SEEDS.count() } else { 1 };
-            let runs = SEEDS.take(count).map(|seed| transfer::run(cell, seed)).collect();
+            let runs = SEEDS.take(count).map(|seed| transfer::run(cell, seed, congestion.into())).collect();
             let row = Row::new(*cell, runs);
             let mut rows = rows.lock().map_err(|_| "a run has panicked")?;
             if let Some(at) = cells.iter().position(|other| other == cell) {

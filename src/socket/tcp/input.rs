@@ -227,6 +227,7 @@ impl Connection {
         let wnd = u32::from(seg.window) << self.snd.shift;
         let acked = seg.ack.since(self.snd.una);
         let tells_of_sacks = self.sack.is_concerned(seg);
+        let arrived = self.sack.arrived();
         let mut events = Events::empty();
         if acked > 0 {
             self.snd.wl1 = seg.seq;
@@ -244,6 +245,10 @@ impl Connection {
         }
         if self.ecn.is_concerned(seg) && acked >= 0 {
             self.on_echo(cx, seg, acked as u32);
+        }
+        if config::HAS_TCP_BBR {
+            let all = (acked.max(0) as u32).saturating_add(self.sack.arrived());
+            self.on_delivered(cx, all.saturating_sub(arrived));
         }
         self.on_nothing_new(seg);
         self.arm_persist(cx, side);

@@ -18,6 +18,8 @@ mod connect;
 mod connection;
 #[cfg_attr(not(feature = "tcp-cookies"), path = "no_cookie.rs")]
 mod cookie;
+#[cfg_attr(not(feature = "tcp-bbr"), path = "no_delivery.rs")]
+mod delivery;
 #[cfg_attr(not(feature = "tcp-ecn"), path = "no_ecn.rs")]
 mod ecn;
 mod error;

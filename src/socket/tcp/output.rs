@@ -229,9 +229,12 @@ impl Connection {
         if self.snd.max == self.snd.una {
             self.end_silence(cx, side);
         }
-        if self.sack.is_repairing() {
+        self.on_sent_delivery(cx, plan, side);
+        let is_repair = self.sack.is_repairing();
+        if is_repair {
             self.on_sent_repair(plan, cx.ticks);
-        } else {
+        }
+        if !is_repair || self.paces_repairs() {
             self.pace.on_sent(plan.len);
         }
         self.note_sent(plan, cx.ticks);

@@ -126,13 +126,21 @@ impl Connection {
             return;
         }
         let mss = self.mss(cx);
-        let window = self.control.window();
-        // In eighths of a window, since the round trip is in eighths of a tick.
-        let pace = if window < self.control.threshold() { 16 } else { 10 };
-        let quantum = (window.min(MOST) * pace / round_trip).max(1);
+        let quantum = self.quantum(round_trip).max(1);
         // RFC 6928: after a silence a connection may begin as it has begun.
         let burst = config::TCP_INITIAL_WINDOW * mss;
         self.pace.refill(cx.ticks, quantum, burst, self.snd.outstanding() == 0);
+    }
+
+    /// How many octets may leave a tick.
+    fn quantum(&self, round_trip: u32) -> u32 {
+        if self.paces_repairs() {
+            return self.pace_by_model(round_trip);
+        }
+        let window = self.control.window();
+        // In eighths of a window, since the round trip is in eighths of a tick.
+        let pace = if window < self.control.threshold() { 16 } else { 10 };
+        window.min(MOST) * pace / round_trip
     }
 
     /// Whether something is held back, and no time is set at which it goes.
@@ -146,9 +154,12 @@ impl Connection {
         if self.state == State::Closed {
             return false;
         }
+        if self.sack.is_repairing() {
+            return self.paces_repairs() && self.is_repair_held_back(side);
+        }
         let flight = self.snd.flight();
         let is_open = flight < self.control.window().min(self.snd.wnd);
-        is_open && !self.sack.is_repairing() && side.tx.len() as u32 > flight
+        is_open && side.tx.len() as u32 > flight
     }
 }
 

@@ -22,8 +22,10 @@ parts! {
     Recv: size_of::<recv::Recv>() - size_of::<Assembler>(),
     /// What has arrived beyond RCV.NXT.
     Holes: size_of::<Assembler>(),
-    /// Congestion control.
-    Control: size_of::<super::congestion::Control>(),
+    /// Congestion control, but for a model of the path.
+    Control: size_of::<super::congestion::Control>() - super::congestion::MODEL,
+    /// A model of the path.
+    Model: super::congestion::MODEL,
     /// Duplicate ACKs.
     Recovery: size_of::<recovery::Recovery>(),
     /// Deadlines.

@@ -31,6 +31,7 @@ sizes! {
     "part Recv": goldcrest::socket::tcp::parts::Recv,
     "part Holes": goldcrest::socket::tcp::parts::Holes,
     "part Control": goldcrest::socket::tcp::parts::Control,
+    "part Model": goldcrest::socket::tcp::parts::Model,
     "part Recovery": goldcrest::socket::tcp::parts::Recovery,
     "part Timers": goldcrest::socket::tcp::parts::Timers,
     "part Rtt": goldcrest::socket::tcp::parts::Rtt,

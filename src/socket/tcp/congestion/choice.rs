@@ -1,6 +1,7 @@
 //! Each socket's own congestion control. What they have in common is Reno's.
 
 use super::super::Socket;
+use super::bbr::Bbr;
 use super::cubic::{Cubic, Epoch};
 use super::reno::Reno;
 use crate::time::Ticks;
@@ -18,7 +19,20 @@ pub enum CongestionControl {
     /// or short (RFC 9438).
     #[default]
     Cubic,
+    /// As much as a model of the path says that it holds, be some of it lost (BBR, draft-ietf-ccwg-bbr). It needs
+    /// [pacing](Socket::set_pacing_enabled), and to be polled as that says. What it sends is not marked for explicit congestion
+    /// notification.
+    #[cfg(feature = "tcp-bbr")]
+    Bbr {
+        /// Whether more than two lost in a hundred mean that it was too much (version 3). If not, it goes on as if nothing
+        /// were (version 1, which Linux has): faster on a path that loses at random, and no good
+        /// neighbour where a short queue is what loses.
+        heeds_loss: bool,
+    },
 }
+
+/// Octets of the model of a path.
+pub(in crate::socket::tcp) const MODEL: usize = size_of::<Bbr>();
 
 /// What the socket's next connection has.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +42,7 @@ impl Choice {
     pub(in crate::socket::tcp) const DEFAULT: Choice = Choice(CongestionControl::Cubic);
 
     pub(in crate::socket::tcp) fn start(self) -> Control {
-        Control { reno: Reno::new(), cubic: Cubic::new(), kind: self.0, before: None }
+        Control { reno: Reno::new(), cubic: Cubic::new(), bbr: Bbr::new(self.0), kind: self.0, before: None }
     }
 }
 
@@ -47,9 +61,11 @@ impl Socket<'_> {
 /// The congestion control of a connection; everything counts octets, as with [`Reno`].
 #[derive(Debug, Clone)]
 pub(in crate::socket::tcp) struct Control {
-    reno: Reno,
+    /// Its window counts, whoever has set it.
+    pub(super) reno: Reno,
     cubic: Cubic,
-    kind: CongestionControl,
+    pub(super) bbr: Bbr,
+    pub(super) kind: CongestionControl,
     /// What was before the last reduction.
     before: Option<Before>,
 }
@@ -73,7 +89,7 @@ impl Control {
 
     #[inline]
     pub(in crate::socket::tcp) fn is_searching(&self) -> bool {
-        self.reno.is_searching()
+        self.reno.is_searching() && !self.kind.is_bbr()
     }
 
     pub(in crate::socket::tcp) fn search(
@@ -93,14 +109,21 @@ impl Control {
         self.kind == CongestionControl::None
     }
 
+    /// The window does not follow losses as Reno's does.
+    #[inline]
+    fn is_own(&self) -> bool {
+        self.is_none() || self.kind.is_bbr()
+    }
+
     pub(in crate::socket::tcp) fn set_window(&mut self, cwnd: u32) {
-        if !self.is_none() {
+        if !self.is_own() {
             self.reno.set_window(cwnd);
         }
     }
 
     pub(in crate::socket::tcp) fn on_established(&mut self, mss: u32, was_syn_lost: bool) {
         self.reno.on_established(mss, was_syn_lost);
+        self.bbr.on_established(self.reno.window());
         if self.is_none() {
             self.reno.set_window(u32::MAX);
         }
@@ -112,7 +135,7 @@ impl Control {
         let cwnd = self.reno.window();
         if self.kind == CongestionControl::Cubic && cwnd >= self.reno.threshold() {
             self.reno.set_window(self.cubic.on_ack(cwnd, acked, mss, now, srtt));
-        } else {
+        } else if !self.kind.is_bbr() {
             // Of no control the window is the largest there is, and below the threshold.
             self.reno.on_ack(acked, mss, now, srtt);
         }
@@ -132,6 +155,11 @@ impl Control {
     /// beyond. What has been undone once, or lies behind a silence, is not undone again. Says whether it was undone.
     #[cold]
     pub(in crate::socket::tcp) fn undo(&mut self) -> bool {
+        if self.kind.is_bbr() {
+            let is_undone = self.bbr.undo();
+            self.reno.set_window(self.bbr.window());
+            return is_undone;
+        }
         let Some(Before { ssthresh, epoch }) = self.before.take() else { return false };
         let cwnd = self.cubic.restore(&epoch);
         self.reno.set_threshold(ssthresh);
@@ -147,12 +175,15 @@ impl Control {
     /// Whether it reduces the window at all.
     #[inline]
     pub(in crate::socket::tcp) fn is_heeding(&self) -> bool {
-        !self.is_none()
+        !self.is_own()
     }
 
     #[cold]
     pub(in crate::socket::tcp) fn on_loss(&mut self, flight: u32, mss: u32) {
-        if !self.is_none() {
+        if self.kind.is_bbr() {
+            self.bbr.on_loss(mss);
+            self.reno.set_window(self.bbr.window());
+        } else if !self.is_none() {
             self.save();
             self.cubic.on_loss(self.reno.window());
             self.reno.on_loss(self.halved(flight), mss);
@@ -160,24 +191,29 @@ impl Control {
     }
 
     pub(in crate::socket::tcp) fn on_dup_ack(&mut self, mss: u32) {
-        self.reno.on_dup_ack(mss);
+        if !self.kind.is_bbr() {
+            self.reno.on_dup_ack(mss);
+        }
     }
 
     pub(in crate::socket::tcp) fn on_partial_ack(&mut self, acked: u32, mss: u32) {
-        if !self.is_none() {
+        if !self.is_own() {
             self.reno.on_partial_ack(acked, mss);
         }
     }
 
     pub(in crate::socket::tcp) fn on_recovered(&mut self, flight: u32, mss: u32) {
-        if !self.is_none() {
+        if !self.is_own() {
             self.reno.on_recovered(flight, mss);
         }
     }
 
     #[cold]
     pub(in crate::socket::tcp) fn on_timeout(&mut self, flight: u32, mss: u32, is_first: bool) {
-        if !self.is_none() {
+        if self.kind.is_bbr() {
+            self.bbr.on_timeout(mss, is_first);
+            self.reno.set_window(self.bbr.window());
+        } else if !self.is_none() {
             if is_first {
                 self.save();
             }
@@ -189,7 +225,7 @@ impl Control {
     /// RFC 7661 §4.4.2: the window was not used for a long time.
     #[cfg(feature = "tcp-validation")]
     pub(in crate::socket::tcp) fn on_unused(&mut self, mss: u32) {
-        if !self.is_none() {
+        if !self.is_own() {
             self.on_pause();
             self.reno.on_unused(mss);
         }
@@ -202,7 +238,7 @@ impl Control {
     }
 
     pub(in crate::socket::tcp) fn on_idle(&mut self, mss: u32) {
-        if !self.is_none() {
+        if !self.is_own() {
             self.on_pause();
             self.reno.on_idle(mss);
         }
@@ -305,6 +341,33 @@ mod tests {
         let before = (control.window(), control.threshold());
         control.undo();
         assert_eq!((control.window(), control.threshold()), before);
+    }
+
+    /// What Reno and CUBIC do is not for it, nor what goes with their windows.
+    #[cfg(feature = "tcp-bbr")]
+    #[test]
+    fn a_model_of_the_path_has_the_window_for_itself() {
+        let kind = CongestionControl::Bbr { heeds_loss: true };
+        let mut control = started(kind);
+        control.on_ack(1_000, MSS, NOW, 100);
+        control.set_window(1);
+        control.on_dup_ack(MSS);
+        control.on_partial_ack(5_000, MSS);
+        control.on_recovered(1_000, MSS);
+        control.on_idle(MSS);
+        control.search(SeqNum(0), SeqNum(9), Some(5), true, NOW);
+        assert_eq!((control.window(), control.threshold()), (10 * MSS, u32::MAX));
+        assert!(!control.is_searching() && !control.is_heeding());
+        control.on_loss(5_000, MSS);
+        assert_eq!(control.window(), MSS, "until the ACK says what is in flight");
+        assert!(control.undo() && !control.undo());
+        assert_eq!(control.window(), 10 * MSS);
+        control.on_timeout(5_000, MSS, true);
+        assert_eq!(control.window(), MSS);
+        let buffer = || crate::storage::SocketBuffer::new(std::vec![0; 10]);
+        let mut socket = Socket::new(buffer(), buffer());
+        socket.set_congestion_control(kind);
+        assert_eq!(socket.congestion_control(), kind);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 pub(in crate::socket::tcp) use super::reno::Reno as Control;
 
+pub(in crate::socket::tcp) const MODEL: usize = 0;
+
 #[derive(Debug, Clone, Copy)]
 pub(in crate::socket::tcp) struct Choice;
 

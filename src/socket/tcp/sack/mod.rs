@@ -180,6 +180,30 @@ impl Sack {
         missing.saturating_sub(self.sent.lost(snd.una, &self.board))
     }
 
+    /// The same, whether losses are being repaired or not.
+    #[cfg(feature = "tcp-bbr")]
+    pub(super) fn in_flight(&self, snd: &Send) -> u32 {
+        if self.is_busy { self.pipe(snd) } else { snd.flight() }
+    }
+
+    /// Whether the peer has told of the octet before `end`, beyond what is acknowledged.
+    #[cfg(feature = "tcp-bbr")]
+    pub(super) fn has_arrived(&self, end: SeqNum) -> bool {
+        self.board.missing(end - 1, end) == 0
+    }
+
+    /// Octets that are lost and not sent again.
+    #[cfg(feature = "tcp-bbr")]
+    pub(super) fn lost(&self, snd: &Send) -> u32 {
+        self.sent.lost(snd.una, &self.board)
+    }
+
+    /// Whether something is to be sent again.
+    #[cfg(feature = "tcp-bbr")]
+    pub(super) fn has_lost(&self, snd: &Send) -> bool {
+        self.sent.first_lost(snd.una, &self.board).is_some()
+    }
+
     /// Whether all that has not arrived counted as lost when the repair began.
     #[cfg(feature = "tcp-info")]
     pub(super) fn is_after_timeout(&self) -> bool {
@@ -320,7 +344,12 @@ impl Connection {
         let Sack { rack, sent, board, mode, .. } = &mut self.sack;
         let is_sure = *mode != Mode::Open || board.is_loss(mss);
         let round_trips = (self.rtt.srtt().unwrap_or(0), self.rtt.least());
+        let before = if config::HAS_TCP_BBR { sent.lost(self.snd.una, board) } else { 0 };
         rack.detect(sent, board, self.snd.una, round_trips, is_sure, cx.ticks);
+        if config::HAS_TCP_BBR {
+            self.on_lost(before);
+        }
+        let Sack { sent, board, mode, .. } = &mut self.sack;
         if *mode == Mode::Open {
             let Some((seq, _)) = sent.first_lost(self.snd.una, board) else { return };
             if config::HAS_TCP_PMTU && self.pmtu.is_probe(seq, sent.lost(self.snd.una, board)) {
@@ -344,6 +373,7 @@ impl Connection {
         }
         self.find_losses(cx, 0, self.mss(cx), false);
         self.sack.is_busy = true;
+        self.on_delivered(cx, 0);
         self.arm_rtx(cx.ticks, side);
         true
     }
@@ -385,7 +415,10 @@ impl Connection {
             self.sack.board.clear();
         }
         self.snd.nxt = self.snd.max;
+        let before =
+            if config::HAS_TCP_BBR { self.sack.sent.lost(self.snd.una, &self.sack.board) } else { 0 };
         self.sack.sent.lose_all();
+        self.on_lost(before);
         self.sack.rack.stop();
         if !is_timeout {
             self.sack.undo.end();
@@ -407,6 +440,7 @@ impl Connection {
             return self.plan_probe(side, mss, plan);
         }
         let room = self.control.window().max(mss).saturating_sub(sack.pipe(snd));
+        let room = if self.paces_repairs() { self.pace.limit(room, mss, cx.ticks) } else { room };
         if sack.undo.wants_new() && room >= mss && self.plan_new(side, mss, plan) {
             return true;
         }

@@ -4,6 +4,8 @@
 //! segments. Files by theme.
 
 mod autotune;
+#[cfg(feature = "tcp-bbr")]
+mod bbr;
 mod close;
 mod ecn;
 mod establish;
