@@ -596,7 +596,7 @@ fn addresses_of_ipv6_have_cookies_too() {
     let mut bench = Bench::new(4);
     let mut give = |src: u8, port: u8, options: &[u8]| {
         let mut segment = vec![9, port, 0, 80, 0, 0, 0, 100, 0, 0, 0, 0];
-        segment.extend([5 + options.len() as u8 / 4 << 4, 2, 0xff, 0xff, 0, 0, 0, 0]);
+        segment.extend([(5 + options.len() as u8 / 4) << 4, 2, 0xff, 0xff, 0, 0, 0, 0]);
         segment.extend([options, REQUEST].concat());
         let (src, dst) = (ula(src), ula(1));
         let pseudo = crate::wire::checksum::pseudo_header(
