@@ -4,7 +4,7 @@ use super::*;
 use crate::phy::PathConfig;
 use crate::socket::tcp::SendRef;
 
-const RX_LEN: usize = 448;
+const RX_LEN: usize = 432;
 const TX_LEN: usize = 384;
 
 /// A server of one file, whose connections have little memory, over a path that loses `loss_ppm` of a million.

@@ -1,7 +1,7 @@
 //! Each socket's own congestion control. What they have in common is Reno's.
 
 use super::super::Socket;
-use super::bbr::Bbr;
+use super::bbr::Model;
 use super::cubic::{Cubic, Epoch};
 use super::reno::Reno;
 use crate::time::Ticks;
@@ -32,7 +32,7 @@ pub enum CongestionControl {
 }
 
 /// Octets of the model of a path.
-pub(in crate::socket::tcp) const MODEL: usize = size_of::<Bbr>();
+pub(in crate::socket::tcp) const MODEL: usize = size_of::<Model>();
 
 /// What the socket's next connection has.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,11 @@ impl Choice {
     pub(in crate::socket::tcp) const DEFAULT: Choice = Choice(CongestionControl::Cubic);
 
     pub(in crate::socket::tcp) fn start(self) -> Control {
-        Control { reno: Reno::new(), cubic: Cubic::new(), bbr: Bbr::new(self.0), kind: self.0, before: None }
+        let bbr = Model::new(self.0);
+        // There was no memory for it.
+        let is_lacking = self.0.is_bbr() && !bbr.is_there();
+        let kind = if is_lacking { CongestionControl::Cubic } else { self.0 };
+        Control { reno: Reno::new(), cubic: Cubic::new(), bbr, kind, before: None }
     }
 }
 
@@ -64,7 +68,7 @@ pub(in crate::socket::tcp) struct Control {
     /// Its window counts, whoever has set it.
     pub(super) reno: Reno,
     cubic: Cubic,
-    pub(super) bbr: Bbr,
+    pub(super) bbr: Model,
     pub(super) kind: CongestionControl,
     /// What was before the last reduction.
     before: Option<Before>,

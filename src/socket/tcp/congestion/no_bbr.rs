@@ -3,11 +3,11 @@
 use super::CongestionControl;
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bbr;
+pub(super) struct Model;
 
-impl Bbr {
-    pub(super) const fn new(_kind: CongestionControl) -> Bbr {
-        Bbr
+impl Model {
+    pub(super) const fn new(_kind: CongestionControl) -> Model {
+        Model
     }
 
     pub(super) fn on_established(&mut self, _window: u32) {}
@@ -17,6 +17,10 @@ impl Bbr {
     pub(super) fn on_timeout(&mut self, _mss: u32, _is_first: bool) {}
 
     pub(super) fn undo(&mut self) -> bool {
+        false
+    }
+
+    pub(super) fn is_there(&self) -> bool {
         false
     }
 

@@ -20,6 +20,8 @@
 
 mod cycle;
 mod model;
+#[cfg_attr(not(feature = "alloc"), path = "place_inline.rs")]
+mod place;
 mod rate;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ mod window;
 
 use self::cycle::{Mode, WAIT};
 use self::model::{Aggregation, Bounds, MinRtt, Most, is_too_much};
+use self::place::Place;
 use self::rate::{Bandwidth, Rate, Sample};
 use super::choice::{CongestionControl, Control};
 use crate::time::Ticks;
@@ -74,7 +77,7 @@ struct Before {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Bbr {
+struct Bbr {
     heeds_loss: bool,
     mode: Mode,
     rate: Rate,
@@ -288,6 +291,47 @@ impl Bbr {
     }
 }
 
+/// The model of a path, if the connection has one.
+#[derive(Debug, Clone)]
+pub(super) struct Model(Place);
+
+impl Model {
+    pub(super) fn new(kind: CongestionControl) -> Model {
+        Model(if kind.is_bbr() { Place::new(Bbr::new(kind)) } else { Place::NONE })
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// The window, by which all else is ruled; 0 without a model.
+    pub(super) fn window(&self) -> u32 {
+        self.0.get().map_or(0, Bbr::window)
+    }
+
+    pub(super) fn on_established(&mut self, window: u32) {
+        if let Some(bbr) = self.0.get_mut() {
+            bbr.on_established(window);
+        }
+    }
+
+    pub(super) fn on_loss(&mut self, mss: u32) {
+        if let Some(bbr) = self.0.get_mut() {
+            bbr.on_loss(mss);
+        }
+    }
+
+    pub(super) fn on_timeout(&mut self, mss: u32, is_first: bool) {
+        if let Some(bbr) = self.0.get_mut() {
+            bbr.on_timeout(mss, is_first);
+        }
+    }
+
+    pub(super) fn undo(&mut self) -> bool {
+        self.0.get_mut().is_some_and(Bbr::undo)
+    }
+}
+
 impl CongestionControl {
     #[inline]
     pub(super) fn is_bbr(self) -> bool {
@@ -304,25 +348,31 @@ impl Control {
 
     #[cold]
     pub(in crate::socket::tcp) fn on_sent(&mut self, sent: &Sent) {
-        self.bbr.on_sent(sent);
+        if let Some(bbr) = self.bbr.0.get_mut() {
+            bbr.on_sent(sent);
+        }
     }
 
     /// Octets are lost, seen together.
     #[cold]
     pub(in crate::socket::tcp) fn on_lost(&mut self, octets: u32) {
-        self.bbr.on_lost(octets);
+        if let Some(bbr) = self.bbr.0.get_mut() {
+            bbr.on_lost(octets);
+        }
     }
 
     /// An ACK is taken; `has_arrived` says of a segment by its end whether it has.
     #[cold]
     pub(in crate::socket::tcp) fn on_delivered(&mut self, ack: &Ack, has_arrived: impl Fn(SeqNum) -> bool) {
-        self.bbr.on_ack(ack, has_arrived);
+        if let Some(bbr) = self.bbr.0.get_mut() {
+            bbr.on_ack(ack, has_arrived);
+        }
         self.reno.set_window(self.bbr.window());
     }
 
     /// Octets that may leave a tick, in 16ths; `srtt` in eighths of a tick.
     #[cold]
     pub(in crate::socket::tcp) fn pace(&self, srtt: u32) -> u32 {
-        self.bbr.pace(srtt)
+        self.bbr.0.get().map_or(0, |bbr| bbr.pace(srtt))
     }
 }
