@@ -228,6 +228,10 @@ fn has_dont_fragment(packet: &[u8]) -> bool {
 #[inline(never)]
 pub(crate) fn tell(links: &mut Links<'_, '_, '_>, packet: &[u8], obstacle: Obstacle) {
     let Some((src, max_len)) = who_is_told(packet) else { return };
+    // RFC 1812 §4.3.2.7: nobody whose address became one for many while the packet waited.
+    if config::HAS_IPV4 && links.any(|iface| iface.is_broadcast(&src)) {
+        return;
+    }
     if !icmp::may_send_error(links.iface, links.out.now, src.is_v4()) {
         return;
     }
@@ -410,6 +414,7 @@ impl Interface<'_> {
         if self.packets.push(tag, len, quota, Class::Data, &mut write).is_err() {
             return self.fail_to_pass(full);
         }
+        self.packets.mark_newest_passing();
         self.stats.counters.add_ip(is_v4, IpCount::Queued, 1);
         true
     }
@@ -435,7 +440,7 @@ fn take_hop(ip: &mut [u8]) {
     }
 }
 
-/// A neighbour does not answer: who sent what waits for it is told, unless that was us. Says how many
+/// A neighbour does not answer: who sent what waits for it is told, but for ourselves. Says how many
 /// packets there were.
 #[inline(never)]
 pub(crate) fn give_up(links: &mut Links<'_, '_, '_>, port: usize, neighbor: usize) -> usize {
@@ -447,9 +452,9 @@ pub(crate) fn give_up(links: &mut Links<'_, '_, '_>, port: usize, neighbor: usiz
     let Some((mut packets, link_len)) = taken else { return 0 };
     let mut count = 0;
     while let Some(packet) = packets.peek(tag_of(neighbor)) {
-        let packet = packet.get(link_len..).unwrap_or_default();
-        if who_is_told(packet).is_some_and(|(src, _)| !links.is_own(&src)) {
-            tell(links, packet, Obstacle::Unreachable);
+        // Addresses say nothing of that: what is ours may be any, and may have gone meanwhile.
+        if packets.is_passing(tag_of(neighbor)) {
+            tell(links, packet.get(link_len..).unwrap_or_default(), Obstacle::Unreachable);
         }
         packets.drop_front(tag_of(neighbor));
         count += 1;

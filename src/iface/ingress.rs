@@ -245,8 +245,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
     /// The same for a pair of addresses that is not the last one's.
     #[cfg_attr(target_pointer_width = "32", inline(always))]
     fn is_unfamiliar_for_us(&mut self, received: &mut Received<'_>) -> Result<bool, DropReason> {
-        let iface = &mut *self.links.iface;
         let (src, dst) = (&received.src, &received.dst);
+        // RFC 1812 §5.3.7: on another port's link it would be everybody, whom the answer would go to.
+        if self.links.others.any(&|iface| config::HAS_IPV4 && iface.is_broadcast(src)) {
+            return Err(DropReason::BadSource);
+        }
+        let iface = &mut *self.links.iface;
         // RFC 4291 §2.7: a group is never a source. `::` is one only while an address is being chosen.
         if !iface.can_come_from(src) {
             return Err(DropReason::BadSource);

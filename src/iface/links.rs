@@ -98,12 +98,6 @@ impl<'l, 'p, 'a> Links<'l, 'p, 'a> {
         is_so(self.iface) || self.others.any(&is_so)
     }
 
-    /// Whether a port of ours has this address.
-    #[cfg(feature = "iface-forward")]
-    pub(crate) fn is_own(&self, addr: &Addr) -> bool {
-        (0..self.count()).filter_map(|port| self.iface(port)).any(|iface| iface.has_address(addr))
-    }
-
     /// How many ports there are.
     pub(crate) fn count(&self) -> usize {
         1 + self.others.count()
@@ -182,7 +176,7 @@ mod many {
         }
 
         #[inline]
-        pub(super) fn any(&self, is_so: &impl Fn(&Interface<'a>) -> bool) -> bool {
+        pub(crate) fn any(&self, is_so: &impl Fn(&Interface<'a>) -> bool) -> bool {
             let is_so = |port: &Port<'p, 'a>| is_so(port.iface);
             self.before.iter().any(is_so) || self.after.iter().any(is_so)
         }
@@ -252,7 +246,7 @@ mod none {
 
         pub(crate) fn for_each(&self, _f: &mut dyn FnMut(usize, &Interface<'a>)) {}
 
-        pub(super) fn any(&self, _is_so: &impl Fn(&Interface<'a>) -> bool) -> bool {
+        pub(crate) fn any(&self, _is_so: &impl Fn(&Interface<'a>) -> bool) -> bool {
             false
         }
 

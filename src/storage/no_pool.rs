@@ -45,6 +45,14 @@ impl<'a> PacketPool<'a> {
         Err(PoolError::Full)
     }
 
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn mark_newest_passing(&mut self) {}
+
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn is_passing(&self, _tag: u32) -> bool {
+        false
+    }
+
     pub(crate) fn peek(&self, _tag: u32) -> Option<&[u8]> {
         None
     }

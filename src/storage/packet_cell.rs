@@ -10,11 +10,20 @@ pub struct PacketCell {
     pub(super) len: u16,
     /// The next cell of the list it is on: free or waiting.
     pub(super) next: u16,
+    /// The packet is somebody else's, who is told what becomes of it.
+    #[cfg(feature = "iface-forward")]
+    pub(super) is_passing: bool,
 }
 
 impl PacketCell {
     /// An unused cell.
-    pub const EMPTY: PacketCell = PacketCell { tag: 0, len: 0, next: NIL };
+    pub const EMPTY: PacketCell = PacketCell {
+        tag: 0,
+        len: 0,
+        next: NIL,
+        #[cfg(feature = "iface-forward")]
+        is_passing: false,
+    };
 }
 
 /// Why a packet may not wait.

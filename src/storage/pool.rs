@@ -106,7 +106,8 @@ impl<'a> PacketPool<'a> {
         let ix = self.free;
         let cell = self.cells.get_mut(usize::from(ix)).ok_or(PoolError::Full)?;
         let next_free = cell.next;
-        *cell = PacketCell { tag, len: len as u16, next: NIL };
+        *cell = PacketCell::EMPTY;
+        (cell.tag, cell.len) = (tag, len as u16);
         self.free = next_free;
         self.free_count -= 1;
         let start = usize::from(ix) * self.cell_len;
@@ -121,6 +122,20 @@ impl<'a> PacketPool<'a> {
             None => self.oldest = ix,
         }
         self.newest = ix;
+    }
+
+    /// Keeps in mind that the newest packet was not made here, but passes through.
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn mark_newest_passing(&mut self) {
+        if let Some(cell) = self.cells.get_mut(usize::from(self.newest)) {
+            cell.is_passing = true;
+        }
+    }
+
+    /// Whether the oldest packet of `tag` passes through.
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn is_passing(&self, tag: u32) -> bool {
+        self.waiting().find(|(_, cell)| cell.tag == tag).is_some_and(|(_, cell)| cell.is_passing)
     }
 
     /// The oldest packet of `tag`.
@@ -219,6 +234,24 @@ mod tests {
         assert!(pool.pop(2, &mut |packet| assert_eq!(packet, b"bb")));
         assert!(!pool.pop(2, &mut |_| panic!("there is none")));
         assert_eq!(pool.free_count(), 4);
+    }
+
+    #[test]
+    #[cfg(feature = "iface-forward")]
+    fn a_packet_that_passes_through_is_known_as_such_and_its_cell_forgets_it() {
+        let (mut memory, mut cells) = ([0; 20], [PacketCell::EMPTY; 2]);
+        let mut pool = PacketPool::new(&mut memory[..], &mut cells[..], 0);
+        pool.mark_newest_passing();
+        put(&mut pool, 1, b"own", 9, Class::Data).unwrap();
+        put(&mut pool, 1, b"other", 9, Class::Data).unwrap();
+        pool.mark_newest_passing();
+        assert!(!pool.is_passing(1) && !pool.is_passing(2));
+        pool.drop_front(1);
+        assert!(pool.is_passing(1));
+        pool.clear(1);
+        put(&mut pool, 1, b"own", 9, Class::Data).unwrap();
+        put(&mut pool, 2, b"own", 9, Class::Data).unwrap();
+        assert!(!pool.is_passing(1) && !pool.is_passing(2));
     }
 
     #[test]

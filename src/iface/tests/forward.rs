@@ -59,7 +59,7 @@ impl Routed {
         net
     }
 
-    fn new() -> Routed {
+    pub(super) fn new() -> Routed {
         Routed::with_mtu(1_500)
     }
 
@@ -91,7 +91,7 @@ impl Routed {
         Router::new(ports.collect::<Vec<_>>()).poll_with(*now, sockets, handler, Budget::default());
     }
 
-    fn receive(&mut self, port: usize, frame: Vec<u8>) {
+    pub(super) fn receive(&mut self, port: usize, frame: Vec<u8>) {
         self.wires[port].to_stack.push_back(frame);
         self.poll();
     }
@@ -102,7 +102,7 @@ impl Routed {
     }
 
     /// Puts an IP packet in at port 0 and gives the IP packets that leave by each port.
-    fn exchange(&mut self, packet: &[u8]) -> [Vec<Vec<u8>>; 2] {
+    pub(super) fn exchange(&mut self, packet: &[u8]) -> [Vec<Vec<u8>>; 2] {
         let ether_type = if packet[0] >> 4 == 4 { 0x800 } else { 0x86dd };
         self.receive(0, frame(0, ether_type, packet));
         let packets = |frames: Vec<Vec<u8>>| frames.iter().map(|frame| frame[14..].to_vec()).collect();

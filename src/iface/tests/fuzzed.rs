@@ -5,7 +5,9 @@ use crate::phy::TxChecksum;
 use crate::socket::Events;
 use crate::socket::tcp::{ConnectError, HalfOpen, Listener, Socket};
 use crate::socket::udp;
+use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
+use crate::time::Duration;
 use crate::wire::checksum::pseudo_header;
 use crate::wire::tcp::Flags;
 use crate::wire::{Addr, EtherType, IpAddress, IpEndpoint, IpListenEndpoint};
@@ -180,4 +182,22 @@ fn a_released_connection_that_is_opened_anew_while_the_device_is_busy_keeps_its_
         net.exchange(segment((1_000, 80), seq, 0, RST));
     }
     assert_eq!(net.sockets.len(), 2);
+}
+
+/// The address was neither an own one nor that of anybody who had sent the packet.
+#[test]
+fn what_any_address_of_ours_has_sent_in_vain_is_reported_to_nobody() {
+    let mut net = Net::ethernet();
+    net.iface.set_any_ip(true);
+    let from = [10, 0, 0, 77];
+    let reset = tcp4(PEER_IP, from, (1_000, 81), (1, 0), Flags::from_bits_retain(SYN), &[], &[]);
+    let mut sent = net.exchange(ethernet(EtherType::IPV4.0, &reset));
+    for _ in 0..100 {
+        net.advance(Duration::from_millis(100));
+        net.poll();
+        sent.extend(net.sent());
+    }
+    let is_question = |frame: &Vec<u8>| frame[12..14] == [8, 6] && frame[38..42] == PEER_IP;
+    assert!(!sent.is_empty() && sent.iter().all(is_question), "{sent:02x?}");
+    assert_eq!(net.iface.stats().drops(DropReason::NeighborUnreachable), 1);
 }
