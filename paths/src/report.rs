@@ -121,7 +121,7 @@ impl fmt::Display for Report {
         }
         let [a, b, c] = [1, 2, 3].map(|pairing| ratio(self.mean_ratio(pairing)));
         writeln!(f, "| geometric mean | {a} | {b} | {c} |")?;
-        writeln!(f, "\n![ratios](paths-ratios.svg)\n\n## Goodput\n")?;
+        writeln!(f, "\n![ratios]({}-ratios.svg)\n\n## Goodput\n", self.stem())?;
         writeln!(f, "Mbit/s that the receiving application took: the median, and (least to most).\n")?;
         let [a, b, c, d] = PAIRINGS;
         writeln!(
@@ -140,11 +140,19 @@ impl fmt::Display for Report {
             }
             writeln!(f, " {} |", cell.missed())?;
         }
-        writeln!(f, "\n![goodput](paths-goodput.svg)")
+        writeln!(f, "\n![goodput]({}-goodput.svg)", self.stem())
     }
 }
 
 impl Report {
+    /// What the names of its files begin with: Linux's congestion control, unless it is the default.
+    pub(crate) fn stem(&self) -> String {
+        match self.conditions.congestion.as_str() {
+            "cubic" => "paths".into(),
+            congestion => format!("paths-{congestion}"),
+        }
+    }
+
     fn write_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Conditions { seconds, runs, congestion, ours_congestion, buffers, kernel, processors } =
             &self.conditions;

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// The congestion control of Linux
     #[arg(long, default_value = "cubic")]
     congestion: String,
-    /// That of ours: cubic, reno, none
+    /// That of ours: cubic, reno, bbr (as deaf to losses as Linux's), bbr-heeding, none
     #[arg(long, default_value = "cubic")]
     ours_congestion: String,
     /// Where the document and its pictures go
@@ -96,9 +96,11 @@ fn measure(bench: &Bench, cell: &Cell, pairing: Pairing, seed: u64, report: &mut
 }
 
 fn write(arguments: &Arguments, report: &Report) -> Result<()> {
-    std::fs::write(arguments.folder.join("PATHS.md"), report.to_string())?;
-    plot::goodput(report, &arguments.folder.join("paths-goodput.svg"))?;
-    plot::ratios(report, &arguments.folder.join("paths-ratios.svg"))
+    let stem = report.stem();
+    let place = |name: &str| arguments.folder.join(name);
+    std::fs::write(place(&format!("{}.md", stem.to_uppercase())), report.to_string())?;
+    plot::goodput(report, &place(&format!("{stem}-goodput.svg")))?;
+    plot::ratios(report, &place(&format!("{stem}-ratios.svg")))
 }
 
 /// All pairings move all of it. What each octet is, the receiver has checked.

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// The congestion control of Linux: cubic, reno, bbr
     #[arg(long, default_value = "cubic")]
     congestion: String,
-    /// The congestion control of ours: cubic, reno, none
+    /// The congestion control of ours: cubic, reno, bbr (as deaf to losses as Linux's), bbr-heeding, none
     #[arg(long, default_value = "cubic")]
     ours_congestion: String,
 }

@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// The other end's address
     #[arg(long)]
     pub(crate) peer: Ipv4Addr,
-    /// Linux: the name of its module; ours: cubic, reno, none
+    /// Linux: the name of its module; ours: cubic, reno, bbr, bbr-heeding, none
     #[arg(long)]
     pub(crate) congestion: String,
     /// Octets of our stack's receive buffer

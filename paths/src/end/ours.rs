@@ -17,13 +17,15 @@ use super::{Arguments, PORT, Pattern, Taken, tell_ready};
 /// How soon a receiver sees that its time is over.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// By the names that Linux has for its own.
+/// By the names that Linux has for its own; its BBR takes no notice of losses.
 fn congestion_control(name: &str) -> Result<CongestionControl> {
     Ok(match name {
         "cubic" => CongestionControl::Cubic,
         "reno" => CongestionControl::Reno,
+        "bbr" => CongestionControl::Bbr { heeds_loss: false },
+        "bbr-heeding" => CongestionControl::Bbr { heeds_loss: true },
         "none" => CongestionControl::None,
-        _ => bail!("the stack has no {name}, but cubic, reno and none"),
+        _ => bail!("the stack has no {name}, but cubic, reno, bbr, bbr-heeding and none"),
     })
 }
 

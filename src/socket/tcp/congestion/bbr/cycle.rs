@@ -13,7 +13,7 @@ const GROWTH: u32 = 125;
 /// How long the queue is kept empty to see the shortest round trip, in ticks: 200 ms (`BBR.ProbeRTTDuration`).
 const PROBE_RTT: u32 = 196;
 
-/// The shortest and the longest time between two trials, in ticks: 2 and 3 s.
+/// The shortest time between two trials, and by how much it may be longer, by chance; in ticks: 2 s and 1 s.
 pub(super) const WAIT: (u32, u32) = (1_953, 977);
 
 /// Round trips between two trials at most: a small Reno's window grows by a segment in each.
