@@ -402,6 +402,8 @@ fn report(links: &mut Links<'_, '_, '_>, port: usize, datagram: &Incoming, buffe
     };
     // RFC 792, RFC 1122 §3.3.2, RFC 8200 §4.5: only if the first fragment has come.
     let may_answer = datagram.header_len > 0 && datagram.unicast && src.is_unicast() && !about_error;
+    // RFC 1122 §3.2.2: nobody whose address became one for many while the fragments waited.
+    let may_answer = may_answer && !links.any(|iface| iface.is_broadcast(&src));
     let now = links.out.now;
     let may_send = links.with_port(port, |iface, _| {
         iface.stats.counters.add_ip(src.is_v4(), IpCount::ReasmFails, 1);

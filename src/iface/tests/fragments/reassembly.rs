@@ -2,6 +2,7 @@ use super::*;
 use crate::phy::{Medium, SimRng};
 use crate::stats::DropReason::{self, *};
 use crate::time::Duration;
+use crate::wire::{IpAddress, IpCidr};
 
 fn drops(net: &Net, reason: DropReason) -> u32 {
     net.iface.stats().drops(reason)
@@ -142,6 +143,20 @@ fn nobody_hears_of_missing_fragments_who_should_not() {
             assert_eq!(drops(&net, ReassemblyTimeout), 1);
         }
     }
+}
+
+/// Covers: RFC 1122 §3.2.2
+#[test]
+fn a_source_that_has_become_a_broadcast_address_hears_of_no_missing_fragments() {
+    let mut net = Net::ip();
+    let first = |last| Family::V4.piece_from(last, 17, 9, 0, true, &[0; 16]);
+    exchange_all(&mut net, [first(127), first(126)]);
+    net.iface.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 65), 26)).unwrap();
+    net.advance(Duration::from_secs(61));
+    net.poll();
+    let told: Vec<_> = net.sent().iter().map(|packet| packet[16..20].to_vec()).collect();
+    assert_eq!(told, [[10, 0, 0, 126]]);
+    assert_eq!(drops(&net, ReassemblyTimeout), 2);
 }
 
 #[test]
