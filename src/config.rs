@@ -49,6 +49,8 @@ pub(crate) const HAS_TCP_VALIDATION: bool = cfg!(feature = "tcp-validation");
 pub(crate) const HAS_TCP_PMTU: bool = cfg!(feature = "tcp-pmtu");
 /// Whether congestion control by a model of the path wants to know what is delivered.
 pub(crate) const HAS_TCP_BBR: bool = cfg!(feature = "tcp-bbr");
+/// Whether connections may begin with data.
+pub(crate) const HAS_TCP_FAST_OPEN: bool = cfg!(feature = "tcp-fastopen");
 /// Whether routers' marks of congestion are heeded.
 pub(crate) const HAS_TCP_ECN: bool = cfg!(feature = "tcp-ecn");
 /// Whether connections are counted for `tcp::Info`.
@@ -221,6 +223,13 @@ pub const TCP_CHALLENGE_INTERVAL: u32 = 500;
 /// more than any retransmission timeout, and no longer than a peer may hold our memory.
 #[cfg(feature = "tcp-uto")]
 pub const TCP_USER_TIMEOUTS: (u32, u32) = (100, 3_600);
+/// TCP: for how long, in ms, a server is not tried again to which data could not go with the SYN; each time that follows it
+/// is twice as long, up to an hour (RFC 7413 §4.1.3.1).
+#[cfg(all(feature = "tcp-fastopen", feature = "tcp-connect"))]
+pub const TCP_FAST_OPEN_PAUSE: u32 = 60_000;
+/// TCP: servers whose cookies a set of sockets remembers that owns its memory.
+#[cfg(all(feature = "tcp-fastopen", feature = "tcp-connect", feature = "alloc"))]
+pub const TCP_FAST_OPEN_COOKIES: usize = 16;
 /// TCP: for how long, in ms, and at most twice as long, a connection that began with data and was reset counts as one that
 /// waits (RFC 7413 §5.1).
 #[cfg(feature = "tcp-fastopen")]

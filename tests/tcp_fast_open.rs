@@ -1,23 +1,25 @@
 //! TCP Fast Open (RFC 7413) with the kernel at the other end, over IPv4 and IPv6: what its counters say of data that went
 //! with a SYN, and that it was read before the handshake was over.
-#![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "tcp-fastopen"))]
+#![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "tcp-fastopen", feature = "tcp-connect"))]
 
 #[path = "common/own_network.rs"]
 mod own_network;
 #[path = "common/skip.rs"]
 mod skip;
 
-use std::io::Read;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::mpsc;
 use std::thread;
 
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
 use goldcrest::phy::{Device, Medium, TunTapInterface, wait};
 use goldcrest::rand::Keys;
-use goldcrest::socket::tcp::{HalfOpen, Listener, Socket, State};
+use goldcrest::socket::tcp::{HalfOpen, Listener, RecvError, Socket, State};
+use goldcrest::storage::SocketBuffer;
 use goldcrest::time::{Duration, Instant};
-use goldcrest::wire::IpCidr;
+use goldcrest::wire::{IpAddress, IpCidr};
 use own_network::has_own_network;
 
 const PORT: u16 = 80;
@@ -127,4 +129,91 @@ fn the_kernels_request_is_read_before_its_handshake_is_over() {
         assert_eq!(counter("Active") - active, 2);
     }
     assert_eq!((counter("ActiveFail"), ours.sockets.fast_open_stats().passive_fail), (0, 0));
+}
+
+/// Lets the kernel take data with SYNs.
+fn take_data(listener: &TcpListener) {
+    let limit: libc::c_int = 5;
+    // SAFETY: the value has the length that is said.
+    let result = unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_FASTOPEN,
+            (&raw const limit).cast(),
+            size_of_val(&limit) as libc::socklen_t,
+        )
+    };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Answers three requests by the kernel; says when each was read.
+fn serve(listener: TcpListener, is_read: mpsc::Sender<()>) {
+    for stream in listener.incoming().take(3) {
+        let (mut stream, mut request) = (stream.unwrap(), [0; REQUEST.len()]);
+        stream.read_exact(&mut request).unwrap();
+        assert_eq!(request, *REQUEST);
+        is_read.send(()).unwrap();
+        stream.write_all(ANSWER).unwrap();
+    }
+}
+
+impl Ours {
+    fn ask(&mut self, server: SocketAddr) -> SocketHandle {
+        let buffer = || SocketBuffer::new(vec![0; 10_000]);
+        let mut socket = Socket::new(buffer(), buffer());
+        socket.set_fast_open(true);
+        let handle = self.sockets.add(socket);
+        let server = (IpAddress::from(server.ip()), server.port());
+        self.iface.connect(Instant::now(), &mut self.sockets, handle, server, 0).unwrap();
+        self.sockets.get_mut::<Socket>(handle).send_slice(REQUEST).unwrap();
+        handle
+    }
+
+    /// Reads the answer, to its end.
+    fn read(&mut self, handle: SocketHandle) {
+        let (mut answer, mut data) = (Vec::<u8>::new(), [0; 100]);
+        loop {
+            self.poll();
+            match self.sockets.get_mut::<Socket>(handle).recv_slice(&mut data) {
+                Ok(len) => answer.extend(&data[..len]),
+                Err(RecvError::Finished) => break,
+                // It is not yet open.
+                Err(_) => {}
+            }
+        }
+        assert_eq!(answer, ANSWER);
+        self.sockets.release(handle).unwrap();
+    }
+}
+
+/// Covers: RFC 7413 §4.2.1, §4.2.2
+#[test]
+fn the_kernel_reads_our_request_when_nothing_but_the_syn_has_left() {
+    let Some(mut ours) = Ours::new() else { return };
+    for (server, _, _) in ADDRESSES {
+        let server = SocketAddr::new(server.parse().unwrap(), PORT);
+        let listener = TcpListener::bind(server).unwrap();
+        take_data(&listener);
+        let (before, passive, asked) =
+            (ours.sockets.fast_open_stats().active, counter("Passive"), counter("CookieReqd"));
+        let (is_read, read) = mpsc::channel();
+        let kernel = thread::spawn(move || serve(listener, is_read));
+        for n in 0..3 {
+            let handle = ours.ask(server);
+            ours.poll();
+            if n > 0 {
+                // Nothing is polled meanwhile, so no ACK has left.
+                read.recv_timeout(std::time::Duration::from_secs(5)).expect("it has come with the SYN");
+            }
+            ours.read(handle);
+            if n == 0 {
+                read.recv().unwrap();
+            }
+        }
+        kernel.join().unwrap();
+        assert_eq!(ours.sockets.fast_open_stats().active - before, 2, "{server}");
+        assert_eq!((counter("Passive") - passive, counter("CookieReqd") - asked), (2, 1));
+    }
+    assert_eq!((counter("PassiveFail"), ours.sockets.fast_open_stats().active_fail), (0, 0));
 }

@@ -1,11 +1,12 @@
 //! TCP Fast Open in the set of sockets (RFC 7413): requests that become connections at once, and what became of them.
 
 use super::engine::context;
+use super::fast_open_cache::Cache;
 use super::ingress::Ingress;
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{follow_listener, listener_in, tcp_in};
-use crate::socket::tcp::{Error, FastOpenRequest as Request, Segment};
-use crate::socket::{Socket, Tuple};
+use crate::socket::tcp::{Error, FastOpenRequest as Request, Plan, Segment};
+use crate::socket::{Context, Socket, Tuple};
 use crate::time::Ticks;
 
 /// How often connections began with data, or could have: what Linux counts as `TcpExt: TCPFastOpen…`. They wrap.
@@ -20,15 +21,31 @@ pub struct FastOpenStats {
     pub listen_overflow: u32,
     /// Requests for a cookie that a listener has answered.
     pub cookie_reqd: u32,
+    /// Connections of ours whose SYN had data, which the server has taken.
+    pub active: u32,
+    /// Those whose SYN had data that it has not, or the option, and was not answered.
+    pub active_fail: u32,
 }
 
 /// What a set of sockets keeps of it.
-#[derive(Default)]
-pub(crate) struct State {
-    stats: FastOpenStats,
+pub(crate) struct State<'a> {
+    pub(super) stats: FastOpenStats,
+    pub(super) cache: Cache<'a>,
 }
 
-fn count(counter: &mut u32) {
+impl State<'_> {
+    pub(super) fn new() -> Self {
+        State { stats: FastOpenStats::default(), cache: Cache::new() }
+    }
+
+    /// Puts into a SYN that asks for a cookie what is known, and data with it.
+    #[inline]
+    pub(super) fn fill(&mut self, cx: &Context<'_>, tuple: &Tuple, queued: usize, plan: &mut Plan) {
+        self.cache.fill(cx, tuple, queued, plan);
+    }
+}
+
+pub(super) fn count(counter: &mut u32) {
     *counter = counter.wrapping_add(1);
 }
 
@@ -84,6 +101,7 @@ impl SocketSet<'_> {
     #[inline]
     pub(super) fn end_fast_open(&mut self, ix: u32, now: Ticks) {
         let is_pending = |socket: &Socket<'_>| matches!(socket, Socket::Tcp(it) if it.is_fast_open_pending());
+        self.note_loss(ix, now);
         let entry = self.entry(ix).filter(|entry| entry.flags.contains(Flags::PENDING));
         if entry.is_some_and(|entry| !is_pending(&entry.socket)) {
             self.end_pending(ix, Some(now));

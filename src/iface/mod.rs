@@ -31,6 +31,9 @@ mod engine;
 #[cfg(feature = "socket-tcp")]
 #[cfg_attr(not(feature = "tcp-fastopen"), path = "no_fast_open.rs")]
 mod fast_open;
+#[cfg(feature = "tcp-fastopen")]
+#[cfg_attr(not(feature = "tcp-connect"), path = "no_fast_open_cache.rs")]
+mod fast_open_cache;
 #[cfg_attr(not(feature = "iface-forward"), path = "no_forward.rs")]
 mod forward;
 #[cfg_attr(not(feature = "iface-fragments"), path = "no_fragments.rs")]

@@ -1,13 +1,23 @@
 //! Without TCP Fast Open.
 
+use core::marker::PhantomData;
+
 use super::ingress::Ingress;
 use super::socket_set::SocketSet;
 use crate::socket::tcp::{Plan, Segment};
-use crate::socket::{Context, Tuple};
+use crate::socket::{Context, Events, Tuple};
 use crate::time::Ticks;
 
-#[derive(Default)]
-pub(crate) struct State;
+pub(crate) struct State<'a>(PhantomData<&'a ()>);
+
+impl State<'_> {
+    pub(super) const fn new() -> Self {
+        State(PhantomData)
+    }
+
+    #[inline(always)]
+    pub(super) fn fill(&mut self, _: &Context<'_>, _: &Tuple, _: usize, _: &mut Plan) {}
+}
 
 /// No request asks for anything.
 #[derive(Clone, Copy)]
@@ -31,6 +41,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
 }
 
 impl SocketSet<'_> {
+    #[inline(always)]
+    pub(super) fn learn_fast_open(&mut self, _: u32, _: &Tuple, _: &Segment<'_>, _: Events, _: Ticks) {}
+
     #[inline(always)]
     pub(super) fn end_fast_open(&mut self, _: u32, _: Ticks) {}
 

@@ -108,7 +108,7 @@ pub struct SocketSet<'a> {
     pub(crate) gone: super::tcp_mib::Gone,
     #[cfg(feature = "socket-tcp")]
     #[cfg_attr(not(feature = "tcp-fastopen"), allow(dead_code, reason = "there is nothing in it"))]
-    pub(crate) fast_open: super::fast_open::State,
+    pub(crate) fast_open: super::fast_open::State<'a>,
     #[cfg(feature = "socket-tcp")]
     pub(crate) time_wait: super::time_wait::TimeWaitTable<'a>,
     pub(crate) keys: Keys,
@@ -140,7 +140,7 @@ impl<'a> SocketSet<'a> {
             #[cfg(feature = "socket-tcp")]
             gone: Default::default(),
             #[cfg(feature = "socket-tcp")]
-            fast_open: Default::default(),
+            fast_open: super::fast_open::State::new(),
             #[cfg(feature = "socket-tcp")]
             time_wait: super::time_wait::TimeWaitTable::new(ManagedSlice::Borrowed(&mut [])),
             keys,
@@ -448,6 +448,11 @@ impl SocketSet<'static> {
         let set = set.with_table(vec![NIL; buckets]);
         #[cfg(feature = "socket-tcp")]
         let set = set.with_time_wait(vec![crate::socket::tcp::TimeWait::EMPTY; buckets]);
+        #[cfg(all(feature = "tcp-fastopen", feature = "tcp-connect"))]
+        let set = set.with_fast_open_cache(vec![
+            crate::socket::tcp::FastOpenCookie::EMPTY;
+            crate::config::TCP_FAST_OPEN_COOKIES
+        ]);
         set
     }
 }

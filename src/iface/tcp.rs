@@ -103,6 +103,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let listens_again = socket.listen_key().is_some();
         self.sockets.touch(ix);
         self.sockets.notify(ix, outcome.events);
+        self.sockets.learn_fast_open(ix, tuple, segment, outcome.events, self.links.out.now);
         if listens_again {
             self.sockets.refile_tcp(ix);
         }
@@ -248,7 +249,7 @@ pub(crate) fn dispatch(
     sent: &mut usize,
 ) -> Step {
     let now = links.now;
-    let SocketSet { slots, keys, .. } = &mut *sockets;
+    let SocketSet { slots, keys, fast_open, .. } = &mut *sockets;
     let Some(socket) = tcp_in(slots, ix) else { return Step::Idle };
     let Some(&tuple) = socket.tuple() else { return Step::Idle };
     let Some(route) = links.route_of(&tuple) else {
@@ -272,6 +273,7 @@ pub(crate) fn dispatch(
             if !socket.plan(&cx, &mut plan) {
                 return Step::Idle;
             }
+            fast_open.fill(&cx, &tuple, socket.send_queue(), &mut plan);
             let burst = Burst::begin(&mut plan, pieces);
             let halt = turn.send(iface, out, socket, burst, &mut plan);
             if burst.end(&mut plan, halt.is_none()) {

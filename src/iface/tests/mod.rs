@@ -42,6 +42,13 @@ mod tcp_ecn;
     feature = "tcp-sack"
 ))]
 mod tcp_fast_open;
+#[cfg(all(
+    feature = "tcp-fastopen",
+    feature = "tcp-cookies",
+    feature = "tcp-abort-queue",
+    feature = "tcp-sack"
+))]
+mod tcp_fast_open_client;
 #[cfg(all(feature = "tcp-cookies", feature = "phy-sim", feature = "iface-scale"))]
 mod tcp_flood;
 #[cfg(feature = "tcp-grow")]

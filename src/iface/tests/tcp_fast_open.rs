@@ -9,21 +9,24 @@ use crate::wire::tcp::Flags;
 
 /// A segment that was sent over IPv4.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Sent {
-    flags: Flags,
-    seq: u32,
+pub(super) struct Sent {
+    pub(super) ports: (u16, u16),
+    pub(super) flags: Flags,
+    pub(super) seq: u32,
     ack: u32,
     window: u16,
-    options: Vec<u8>,
-    data: Vec<u8>,
+    pub(super) options: Vec<u8>,
+    pub(super) data: Vec<u8>,
 }
 
 impl Sent {
-    fn of(packet: &[u8]) -> Sent {
+    pub(super) fn of(packet: &[u8]) -> Sent {
         assert_checksums(packet);
         let word = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
         let header_len = usize::from(packet[32] >> 4) * 4;
+        let port = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
         Sent {
+            ports: (port(20), port(22)),
             flags: Flags::from_bits_retain(packet[33]),
             seq: word(24),
             ack: word(28),
@@ -33,9 +36,14 @@ impl Sent {
         }
     }
 
-    /// The cookie among its options, which is their last.
-    fn cookie(&self) -> Option<Vec<u8>> {
-        let at = self.options.windows(2).position(|window| window == [34, 10])?;
+    /// The cookie of its option, which is the last; of none, if it asks for one.
+    pub(super) fn cookie(&self) -> Option<Vec<u8>> {
+        let len = |at: usize| self.options.len() - at;
+        let at = (0..self.options.len()).find(|&at| {
+            self.options[at] == 34
+                && self.options.get(at + 1) == Some(&(len(at) as u8))
+                && self.options.len().is_multiple_of(4)
+        })?;
         Some(self.options[at + 2..].to_vec())
     }
 }
@@ -51,7 +59,21 @@ const SYN_ACK: Flags = Flags::SYN.union(Flags::ACK);
 const REQUEST: &[u8] = b"request";
 const ACCEPTED: u32 = IRS + 1 + REQUEST.len() as u32;
 
-fn option(cookie: &[u8]) -> Vec<u8> {
+/// What is sent by itself until something is, and after how many seconds.
+pub(super) fn wait(net: &mut Net) -> (u64, Vec<Sent>) {
+    let start = net.now;
+    loop {
+        let Some(at) = net.iface.poll_at(net.now, &mut net.sockets) else { return (0, vec![]) };
+        net.now = at.max(net.now + Duration::from_micros(1));
+        net.poll();
+        let sent: Vec<_> = net.sent().iter().map(|packet| Sent::of(packet)).collect();
+        if !sent.is_empty() {
+            return (net.now.saturating_duration_since(start).total_millis() / 1_000, sent);
+        }
+    }
+}
+
+pub(super) fn option(cookie: &[u8]) -> Vec<u8> {
     let option = [&[34, cookie.len() as u8 + 2], cookie].concat();
     [vec![1; option.len().next_multiple_of(4) - option.len()], option].concat()
 }
@@ -106,19 +128,8 @@ impl Bench {
         self.give(port, (seq, ack), Flags::ACK, &[], &[])
     }
 
-    /// What is sent by itself until something is, and after how many seconds.
     fn wait(&mut self) -> (u64, Vec<Sent>) {
-        let start = self.net.now;
-        loop {
-            let at = self.net.iface.poll_at(self.net.now, &mut self.net.sockets);
-            let Some(at) = at else { return (0, vec![]) };
-            self.net.now = at.max(self.net.now + Duration::from_micros(1));
-            self.net.poll();
-            let sent: Vec<_> = self.net.sent().iter().map(|packet| Sent::of(packet)).collect();
-            if !sent.is_empty() {
-                return (self.net.now.saturating_duration_since(start).total_millis() / 1_000, sent);
-            }
-        }
+        wait(&mut self.net)
     }
 
     /// The option with a cookie for the peer.
@@ -433,6 +444,7 @@ fn a_syn_that_comes_again_is_answered_again_and_its_data_not_taken_twice() {
     assert_eq!(bench.read(handle), REQUEST);
     bench.ack(1_000, ACCEPTED, first.seq + 7);
     assert_eq!(bench.socket(handle).state(), State::Established);
+    assert_eq!(bench.socket(handle).round_trip_time(), None, "the ACK may be of either");
 }
 
 #[test]
@@ -634,4 +646,69 @@ fn no_more_than_the_initial_window_leaves_before_the_ack() {
     bench.net.poll();
     let sent: usize = bench.net.sent().iter().map(|packet| Sent::of(packet).data.len()).sum();
     assert_eq!(sent as u32, 1_000.min(crate::config::TCP_INITIAL_WINDOW * least));
+}
+
+#[test]
+fn who_can_not_be_answered_is_given_up_too() {
+    let mut bench = Bench::new(4);
+    let cookie = bench.cookie();
+    bench.net.wire.room = 0;
+    bench.give(1_000, (IRS, 0), Flags::SYN, &cookie, REQUEST);
+    let handle = bench.accept().unwrap();
+    for _ in 0..1_000 {
+        bench.net.advance(Duration::from_secs(1));
+        bench.net.poll();
+    }
+    assert_eq!((bench.socket(handle).error(), bench.pending()), (Some(Error::TimedOut), 0));
+}
+
+#[test]
+#[cfg(feature = "tcp-info")]
+fn the_first_syn_ack_is_no_retransmission() {
+    let mut bench = Bench::new(4);
+    let (handle, _) = bench.open(1_000);
+    let info = |bench: &mut Bench| {
+        let now = bench.net.now;
+        bench.socket(handle).info(now).unwrap()
+    };
+    let first = info(&mut bench);
+    assert_eq!((first.total_retrans, first.bytes_received), (0, REQUEST.len() as u64));
+    bench.wait();
+    assert_eq!(info(&mut bench).total_retrans, 1);
+}
+
+#[test]
+fn an_ack_before_the_handshake_is_over_has_a_scaled_window() {
+    let mut bench = Bench::new(4);
+    bench.listener().set_buffers(1 << 20, 1_000, 9);
+    let cookie = [&bench.cookie()[..], &[1, 3, 3, 0]].concat();
+    let syn_ack = bench.syn(1_000, &cookie, REQUEST);
+    assert_eq!(syn_ack.window, 0xffff);
+    bench.wait();
+    // The SYN-ACK is lost, and an ACK is asked for.
+    let sent = bench.give(1_000, (ACCEPTED + (1 << 21), syn_ack.seq + 1), Flags::ACK, &[], b"x");
+    assert_eq!((sent.len(), sent[0].flags, sent[0].window), (1, Flags::ACK, 0xffff >> 5));
+}
+
+#[test]
+fn who_has_closed_may_receive_but_not_send() {
+    let mut bench = Bench::new(4);
+    let (handle, syn_ack) = bench.open(1_000);
+    bench.read(handle);
+    bench.socket(handle).close();
+    let socket = bench.socket(handle);
+    assert!(!socket.may_send() && !socket.can_send() && socket.may_recv());
+    assert!(socket.send_slice(b"x").is_err());
+    let sent = bench.give(1_000, (ACCEPTED, syn_ack.seq + 1), Flags::ACK, &[], b"more");
+    assert_eq!(sent.last().unwrap().flags, Flags::FIN | Flags::ACK);
+    assert_eq!(bench.read(handle), b"more");
+}
+
+#[test]
+fn nothing_runs_after_the_handshake() {
+    let mut bench = Bench::new(4);
+    let (handle, syn_ack) = bench.open(1_000);
+    bench.ack(1_000, ACCEPTED, syn_ack.seq + 1);
+    assert_eq!(bench.socket(handle).state(), State::Established);
+    assert_eq!(bench.wait(), (0, vec![]));
 }

@@ -23,7 +23,7 @@ impl Socket<'_> {
 
     /// Whether the connection is open for sending.
     pub fn may_send(&self) -> bool {
-        self.state().may_send() || self.is_open_early()
+        self.state().may_send() || (self.is_open_early() && !self.is_closing())
     }
 
     /// Whether there is room in the send buffer of an open connection.

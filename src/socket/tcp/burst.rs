@@ -5,7 +5,7 @@
 //! longer pieces of them if the device cuts these by itself. The connection hears of all of them as of one.
 
 use super::connection::Connection;
-use super::segment::{Kind, Plan};
+use super::segment::Plan;
 use super::{Phase, Socket};
 use crate::config;
 use crate::socket::Context;
@@ -64,7 +64,7 @@ impl Burst {
         let is_alone = config::HAS_TCP_ECN && flags.contains(OF_THE_FIRST);
         let first_len = if is_alone { pieces.segment_len } else { pieces.piece_len };
         // What is sent again, or probes, is as long as it has to be.
-        if plan.len > first_len && plan.kind == Kind::New {
+        if plan.len > first_len && plan.may_be_cut() {
             plan.len = first_len;
             plan.flags -= OF_THE_LAST;
         }
@@ -75,7 +75,7 @@ impl Burst {
     #[inline]
     pub(crate) fn cut(self, piece: &Plan) -> u16 {
         let segment_len = self.pieces.segment_len;
-        if piece.len > segment_len && piece.kind == Kind::New { segment_len as u16 } else { 0 }
+        if piece.len > segment_len && piece.may_be_cut() { segment_len as u16 } else { 0 }
     }
 
     /// Leaves the piece after the one that was sent; says whether there is one.

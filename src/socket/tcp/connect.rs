@@ -79,6 +79,7 @@ impl Connection {
         let iss = super::isn::isn(cx.keys, &tuple, cx.now);
         let mut connection = Connection::new(cx, tuple, State::SynSent, iss, side);
         connection.ecn.begin(side.config.ecn);
+        connection.fast_open.begin(side.config.fast_open);
         // Runs even if the SYN never leaves, so that the attempt ends.
         connection.arm_rtx(cx.ticks, side);
         connection
@@ -93,7 +94,7 @@ impl Connection {
         side: &mut Side<'_>,
     ) -> Outcome {
         let has_ack = seg.flags.contains(Flags::ACK);
-        if has_ack && (seg.ack != self.snd.max || self.snd.max == self.snd.una) {
+        if has_ack && !self.is_syn_acked(seg.ack) {
             return Outcome::REFUSED;
         }
         if seg.flags.contains(Flags::RST) {
@@ -112,7 +113,8 @@ impl Connection {
         let mut out = Outcome::NONE;
         if has_ack {
             self.ecn.on_syn_ack(seg.flags, self.marks.contains(Marks::SYN_LOST));
-            out.events = self.establish(cx, seg.ack, side);
+            let ack = self.take_syn_ack(seg.ack, side);
+            out.events = self.establish(cx, ack, side);
             self.marks |= Marks::ACK;
         } else {
             // RFC 9293 §3.5, figure 7: both open at once; ours goes again, with an ACK.

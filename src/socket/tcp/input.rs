@@ -66,7 +66,7 @@ impl Connection {
             if !self.is_syn_acked(seg.ack) {
                 return Outcome::REFUSED;
             }
-            let ack = self.take_syn_ack(seg.ack);
+            let ack = self.take_syn_ack(seg.ack, side);
             out.events |= self.establish(cx, ack, side);
         }
         // RFC 5961 §5: an ACK of what was never sent, or from long ago, is not from the peer.

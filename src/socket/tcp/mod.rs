@@ -117,6 +117,8 @@ pub(crate) use ecn::Mark;
 pub use error::{ConnectError, Error, ListenError, RecvError, SendError};
 #[cfg(feature = "tcp-abort-queue")]
 pub(crate) use farewell::Reset;
+#[cfg(all(feature = "tcp-fastopen", feature = "tcp-connect"))]
+pub use fast_open::FastOpenCookie;
 #[cfg(feature = "tcp-fastopen")]
 pub(crate) use fast_open::Request as FastOpenRequest;
 #[cfg(feature = "tcp-info")]
@@ -187,6 +189,11 @@ pub(crate) struct Config {
     ecn: ecn::Choice,
     #[cfg_attr(not(feature = "tcp-uto"), allow(dead_code, reason = "there is nothing to choose"))]
     uto: uto::Choice,
+    #[cfg_attr(
+        not(all(feature = "tcp-fastopen", feature = "tcp-connect")),
+        allow(dead_code, reason = "there is nothing to choose")
+    )]
+    fast_open: fast_open::Choice,
     room: Room,
     probing: pmtu::MtuProbing,
     pacing: pace::Choice,
@@ -242,6 +249,7 @@ impl<'a> Socket<'a> {
             stamps: stamps::Choice::DEFAULT,
             ecn: ecn::Choice::DEFAULT,
             uto: uto::Choice::DEFAULT,
+            fast_open: fast_open::Choice::DEFAULT,
             room: Room::NONE,
             probing: Default::default(),
             pacing: pace::Choice::DEFAULT,

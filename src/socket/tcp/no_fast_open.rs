@@ -12,6 +12,12 @@ pub(crate) struct Cookie;
 impl Cookie {
     pub(crate) const NONE: Cookie = Cookie;
 
+    #[cfg(feature = "tcp-burst")]
+    #[inline]
+    pub(super) fn is_there(&self) -> bool {
+        false
+    }
+
     #[inline]
     pub(super) fn buffer_len(&self) -> usize {
         0
@@ -29,10 +35,21 @@ impl Gate {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub(super) struct Choice;
+
+impl Choice {
+    pub(super) const DEFAULT: Choice = Choice;
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(super) struct FastOpen;
 
 impl FastOpen {
     pub(super) const NONE: FastOpen = FastOpen;
+
+    #[cfg(feature = "tcp-connect")]
+    #[inline]
+    pub(super) fn begin(&mut self, _: Choice) {}
 
     #[inline]
     pub(super) fn is_pending(self) -> bool {
@@ -48,6 +65,9 @@ impl Socket<'_> {
 }
 
 impl Connection {
+    #[inline]
+    pub(super) fn ask_early(&self, _: &mut Plan) {}
+
     #[inline]
     pub(super) fn sends_early(&self) -> bool {
         false
@@ -81,7 +101,7 @@ impl Connection {
     }
 
     #[inline]
-    pub(super) fn take_syn_ack(&mut self, ack: SeqNum) -> SeqNum {
+    pub(super) fn take_syn_ack(&mut self, ack: SeqNum, _: &mut Side<'_>) -> SeqNum {
         ack
     }
 

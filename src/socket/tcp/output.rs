@@ -81,6 +81,9 @@ impl Connection {
             (false, true) => Kind::SynAckRetransmit,
         };
         self.set_up(cx, side, is_active, plan);
+        if config::HAS_TCP_FAST_OPEN && is_active {
+            self.ask_early(plan);
+        }
         true
     }
 

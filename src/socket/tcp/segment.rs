@@ -195,6 +195,13 @@ impl Plan {
         self.header_len() + len <= MAX_HEADER_LEN
     }
 
+    /// Whether it is data for the first time, which may leave in several segments. That of a SYN goes with it or not at all.
+    #[inline]
+    #[cfg(feature = "tcp-burst")]
+    pub(super) fn may_be_cut(&self) -> bool {
+        self.kind == Kind::New && !self.cookie.is_there()
+    }
+
     /// Sequence space.
     #[inline]
     pub(super) fn seq_len(&self) -> u32 {

@@ -16,12 +16,17 @@
 //! | file | what |
 //! | --- | --- |
 //! | `mod` | the option, and what a connection knows of it |
+//! | `active` | clients: which cookie and how much data goes with a SYN, and what came of it |
 //! | `passive` | listeners: cookies, and how many connections may be open that nobody has acknowledged |
 //! | `opening` | connections that begin with data |
 
+#[cfg_attr(not(feature = "tcp-connect"), path = "no_active.rs")]
+mod active;
 mod opening;
 mod passive;
 
+#[cfg(feature = "tcp-connect")]
+pub use self::active::FastOpenCookie;
 pub(super) use self::passive::Gate;
 pub(crate) use self::passive::Request;
 use crate::wire::tcpopt::{self, TcpOption};
@@ -61,7 +66,15 @@ impl Cookie {
         cookie.unwrap_or(Cookie::NONE)
     }
 
-    fn is_there(&self) -> bool {
+    /// Whether a cookie is asked for.
+    #[inline]
+    #[cfg(feature = "tcp-connect")]
+    pub(crate) fn is_request(&self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
+    pub(super) fn is_there(&self) -> bool {
         self.len != NO_OPTION
     }
 
@@ -98,7 +111,7 @@ impl Cookie {
 bitflags::bitflags! {
     /// Where an opening with data stands.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    struct Stage: u8 {
+    struct Stage: u16 {
         /// A listener's: nothing has acknowledged our SYN. SND.UNA is behind it, so that the send buffer begins there.
         const PENDING = 1;
         /// Its SYN-ACK is to be sent.
@@ -107,7 +120,27 @@ bitflags::bitflags! {
         const SENT = 1 << 2;
         /// It brings a new cookie, for the one that came is old.
         const RENEW = 1 << 3;
+        /// A client's: the first SYN is to have the option.
+        const ASKS = 1 << 4;
+        /// It has had it.
+        const ASKED = 1 << 5;
+        /// And data.
+        const DATA = 1 << 6;
+        /// The server has taken some of that.
+        const TAKEN = 1 << 7;
+        /// It was not answered in time, and nobody knows of that yet.
+        const LOST = 1 << 8;
     }
+}
+
+/// Whether the socket's next connection is to begin with data.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice(
+    #[cfg_attr(not(feature = "tcp-connect"), allow(dead_code, reason = "none connects"))] bool,
+);
+
+impl Choice {
+    pub(super) const DEFAULT: Choice = Choice(false);
 }
 
 /// What a connection knows of it.

@@ -36,8 +36,7 @@ impl Socket<'_> {
 
     /// Whether the application may send and receive, though the peer has not acknowledged our SYN.
     pub(in crate::socket::tcp) fn is_open_early(&self) -> bool {
-        let is_closing = matches!(&self.phase, Phase::Connection(it) if it.marks.contains(Marks::CLOSE));
-        self.is_fast_open_pending() && !is_closing
+        self.is_fast_open_pending()
     }
 }
 
@@ -97,7 +96,7 @@ impl Connection {
         true
     }
 
-    /// A SYN-ACK was sent; says whether `plan` was one.
+    /// Something was sent; says whether it was a SYN-ACK.
     #[inline]
     pub(in crate::socket::tcp) fn on_sent_early(
         &mut self,
@@ -105,11 +104,15 @@ impl Connection {
         plan: &Plan,
         side: &Side<'_>,
     ) -> bool {
-        let is_syn_ack = plan.flags.contains(Flags::SYN) && self.fast_open.is_pending();
-        if is_syn_ack {
-            self.on_sent_syn_ack(cx, plan, side);
+        if !plan.flags.contains(Flags::SYN) {
+            return false;
         }
-        is_syn_ack
+        if self.fast_open.is_pending() {
+            self.on_sent_syn_ack(cx, plan, side);
+        } else {
+            self.on_sent_syn(cx, plan);
+        }
+        self.fast_open.is_pending()
     }
 
     #[cold]
@@ -129,6 +132,7 @@ impl Connection {
         if self.fast_open.is_pending() {
             self.fast_open.0.insert(Stage::DUE);
         } else {
+            self.on_syn_unanswered();
             self.snd.nxt = self.snd.una;
         }
     }
@@ -142,14 +146,20 @@ impl Connection {
     /// Whether a segment acknowledges our SYN, and nothing that was not sent.
     #[inline]
     pub(in crate::socket::tcp) fn is_syn_acked(&self, ack: SeqNum) -> bool {
-        let least = if self.fast_open.is_pending() { self.snd.una } else { self.snd.max };
-        ack.ge(least) && ack.le(self.snd.max) && (self.fast_open.is_pending() || self.snd.max != self.snd.una)
+        // Of a client's data perhaps nothing.
+        let least = if self.fast_open.is_pending() { self.snd.una } else { self.snd.una + 1 };
+        ack.ge(least) && ack.le(self.snd.max)
     }
 
-    /// What `ack` acknowledges of our SYN: the data behind it is left to the step that all ACKs come to.
+    /// What `ack` acknowledges of our SYN and of data that went with it. What followed a SYN-ACK is left to the step that
+    /// all ACKs come to.
     #[inline]
-    pub(in crate::socket::tcp) fn take_syn_ack(&mut self, ack: SeqNum) -> SeqNum {
-        if self.fast_open.is_pending() { self.snd.una } else { ack }
+    pub(in crate::socket::tcp) fn take_syn_ack(&mut self, ack: SeqNum, side: &mut Side<'_>) -> SeqNum {
+        if self.fast_open.is_pending() {
+            return self.snd.una;
+        }
+        self.take_data_ack(ack, side);
+        ack
     }
 
     /// Both SYNs are acknowledged, and data may be out already.
