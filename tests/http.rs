@@ -125,6 +125,7 @@ fn connect(port: u16) -> TcpStream {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
 fn curl_gets_puts_and_posts_over_both_families() {
     let Some(server) = Server::start("curl", &[]) else { return };
     if !has("curl") {
@@ -172,6 +173,7 @@ fn curl_gets_puts_and_posts_over_both_families() {
 
 /// The file comes from where it lies, by way of 384 octets; frames get lost.
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
 fn curl_gets_ten_megabytes_from_a_server_with_kilobytes() {
     let arguments = ["--small", "--loss", "0.5", "--fault-seed", "7"];
     let Some(server) = Server::start("flash", &arguments) else { return };
@@ -192,6 +194,7 @@ fn curl_gets_ten_megabytes_from_a_server_with_kilobytes() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
 fn pipelined_requests_are_answered_in_their_order() {
     let Some(server) = Server::start("pipelined", &[]) else { return };
     let mut stream = connect(80);
@@ -222,6 +225,7 @@ fn number_of(text: &str, name: &str) -> u32 {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
 fn no_request_of_ab_or_wrk_fails() {
     let Some(server) = Server::start("load", &["--connections", "600"]) else { return };
     if !has("ab") || !has("wrk") {
@@ -251,6 +255,7 @@ fn no_request_of_ab_or_wrk_fails() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
 fn scans_by_nmap_leave_the_server_at_work() {
     let Some(server) = Server::start("nmap", &[]) else { return };
     if !has("nmap") || !has("curl") {
@@ -293,6 +298,7 @@ print(answers.count(b"HTTP/1.1 408 Request Timeout"))
 "#;
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
 fn a_client_that_takes_its_time_is_cut_off_and_others_are_served() {
     let arguments = ["--patience", "2", "--connections", "60"];
     let Some(server) = Server::start("loris", &arguments) else { return };
@@ -313,6 +319,7 @@ fn a_client_that_takes_its_time_is_cut_off_and_others_are_served() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
 fn echo_discard_and_chargen_answer_over_tcp_and_udp() {
     let Some(server) = Server::start("small", &[]) else { return };
     let data: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -350,6 +357,7 @@ fn echo_discard_and_chargen_answer_over_tcp_and_udp() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
 fn the_client_fetches_echoes_and_discards_at_the_kernels_servers() {
     let program = common::example("client");
     if let Err(error) = unshare_network() {

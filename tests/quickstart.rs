@@ -138,16 +138,19 @@ fn full(how: How, name: &str) {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test quickstart")]
 fn root_gets_a_conversation_with_the_kernel() {
     full(How::Root, "root");
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test quickstart")]
 fn an_ordinary_user_gets_a_conversation_with_the_kernel() {
     full(How::Nobody, "nobody");
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test quickstart")]
 fn where_no_network_can_be_had_two_stacks_talk() {
     full(How::Confined, "confined");
 }
