@@ -9,38 +9,33 @@ mod skip;
 mod stack;
 #[path = "../examples/quickstart/transfer.rs"]
 mod transfer;
+#[path = "common/veth.rs"]
+mod veth;
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use goldcrest::phy::{
-    Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RawSocket, RxToken, unshare_network,
-    veth_pair, wait,
+    Device, DeviceCapabilities, HardwareAddress, LinkState, RawSocket, RxToken, unshare_network, wait,
 };
 use goldcrest::time::{self, Instant};
 use skip::skip;
 use stack::Stack;
 use transfer::{Answer, Data};
+use veth::{KERNEL, OURS, PREFIX_LEN};
 use xxhash_rust::xxh3::Xxh3;
 
 // What the quickstart's stack asks its program for.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 const PORT: u16 = 45_678;
-const PREFIX_LEN: [u8; 2] = [24, 64];
 
-const KERNEL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 69, 0, 1)), ipv6(1)];
-const OURS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 69, 0, 2)), ipv6(2)];
 const LEN: usize = 8_000_000;
 /// How soon the stack's loop sees that a thread of the kernel's end is done.
 const LOOK: time::Duration = time::Duration::from_millis(2);
-
-const fn ipv6(host: u16) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x69, 0, 0, 0, 0, 0, host))
-}
 
 /// A raw socket, and what it has said of the frames that came.
 struct Watched {
@@ -84,17 +79,8 @@ impl Device for Watched {
     }
 }
 
-fn veth() -> Watched {
-    let (kernel, ours) = veth_pair("kernel0", "ours0").unwrap();
-    ours.disable_ipv6().unwrap();
-    kernel.disable_dad().unwrap();
-    kernel.set_up().unwrap();
-    for (address, prefix_len) in KERNEL.into_iter().zip(PREFIX_LEN) {
-        kernel.add_address(address, prefix_len).unwrap();
-    }
-    ours.set_up().unwrap();
-    let socket = RawSocket::new("ours0", Medium::Ethernet).unwrap();
-    Watched { socket, coalesced: 0, partial: 0, segment_lens: Vec::new() }
+fn watched() -> Watched {
+    Watched { socket: veth::veth(), coalesced: 0, partial: 0, segment_lens: Vec::new() }
 }
 
 /// Drives the stack until `is_done`.
@@ -140,7 +126,7 @@ fn streams_are_whole_though_the_kernel_leaves_their_segments_together() {
         return skip(&error.to_string());
     }
     let data = Arc::new(Data::new(LEN));
-    let mut stack = Stack::new(veth(), [7; 32], OURS, &data, Instant::now()).unwrap();
+    let mut stack = Stack::new(watched(), [7; 32], OURS, &data, Instant::now()).unwrap();
     for (ours, kernel) in OURS.into_iter().zip(KERNEL) {
         let before = stack.device().coalesced;
         let octets = Arc::clone(&data);

@@ -4,31 +4,27 @@
 
 #[path = "common/skip.rs"]
 mod skip;
+#[path = "common/veth.rs"]
+mod veth;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use goldcrest::iface::{Config, Interface, SocketSet};
 use goldcrest::phy::{
-    Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RawSocket, RawSocketRxToken, RxMeta,
-    RxToken, unshare_network, veth_pair, wait,
+    Device, DeviceCapabilities, HardwareAddress, LinkState, RawSocket, RawSocketRxToken, RxMeta, RxToken,
+    unshare_network, wait,
 };
 use goldcrest::rand::Keys;
 use goldcrest::socket::udp;
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::IpCidr;
 use skip::skip;
+use veth::{KERNEL, OURS, PREFIX_LEN};
 
 const PORT: u16 = 45_678;
-const KERNEL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 69, 0, 1)), ipv6(1)];
-const OURS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 69, 0, 2)), ipv6(2)];
-const PREFIX_LEN: [u8; 2] = [24, 64];
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-const fn ipv6(host: u16) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x69, 0, 0, 0, 0, 0, host))
-}
 
 /// A raw socket that vouches for nothing, so that the stack looks at each checksum.
 struct Doubted(RawSocket);
@@ -94,15 +90,7 @@ fn datagrams_that_the_kernel_sends_together_come_one_by_one() {
     if let Err(error) = unshare_network() {
         return skip(&error.to_string());
     }
-    let (kernel, ours) = veth_pair("kernel0", "ours0").unwrap();
-    ours.disable_ipv6().unwrap();
-    kernel.disable_dad().unwrap();
-    kernel.set_up().unwrap();
-    for (address, prefix_len) in KERNEL.into_iter().zip(PREFIX_LEN) {
-        kernel.add_address(address, prefix_len).unwrap();
-    }
-    ours.set_up().unwrap();
-    let mut device = Doubted(RawSocket::new("ours0", Medium::Ethernet).unwrap());
+    let mut device = Doubted(veth::veth());
     let config = Config::new(device.hardware_address());
     let mut iface = Interface::new(config, &mut device, Instant::now());
     let mut sockets = SocketSet::with_capacity(2, Keys::new([7; 32]));

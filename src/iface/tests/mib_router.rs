@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::forward::{Routed, frame, partial_tcp, ula1, with_checksum, with_hop_limit};
 use super::net::*;
-use crate::phy::RxMeta;
+use crate::phy::{RxMeta, SimRng};
 use crate::socket::udp;
 use crate::stats::{IpMib, Mib};
 use crate::time::Duration;
@@ -47,14 +47,11 @@ impl Expected {
     }
 }
 
-struct Random(u64);
+struct Random(SimRng);
 
 impl Random {
     fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 8) as usize % end
+        self.0.below(end as u64) as usize
     }
 }
 
@@ -240,7 +237,7 @@ fn assert_sent(ip: &IpMib) {
 /// Covers: RFC 4293 §3.2.3
 #[test]
 fn every_packet_of_a_router_is_where_the_case_diagram_has_it() {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random(SimRng::new(7));
     let mut net = Routed::with_mtu(MTU);
     let queue = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 9_000]);
     let [bound, sender] = [7, 1_000].map(|port| {
