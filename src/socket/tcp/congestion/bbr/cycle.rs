@@ -101,7 +101,7 @@ impl Bbr {
             self.bounds.long = self.target(100, ack.mss).max(sample.delivered);
             self.full_rounds = ROUNDS_FULL;
         } else if bandwidth >= self.full.percent(GROWTH) {
-            (self.full, self.full_rounds) = (bandwidth, 0);
+            self.expect_more(bandwidth);
         } else {
             self.full_rounds = self.full_rounds.saturating_add(1);
         }
@@ -110,30 +110,38 @@ impl Bbr {
 
     /// A round trip is over.
     pub(super) fn on_round(&mut self, ack: &Ack, sample: &Sample) {
-        if self.is_stopping {
-            // The last of what was sent while more was tried has told.
-            (self.is_stopping, self.is_sampling) = (false, false);
-            if !sample.is_app_limited {
-                self.bandwidth.advance(Bandwidth(0));
-            }
-        }
+        let bandwidth = sample.bandwidth.unwrap_or_default();
         match self.mode {
             Mode::Refill => {
                 self.is_sampling = true;
                 self.begin(Mode::Up, ack);
-                self.reset_full();
-                self.full = sample.bandwidth.unwrap_or_default();
+                self.expect_more(bandwidth);
             }
             Mode::Up => {
                 self.up_shift = (self.up_shift + 1).min(20);
                 if self.is_window_full && self.window >= self.bounds.long {
                     // It is the bound that holds it back, not the path.
-                    self.reset_full();
-                    self.full = sample.bandwidth.unwrap_or_default();
+                    self.expect_more(bandwidth);
                 }
             }
             _ => {}
         }
+    }
+
+    /// A round trip is over that has begun after a trial: the last of what was sent in it has told.
+    pub(super) fn end_trial(&mut self, sample: &Sample) {
+        if !self.is_stopping {
+            return;
+        }
+        (self.is_stopping, self.is_sampling) = (false, false);
+        if !sample.is_app_limited {
+            self.bandwidth.advance(Bandwidth(0));
+        }
+    }
+
+    /// The path is to deliver more than `bandwidth`, else it is full.
+    pub(super) fn expect_more(&mut self, bandwidth: Bandwidth) {
+        (self.full, self.full_rounds) = (bandwidth, 0);
     }
 
     pub(super) fn begin(&mut self, mode: Mode, ack: &Ack) {

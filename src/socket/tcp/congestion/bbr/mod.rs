@@ -223,12 +223,8 @@ impl Bbr {
         self.bounds.long = self.bounds.long.max(bounds.long);
         self.bounds.short = self.bounds.short.max(bounds.short);
         self.bounds.bandwidth = self.bounds.bandwidth.max(bounds.bandwidth);
-        self.reset_full();
+        self.expect_more(Bandwidth(0));
         true
-    }
-
-    fn reset_full(&mut self) {
-        (self.full, self.full_rounds) = (Bandwidth(0), 0);
     }
 
     /// An ACK is taken; `has_arrived` says of a segment by its end whether it has.
@@ -252,6 +248,7 @@ impl Bbr {
             self.rounds += 1;
             self.is_careful = false;
             self.aggregation.on_round(self.is_full);
+            self.end_trial(sample);
         }
         let bandwidth = sample.bandwidth.unwrap_or_default();
         if !sample.is_app_limited || bandwidth >= self.most() {

@@ -273,6 +273,19 @@ mod tests {
         assert_eq!(again.map(|sample| sample.rtt), Some(None));
     }
 
+    /// The ACK may be for either copy.
+    #[test]
+    fn of_what_was_sent_again_the_first_copy_tells_nothing_any_more() {
+        let mut rate = Rate::new();
+        for i in 1..=3 {
+            rate.on_sent(SEQ + i * LEN, LEN, (i - 1) * LEN, false, START + i);
+        }
+        assert!(rate.known().iter().any(|mark| mark.end == SEQ + LEN));
+        rate.on_sent(SEQ + LEN, LEN, 3 * LEN, true, START + 5_000);
+        let sample = rate.on_delivered(LEN, |end| end == SEQ + LEN, 0, START + 10_000);
+        assert_eq!(sample.and_then(|sample| sample.rtt), None);
+    }
+
     #[test]
     fn too_short_a_time_tells_no_rate() {
         let mut rate = Rate::new();

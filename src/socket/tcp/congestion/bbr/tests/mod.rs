@@ -312,6 +312,31 @@ fn a_loss_that_was_none_leaves_no_trace() {
     assert_eq!(path.bbr.bounds.bandwidth, bounds.bandwidth);
 }
 
+/// What was sent in a trial tells for a round trip longer, also if the trial ends with a round trip.
+#[test]
+fn a_trial_that_was_too_much_counts_until_all_of_it_has_told() {
+    let mut bbr = Bbr::new(CongestionControl::Bbr { heeds_loss: true });
+    bbr.on_established(100 * MSS);
+    bbr.bandwidth.take(super::Bandwidth::new(100 * MSS, 10_000));
+    bbr.rtt.take(10_000, Ticks(5));
+    (bbr.is_full, bbr.is_sampling, bbr.mode) = (true, true, Mode::Up);
+    let mut micros = 6_000;
+    let mut round = |bbr: &mut Bbr| {
+        let (from, flight) = (SeqNum(micros), 0);
+        bbr.on_sent(&Sent { from, len: MSS, micros, flight, mss: MSS, is_again: false, is_all: false });
+        bbr.on_lost(50 * MSS);
+        micros += 11_000;
+        let (now, max) = (Ticks(micros >> 10), from + MSS);
+        let (is_repairing, is_paced) = (false, true);
+        let ack = Ack { now, micros, delivered: MSS, flight, max, mss: MSS, is_repairing, is_paced };
+        bbr.on_ack(&ack, |_| true);
+    };
+    round(&mut bbr);
+    assert!(bbr.mode != Mode::Up && bbr.is_stopping && !bbr.is_sampling);
+    round(&mut bbr);
+    assert!(!bbr.is_stopping);
+}
+
 /// Where pacing divides nothing, the window alone keeps the queue within half of what the path holds.
 #[test]
 fn without_pacing_the_window_leaves_half_a_round_trip_in_the_queue() {
