@@ -281,7 +281,8 @@ mod tests {
             rate.on_sent(SEQ + i * LEN, LEN, (i - 1) * LEN, false, START + i);
         }
         assert!(rate.known().iter().any(|mark| mark.end == SEQ + LEN));
-        rate.on_sent(SEQ + LEN, LEN, 3 * LEN, true, START + 5_000);
+        // Too soon after the last one to be noted itself.
+        rate.on_sent(SEQ + LEN, LEN, 60 * LEN, true, START + 5_000);
         let sample = rate.on_delivered(LEN, |end| end == SEQ + LEN, 0, START + 10_000);
         assert_eq!(sample.and_then(|sample| sample.rtt), None);
     }
