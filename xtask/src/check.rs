@@ -155,7 +155,7 @@ pub(crate) fn steps() -> Vec<Step> {
          proto-ipv6,udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,tcp-cookies,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,\
          iface-forward,iface-fragments,iface-loopback,\
-         iface-queue,iface-hooks,iface-ephemeral,stats-mib",
+         iface-queue,iface-hooks,iface-ephemeral,stats-mib,phy-sim",
     ));
     steps.push(Step::cargo(
         "unit tests without what is optional",

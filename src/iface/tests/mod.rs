@@ -20,7 +20,7 @@ mod icmp;
 mod icmp_socket;
 mod loopback;
 mod mib;
-#[cfg(feature = "stats-mib")]
+#[cfg(all(feature = "stats-mib", feature = "phy-sim"))]
 mod mib_router;
 mod neighbors;
 mod net;
