@@ -65,6 +65,8 @@ pub(crate) const HAS_TCP_SEND_REF: bool = cfg!(feature = "tcp-send-ref");
 /// begin established.
 pub(crate) const HAS_TCP_OPENING: bool =
     cfg!(any(feature = "tcp-connect", feature = "tcp-listen-once", feature = "tcp-fastopen"));
+/// Whether sockets may listen by themselves.
+pub(crate) const HAS_TCP_LISTEN_ONCE: bool = cfg!(feature = "tcp-listen-once");
 
 /// Hop limit of packets that no socket sets one for (RFC 1700).
 pub const DEFAULT_HOP_LIMIT: u8 = 64;

@@ -105,7 +105,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         self.sockets.notify(ix, outcome.events);
         self.sockets.learn_fast_open(ix, tuple, segment, outcome.events, self.links.out.now);
         if listens_again {
-            self.sockets.refile_tcp(ix);
+            self.sockets.listen_again(ix);
         }
         match outcome.verdict {
             Verdict::Taken => Ok(()),
@@ -484,7 +484,7 @@ impl SocketSet<'_> {
             self.time_wait.insert(hash, &record, now);
             self.notify(ix, Events::CLOSED);
         }
-        self.refile_tcp(ix);
+        self.listen_again(ix);
         // On the list of a neighbour or a port it has yet to be woken; its turn then ends here again.
         if is_done && matches!(list_of(&self.slots, ix), 0 | lists::TOUCHED) {
             self.reap(ix);

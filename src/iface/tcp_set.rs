@@ -140,6 +140,16 @@ impl<'a> SocketSet<'a> {
         Ok(())
     }
 
+    /// Files a socket anew whose state has changed. One whose request came to nothing listens once more, unless somebody
+    /// else does so there by now: an error then shows in its events.
+    pub(crate) fn listen_again(&mut self, ix: u32) {
+        if config::HAS_TCP_LISTEN_ONCE {
+            let _ = self.settle_listener(ix);
+        } else {
+            self.refile_tcp(ix);
+        }
+    }
+
     /// Sockets that listen for one connection each may share a port, as in smoltcp; a listener shares
     /// with nobody.
     fn has_listen_conflict(&self, ix: u32) -> bool {

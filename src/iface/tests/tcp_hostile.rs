@@ -3,6 +3,7 @@
 use super::net::*;
 use crate::iface::SocketHandle;
 use crate::phy::Medium;
+use crate::socket::Events;
 use crate::socket::tcp::{HalfOpen, Listener, Socket, State};
 use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
@@ -200,4 +201,33 @@ fn a_neighbor_by_whom_nothing_arrives_is_probed() {
     }
     let (probe, syns) = probe.unwrap();
     assert_eq!((&probe[..6], syns >= 4), (&PEER_MAC[..], true), "not before the third repetition");
+}
+
+/// A socket that listens for one connection is asked, and before that comes to nothing a listener takes its port.
+#[cfg(feature = "tcp-listen-once")]
+#[test]
+fn a_port_that_was_taken_meanwhile_is_not_listened_at_again() {
+    for ends_by_reset in [true, false] {
+        let mut net = Net::ip();
+        let single = net.sockets.add(socket());
+        net.sockets.listen(single, 80).unwrap();
+        let segment = |port, seq, flags| tcp4(PEER_IP, OUR_IP, (port, 80), (seq, 0), flags, &[], &[]);
+        assert_eq!(net.exchange(segment(4_000, 7, Flags::SYN)).len(), 1);
+        let listener = net.sockets.add(Listener::new(vec![HalfOpen::EMPTY; 2]));
+        net.sockets.listen(listener, 80).unwrap();
+        while net.sockets.next_ready().is_some() {}
+        if ends_by_reset {
+            net.exchange(segment(4_000, 8, Flags::RST));
+        }
+        // Nobody calls the stack but by its own word.
+        while let Some(at) = net.iface.poll_at(net.now, &mut net.sockets) {
+            net.now = net.now.max(at);
+            net.poll();
+        }
+        assert_eq!(net.sockets.next_ready(), Some((single, Events::ERROR)), "by a reset: {ends_by_reset}");
+        assert_eq!(net.sockets.get::<Socket>(single).state(), State::Closed);
+        net.sent();
+        net.exchange(segment(4_001, 9, Flags::SYN));
+        assert_eq!(net.sockets.get::<Listener>(listener).half_open_count(), 1);
+    }
 }
