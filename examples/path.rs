@@ -19,7 +19,7 @@ use std::thread;
 use clap::Parser;
 use goldcrest::phy::{
     BurstLoss, Device, Medium, PathConfig, PathCounters, RxToken, SimConfig, SimLink, SimPort,
-    TunTapInterface, TxToken, unshare_network, wait_any,
+    TunTapInterface, TunTapOptions, TxToken, unshare_network, wait_any,
 };
 use goldcrest::time::{Duration, Instant};
 
@@ -290,7 +290,7 @@ fn main() -> Result<()> {
 
 /// A side in this namespace.
 fn open_here(name: &str, port: SimPort) -> Result<Side> {
-    let tap = TunTapInterface::new(name, Medium::Ethernet)?;
+    let tap = TunTapInterface::with_options(name, Medium::Ethernet, TunTapOptions::plain())?;
     tap.kernel().set_up()?;
     Ok(Side { name: tap.name().into(), tap, port, keeper: None })
 }
@@ -318,7 +318,7 @@ fn open_apart(number: usize, port: SimPort) -> Result<Side> {
 /// Moves this thread to a namespace with a TAP; and says where it is.
 fn make_namespace(number: usize) -> Result<(TunTapInterface, String)> {
     unshare_network()?;
-    let tap = TunTapInterface::new(SIDES[number], Medium::Ethernet)?;
+    let tap = TunTapInterface::with_options(SIDES[number], Medium::Ethernet, TunTapOptions::plain())?;
     lengthen_queue(SIDES[number]);
     let kernel = tap.kernel();
     kernel.disable_dad()?;

@@ -25,7 +25,8 @@ use std::thread;
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet, VlanTags};
 use goldcrest::phy::{
     Device, DeviceCapabilities, HardwareAddress, Medium, PathConfig, PathCounters, PcapWriter, RxMeta,
-    RxToken, SimConfig, SimLink, SimPort, TunTapInterface, TxMeta, TxToken, unshare_network, wait,
+    RxToken, SimConfig, SimLink, SimPort, TunTapInterface, TunTapOptions, TxMeta, TxToken, unshare_network,
+    wait,
 };
 use goldcrest::rand::Keys;
 use goldcrest::socket::tcp::{EcnMode, HalfOpen, Listener, Socket};
@@ -319,7 +320,7 @@ fn talk(we_ask: bool, file: &str) {
     }
     // Of this namespace. 2 is what kernels have: granted, and not asked for.
     std::fs::write("/proc/sys/net/ipv4/tcp_ecn", if we_ask { "2" } else { "1" }).unwrap();
-    let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
+    let tap = TunTapInterface::with_options("tap0", Medium::Ethernet, TunTapOptions::plain()).unwrap();
     tap.kernel().set_up().unwrap();
     tap.kernel().add_address(Ipv4Addr::new(10, 0, 0, 1).into(), 24).unwrap();
     let fd = tap.as_raw_fd();

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use goldcrest::phy::{
-    FaultConfig, FaultCounters, FaultInjector, Medium, TunTapInterface, unshare_network, wait,
+    FaultConfig, FaultCounters, FaultInjector, Medium, TunTapInterface, TunTapOptions, unshare_network, wait,
 };
 use goldcrest::time;
 use skip::skip;
@@ -48,7 +48,7 @@ const fn ipv6(host: u16) -> IpAddr {
 type Cable = FaultInjector<TunTapInterface>;
 
 fn cable() -> Cable {
-    let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
+    let tap = TunTapInterface::with_options("tap0", Medium::Ethernet, TunTapOptions::plain()).unwrap();
     tap.kernel().disable_dad().unwrap();
     tap.kernel().set_up().unwrap();
     for (address, prefix_len) in KERNEL.into_iter().zip(PREFIX_LEN) {

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 
 use goldcrest::phy::{
     Device, KernelInterface, LinkState, Medium, NetnsError, RawSocket, RawSocketError, RxMeta, RxToken,
-    SystemCounters, TunTapError, TunTapInterface, TxToken, unshare_network, veth_pair, wait,
+    SystemCounters, TunTapError, TunTapInterface, TunTapOptions, TxToken, unshare_network, veth_pair, wait,
 };
 use goldcrest::time::{Duration, Instant};
 
@@ -36,7 +36,11 @@ fn skip(reason: &NetnsError) {
 
 /// A TUN or TAP whose other side is up, with both addresses.
 fn open(medium: Medium) -> TunTapInterface {
-    let device = TunTapInterface::new("", medium).expect("root may make an interface");
+    open_with(medium, TunTapOptions::default())
+}
+
+fn open_with(medium: Medium, options: TunTapOptions) -> TunTapInterface {
+    let device = TunTapInterface::with_options("", medium, options).expect("root may make an interface");
     configure(device.kernel());
     device
 }
@@ -148,18 +152,22 @@ fn udp_in(frame: &[u8]) -> Option<&[u8]> {
 #[test]
 fn a_tap_hears_the_kernels_arp_request_and_its_answer_lets_the_datagram_out() {
     in_own_network(|| {
-        let mut tap = open(Medium::Ethernet);
-        assert_eq!(tap.capabilities().max_transmission_unit, 1_514);
-        kernel_socket(KERNEL_V4).send_to(b"goldcrest", (STACK_V4, 9)).unwrap();
-        let answer = receive(&mut tap, |_, frame| arp_answer(frame));
-        send(&mut tap, &answer);
-        receive(&mut tap, |meta, frame| {
-            let packet = udp_in(frame)?;
-            assert!(!meta.checksum_ok && is_udp_checksum_right(packet));
-            assert_eq!(&packet[28..], b"goldcrest");
-            Some(())
-        });
-        assert_eq!(tap.counters(), SystemCounters::default());
+        for options in [TunTapOptions::default(), TunTapOptions::plain()] {
+            let mut tap = open_with(Medium::Ethernet, options);
+            assert_eq!(tap.has_offloads(), options.offloads);
+            assert_eq!(tap.capabilities().max_transmission_unit, 1_514);
+            kernel_socket(KERNEL_V4).send_to(b"goldcrest", (STACK_V4, 9)).unwrap();
+            let answer = receive(&mut tap, |_, frame| arp_answer(frame));
+            send(&mut tap, &answer);
+            receive(&mut tap, |meta, frame| {
+                let packet = udp_in(frame)?;
+                assert_eq!((meta.checksum_ok, meta.checksum_partial), (options.offloads, options.offloads));
+                assert_eq!(is_udp_checksum_right(packet), !options.offloads);
+                assert_eq!(&packet[28..], b"goldcrest");
+                Some(())
+            });
+            assert_eq!(tap.counters(), SystemCounters::default());
+        }
     });
 }
 

@@ -16,12 +16,14 @@ use super::links::{Links, Out};
 use super::neighbor::Resolution;
 use super::output::{EGRESS, tag_of, write_ethernet};
 use super::rate::RateLimit;
-use super::{icmpv4, icmpv6, partial, redirect};
+use super::{icmpv4, icmpv6, redirect};
 use crate::config;
 use crate::phy::{RxMeta, TxMeta};
 use crate::stats::{DropReason, IpCount};
 use crate::storage::{Class, PacketPool};
-use crate::wire::{Addr, IpAddress, IpProtocol, Ipv4Address, Ipv6Address, checksum, ipv4, ipv6, ipv6ext};
+use crate::wire::{
+    Addr, IpAddress, IpProtocol, Ipv4Address, Ipv6Address, checksum, ipv4, ipv6, ipv6ext, partial,
+};
 
 /// What an interface is told about forwarding.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
 //! | `forward`, `redirect` | what is for others, from port to port |
 //! | `bridge` | Ethernet frames of others, from port to port |
-//! | `coalesced`, `partial` | what devices leave undone in frames that go on |
+//! | `coalesced` | what devices leave undone in frames that go on |
 //! | `fast_open` | connections that begin with data |
 //! | `groups` | multicast groups, IGMP, MLD |
 //! | `fragments` | datagrams that come or leave in pieces |
@@ -62,8 +62,6 @@ mod neighbor;
 #[cfg_attr(not(feature = "tcp-options"), path = "no_options.rs")]
 mod options;
 mod output;
-#[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
-mod partial;
 mod poll;
 mod ports;
 mod rate;

@@ -104,7 +104,7 @@ pub use sys::{
 #[cfg(all(target_os = "linux", feature = "phy-raw"))]
 pub use sys::{RawSocket, RawSocketError, RawSocketRxToken, RawSocketTxToken};
 #[cfg(all(target_os = "linux", feature = "phy-tuntap"))]
-pub use sys::{TunTapError, TunTapInterface, TunTapRxToken, TunTapTxToken};
+pub use sys::{TunTapError, TunTapInterface, TunTapOptions, TunTapRxToken, TunTapTxToken};
 #[cfg(feature = "phy-tracer")]
 pub use tracer::{Direction, TracedFrame, Tracer, TracerRxToken, TracerTxToken};
 #[cfg(feature = "phy-lan9118")]

@@ -3,7 +3,7 @@
 //! Classic pcap, in microseconds, by the `pcap-file` crate. A frame that can't be written is counted;
 //! the stack is not disturbed.
 
-use core::cell::RefCell;
+use core::{cell::RefCell, mem};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +12,7 @@ use pcap_file::{DataLink, PcapError};
 
 use super::{Device, Medium, RxMeta, RxToken, TxMeta, TxToken};
 use crate::time::Instant;
+use crate::wire::partial;
 
 /// Which frames are written.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ impl Default for PcapOptions {
 
 /// Writes every frame of the device that it wraps to `W`.
 ///
+/// Checksums that are left to a device are complete in the file; segments that are handed over together stay together.
+///
 /// A `BufWriter` around a file keeps it fast; what is in its buffer is written when the `PcapWriter`
 /// is dropped or taken apart.
 #[derive(Debug)]
@@ -68,6 +71,9 @@ pub struct PcapWriter<D, W: Write> {
 #[derive(Debug)]
 struct File<W: Write> {
     writer: pcap_file::pcap::PcapWriter<W>,
+    is_ethernet: bool,
+    /// Where checksums are completed that a device computes later, or no wire needed.
+    scratch: Vec<u8>,
     options: PcapOptions,
     written: u64,
     errors: u64,
@@ -90,7 +96,9 @@ impl<D: Device, W: Write> PcapWriter<D, W> {
         };
         let header = PcapHeader { snaplen: options.max_len, datalink, ..PcapHeader::default() };
         let writer = pcap_file::pcap::PcapWriter::with_header(writer, header).map_err(to_io)?;
-        let file = File { writer, options, written: 0, errors: 0, first_error: None };
+        let is_ethernet = inner.capabilities().medium.header_len() > 0;
+        let scratch = Vec::new();
+        let file = File { writer, is_ethernet, scratch, options, written: 0, errors: 0, first_error: None };
         Ok(PcapWriter { inner, file: RefCell::new(file) })
     }
 
@@ -126,10 +134,26 @@ impl<D: Device, W: Write> PcapWriter<D, W> {
 }
 
 impl<W: Write> File<W> {
-    fn write(&mut self, now: Instant, direction: PcapMode, frame: &[u8]) {
+    /// Writes a frame, whose transport checksum may not be complete yet.
+    fn write(&mut self, now: Instant, direction: PcapMode, frame: &[u8], is_partial: bool) {
         if self.options.mode != PcapMode::Both && self.options.mode != direction {
             return;
         }
+        if !is_partial {
+            return self.write_whole(now, frame);
+        }
+        let mut whole = mem::take(&mut self.scratch);
+        whole.clear();
+        whole.extend_from_slice(frame);
+        let packet = partial::packet_in(&whole, self.is_ethernet);
+        if let Some(packet) = packet.and_then(|place| whole.get_mut(place)) {
+            partial::complete(packet);
+        }
+        self.write_whole(now, &whole);
+        self.scratch = whole;
+    }
+
+    fn write_whole(&mut self, now: Instant, frame: &[u8]) {
         // A pcap file can't hold a time before 1970.
         let since_zero = Duration::from_micros(u64::try_from(now.total_micros()).unwrap_or(0));
         let timestamp = self.options.epoch.saturating_add(since_zero);
@@ -173,12 +197,15 @@ impl<D: Device, W: Write> Device for PcapWriter<D, W> {
     fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Option<Self::TxToken<'_>>)> {
         let (rx, tx) = self.inner.receive(now)?;
         let file = &self.file;
-        Some((PcapRxToken { inner: rx, file, now }, tx.map(|inner| PcapTxToken { inner, file, now })))
+        Some((
+            PcapRxToken { inner: rx, file, now },
+            tx.map(|inner| PcapTxToken { inner, file, now, is_partial: false }),
+        ))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
         let inner = self.inner.transmit(now)?;
-        Some(PcapTxToken { inner, file: &self.file, now })
+        Some(PcapTxToken { inner, file: &self.file, now, is_partial: false })
     }
 
     pass_on!(self => self.inner);
@@ -199,8 +226,9 @@ impl<T: RxToken, W: Write> RxToken for PcapRxToken<'_, T, W> {
     }
 
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        let is_partial = self.inner.meta().checksum_partial;
         self.inner.consume(|frame| {
-            self.file.borrow_mut().write(self.now, PcapMode::RxOnly, frame);
+            self.file.borrow_mut().write(self.now, PcapMode::RxOnly, frame, is_partial);
             f(frame)
         })
     }
@@ -212,17 +240,19 @@ pub struct PcapTxToken<'a, T, W: Write> {
     inner: T,
     file: &'a RefCell<File<W>>,
     now: Instant,
+    is_partial: bool,
 }
 
 impl<T: TxToken, W: Write> TxToken for PcapTxToken<'_, T, W> {
     fn set_meta(&mut self, meta: TxMeta) {
+        self.is_partial = meta.checksum_start > 0;
         self.inner.set_meta(meta);
     }
 
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         self.inner.consume(len, |frame| {
             let result = f(frame);
-            self.file.borrow_mut().write(self.now, PcapMode::TxOnly, frame);
+            self.file.borrow_mut().write(self.now, PcapMode::TxOnly, frame, self.is_partial);
             result
         })
     }

@@ -30,6 +30,7 @@ pub mod ipv6opt;
 mod medium;
 pub mod mld;
 pub mod ndisc;
+pub(crate) mod partial;
 mod pretty;
 pub mod tcp;
 pub mod tcpopt;

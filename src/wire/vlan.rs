@@ -10,7 +10,7 @@
 
 use core::fmt;
 
-use super::ethernet::EtherType;
+use super::ethernet::{self, EtherType};
 use super::field::u16_at;
 use super::{Error, Result};
 
@@ -204,6 +204,22 @@ impl fmt::Display for Repr {
         f.write_str(if self.drop_eligible { " drop-eligible " } else { " " })?;
         self.ethertype.fmt(f)
     }
+}
+
+/// Octets before what a frame of Ethernet carries, tags included, or of bare IP; `None` if it ends before.
+pub(crate) fn link_header_len(frame: &[u8], is_ethernet: bool) -> Option<usize> {
+    if !is_ethernet {
+        return Some(0);
+    }
+    let mut len = ethernet::HEADER_LEN;
+    // An EtherType ends the header, and each tag.
+    let ethertype = |len| frame.get(..len)?.last_chunk().map(|octets| EtherType(u16::from_be_bytes(*octets)));
+    for _ in 0..MAX_TAGS {
+        if is_tag(ethertype(len)?) {
+            len += TAG_LEN;
+        }
+    }
+    ethertype(len).map(|_| len)
 }
 
 #[cfg(test)]

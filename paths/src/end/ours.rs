@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 
 use anyhow::{Result, bail};
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
-use goldcrest::phy::{Device, HardwareAddress, Medium, TunTapInterface, wait};
+use goldcrest::phy::{Device, HardwareAddress, Medium, TunTapInterface, TunTapOptions, wait};
 use goldcrest::rand::Keys;
 use goldcrest::socket::tcp::{CongestionControl, HalfOpen, Listener, Socket};
 use goldcrest::storage::SocketBuffer;
@@ -38,7 +38,8 @@ struct Stack {
 impl Stack {
     fn new(arguments: &Arguments) -> Result<Stack> {
         congestion_control(&arguments.congestion)?;
-        let mut tap = TunTapInterface::new(&arguments.tap, Medium::Ethernet)?;
+        let mut tap =
+            TunTapInterface::with_options(&arguments.tap, Medium::Ethernet, TunTapOptions::plain())?;
         // Both ends may be ours.
         let hardware = HardwareAddress::Ethernet([2, 0, 0, 0, 69, last_octet(arguments.address)]);
         let mut iface = Interface::new(Config::new(hardware), &mut tap, Instant::now());

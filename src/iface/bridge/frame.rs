@@ -3,11 +3,10 @@
 use core::ops::Range;
 
 use crate::iface::coalesced::Coalesced;
-use crate::iface::partial;
 use crate::phy::RxMeta;
 use crate::stats::DropReason;
 use crate::wire::vlan::{self, MAX_TAGS, TAG_LEN};
-use crate::wire::{EtherType, ethernet, ipv6};
+use crate::wire::{EtherType, ethernet, partial};
 
 /// A frame on its way through.
 pub(super) struct Frame<'f> {
@@ -93,15 +92,9 @@ fn work<'f>(
         let whole = Coalesced::new(packet, usize::from(meta.segment_len)).ok_or(DropReason::TooBig)?;
         return Ok(Work::Cut(link_len, whole));
     }
-    let end = packet_len(packet).filter(|len| *len <= packet.len()).ok_or(DropReason::Checksum)?;
+    let end = partial::packet_len(packet).filter(|len| *len <= packet.len()).ok_or(DropReason::Checksum)?;
     let can_complete = packet.get(..end).is_some_and(partial::can_complete);
     can_complete.then_some(Work::Complete(link_len..link_len + end)).ok_or(DropReason::Checksum)
-}
-
-/// What an IP header says of the packet's length: padding may follow.
-fn packet_len(packet: &[u8]) -> Option<usize> {
-    let word = |at: usize| Some(usize::from(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?])));
-    if packet.first()? >> 4 == 4 { word(2) } else { Some(ipv6::HEADER_LEN + word(4)?) }
 }
 
 /// What the frame carries behind its tags, and where that begins.

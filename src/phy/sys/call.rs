@@ -129,6 +129,23 @@ pub(super) fn tun_set_interface(file: &File, name: &str, flags: c_int) -> io::Re
     Ok(name_of(&request))
 }
 
+/// The `IFF_` flags that the kernel knows.
+#[cfg(feature = "phy-tuntap")]
+pub(super) fn tun_features(file: &File) -> io::Result<c_int> {
+    let mut flags: libc::c_uint = 0;
+    // SAFETY: a place for the number that TUNGETFEATURES gives.
+    check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNGETFEATURES as _, &mut flags) })?;
+    Ok(flags as c_int)
+}
+
+/// Says which frames of the kernel's the reader takes as they are (`TUN_F_`).
+#[cfg(feature = "phy-tuntap")]
+pub(super) fn tun_set_offload(file: &File, offloads: libc::c_uint) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(offloads)) })?;
+    Ok(())
+}
+
 /// Binds a packet socket to an interface, for frames of all protocols.
 #[cfg(feature = "phy-raw")]
 pub(super) fn bind_packet(socket: &OwnedFd, index: u32) -> io::Result<()> {

@@ -5,13 +5,9 @@
 
 use std::ops::Range;
 
-use crate::wire::{Addr, IpAddress, IpProtocol, Ipv4Address, Ipv6Address, checksum, ipv4, ipv6};
+use crate::wire::{Addr, IpAddress, IpProtocol, Ipv4Address, Ipv6Address, checksum, ipv4, ipv6, vlan};
 
 const UDP_HEADER_LEN: usize = 8;
-/// Both Ethernet addresses, and an EtherType.
-const ADDRESSES_LEN: usize = 12;
-const TYPE_LEN: usize = 2;
-const TAG_LEN: usize = 4;
 
 /// Where in a frame the datagrams are that are still to be cut out.
 #[derive(Debug)]
@@ -39,7 +35,7 @@ impl Datagrams {
         is_ethernet: bool,
         segment_len: u16,
     ) -> Option<Datagrams> {
-        let ip_at = frame_at + if is_ethernet { link_header_len(buffer.get(frame_at..)?)? } else { 0 };
+        let ip_at = frame_at + vlan::link_header_len(buffer.get(frame_at..)?, is_ethernet)?;
         let packet = buffer.get(ip_at..)?;
         let (ip_len, packet_len, protocol, src, dst): (_, _, _, IpAddress, IpAddress) = if packet.first()?
             >> 4
@@ -104,21 +100,13 @@ impl Datagrams {
     }
 }
 
-/// Octets before the packet, tags included.
-fn link_header_len(frame: &[u8]) -> Option<usize> {
-    let mut type_at = ADDRESSES_LEN;
-    // 802.1Q and 802.1ad; more than two nobody has.
-    while type_at <= ADDRESSES_LEN + TAG_LEN
-        && matches!(frame.get(type_at..type_at + TYPE_LEN)?, [0x81, 0] | [0x88, 0xa8])
-    {
-        type_at += TAG_LEN;
-    }
-    Some(type_at + TYPE_LEN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Both Ethernet addresses, and an EtherType.
+    const ADDRESSES_LEN: usize = 12;
+    const TYPE_LEN: usize = 2;
 
     const START: usize = 10;
 

@@ -1,8 +1,7 @@
 //! Devices of Linux: TUN, TAP and AF_PACKET, and what a program needs around them.
 //!
 //! The one place of the crate with system calls, and so with `unsafe`: each call stands in a function
-//! of its own in `call`, and nothing else here is unsafe. What is not here: offloads (virtio header),
-//! several queues, AF_XDP.
+//! of its own in `call`, and nothing else here is unsafe. What is not here: UDP datagrams sent together, AF_XDP.
 
 #[allow(unsafe_code)]
 mod call;
@@ -15,6 +14,7 @@ mod netns;
 mod raw_socket;
 #[cfg(feature = "phy-tuntap")]
 mod tuntap;
+mod vnet;
 mod wait;
 
 use std::io;
@@ -24,7 +24,7 @@ pub use netns::{NetnsError, NetnsKind, unshare_network};
 #[cfg(feature = "phy-raw")]
 pub use raw_socket::{RawSocket, RawSocketError, RawSocketRxToken, RawSocketTxToken};
 #[cfg(feature = "phy-tuntap")]
-pub use tuntap::{TunTapError, TunTapInterface, TunTapRxToken, TunTapTxToken};
+pub use tuntap::{TunTapError, TunTapInterface, TunTapOptions, TunTapRxToken, TunTapTxToken};
 pub use wait::{wait, wait_any};
 
 use super::LinkState;
@@ -105,13 +105,4 @@ impl LinkCache {
         let is_running = self.interface.is_running().unwrap_or(false);
         if is_running { LinkState::UP } else { LinkState::DOWN }
     }
-}
-
-/// The first `len` octets of a device's buffer. A frame above the MTU, which no stack should send, is
-/// given room too: it is the kernel that refuses it, and it is counted.
-fn room_for(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
-    if buffer.len() < len {
-        buffer.resize(len, 0);
-    }
-    &mut buffer[..len]
 }

@@ -2,7 +2,7 @@
 //!
 //! Not promiscuous unless asked. The kernel leaves the checksums of frames between local interfaces
 //! (veth) to be completed later, and TCP segments of one flow together (GSO, GRO); it says so in a header before
-//! the frame (`PACKET_VNET_HDR`), and [`RxMeta`] says it on. UDP datagrams that are together (`UDP_SEGMENT`) can't be told
+//! the frame (`PACKET_VNET_HDR`), and [`RxMeta`] says it on. We may do the same with what we send. UDP datagrams that are together (`UDP_SEGMENT`) can't be told
 //! from one large one by who receives them: they are cut apart here (`datagrams`; kernels before 6.2 don't hand them
 //! out). A tag of 802.1Q, which the kernel takes out of the frame, is put back.
 
@@ -13,9 +13,13 @@ use std::{error, fmt};
 
 use super::call::{self, PacketInfo};
 use super::datagrams::Datagrams;
+use super::vnet::{self, Received, TxFrame};
 use super::{KernelError, KernelInterface, LinkCache, SystemCounters};
-use crate::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxMeta, RxToken, TxToken};
+use crate::phy::{
+    Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxMeta, RxToken, TxMeta, TxToken,
+};
 use crate::time::Instant;
+use crate::wire::vlan::TAG_LEN;
 
 /// A raw socket can't be had. The text says what to do.
 #[derive(Debug)]
@@ -73,35 +77,21 @@ pub struct RawSocket {
     medium: Medium,
     mtu: usize,
     hardware_address: HardwareAddress,
+    has_offloads: bool,
     link: LinkCache,
     counters: SystemCounters,
     rx_frame: Vec<u8>,
     /// The datagrams in `rx_frame` that have not been given out, and the one that is.
     together: Option<Datagrams>,
     datagram: Vec<u8>,
-    tx_frame: Vec<u8>,
+    tx_frame: TxFrame,
 }
 
 /// linux/if_arp.h: bare IP, as mobile modems have it.
 #[cfg(feature = "medium-ip")]
 const ARPHRD_RAWIP: u16 = 519;
-/// An 802.1Q tag, which finds room in place of the kernel's header.
-const TAG_LEN: usize = 4;
-/// linux/virtio_net.h: the header before each frame, in both directions.
-const VNET_LEN: usize = 10;
-/// Its flags: a checksum is still to be completed, or was found right.
-const NEEDS_CSUM: u8 = 1;
-const DATA_VALID: u8 = 2;
-/// What is together: nothing, TCP, or UDP; whether with ECN is of no matter.
-const GSO_NONE: u8 = 0;
-const GSO_TCPV4: u8 = 1;
-const GSO_TCPV6: u8 = 4;
-const GSO_UDP_L4: u8 = 5;
-const GSO_ECN: u8 = 0x80;
 /// Both Ethernet addresses, which come before a tag.
 const ADDRESSES_LEN: usize = 12;
-/// The kernel joins segments for itself (GRO), and on a veth may not have cut them yet.
-const RX_LEN: usize = 65_536 + 14;
 /// Octets, the kernel's own for each frame included, that may wait for us; the kernel doubles it.
 const RX_QUEUE_LEN: i32 = 4 << 20;
 
@@ -116,13 +106,21 @@ impl RawSocket {
             medium,
             mtu,
             hardware_address,
+            has_offloads: true,
             link: LinkCache::new(interface),
             counters: SystemCounters::default(),
-            rx_frame: vec![0; VNET_LEN + RX_LEN],
+            rx_frame: vec![0; vnet::LEN + vnet::MAX_FRAME_LEN],
             together: None,
             datagram: Vec::new(),
-            tx_frame: vec![0; VNET_LEN + mtu],
+            tx_frame: TxFrame::new(mtu, true, medium.header_len() > 0),
         })
+    }
+
+    /// Sends single frames with whole checksums only, as for a cable that is looked at. What is received together the
+    /// kernel decides alone.
+    pub fn without_offloads(mut self) -> RawSocket {
+        self.has_offloads = false;
+        self
     }
 
     /// Receives frames for other stations too, as long as this socket is open.
@@ -146,6 +144,10 @@ impl RawSocket {
         self.counters
     }
 
+    fn is_ethernet(&self) -> bool {
+        self.medium.header_len() > 0
+    }
+
     /// Receives the next frame that this host did not send, and says where it is.
     fn read(&mut self) -> io::Result<(RxMeta, Place)> {
         if self.cut() {
@@ -158,20 +160,18 @@ impl RawSocket {
                 continue;
             }
             let end = info.len;
-            let meta = self.rx_frame.first_chunk().and_then(|header| meta(&info, header));
-            let Some((meta, is_datagrams)) = meta.filter(|_| (VNET_LEN..=self.rx_frame.len()).contains(&end))
-            else {
+            let Some(received) = self.rx_frame.get(..end).and_then(|frame| meta(&info, frame)) else {
                 self.counters.rx_errors += 1;
                 continue;
             };
             let start = restore_tag(&mut self.rx_frame, &info);
-            if !is_datagrams {
+            let meta = received.meta;
+            if !received.is_datagrams {
                 return Ok((meta, Place::Whole(start..end)));
             }
-            let is_ethernet = self.medium.header_len() > 0;
             let frame = self.rx_frame.get(..end);
             self.together =
-                frame.and_then(|frame| Datagrams::new(frame, start, is_ethernet, meta.segment_len));
+                frame.and_then(|frame| Datagrams::new(frame, start, self.is_ethernet(), meta.segment_len));
             if self.cut() {
                 return Ok((cut_meta(), Place::Cut));
             }
@@ -231,39 +231,28 @@ fn cut_meta() -> RxMeta {
     RxMeta { checksum_ok: true, ..RxMeta::default() }
 }
 
-/// What the kernel says of a frame, and whether it is UDP datagrams together; `None` if it put together what can't be
-/// taken for what it was.
-fn meta(info: &PacketInfo, header: &[u8; VNET_LEN]) -> Option<(RxMeta, bool)> {
-    let &[flags, kind, _, _, high, low, ..] = header;
-    let kind = kind & !GSO_ECN;
-    let segment_len = match kind {
-        GSO_NONE => 0,
-        GSO_TCPV4 | GSO_TCPV6 | GSO_UDP_L4 => u16::from_ne_bytes([high, low]),
-        _ => return None,
-    };
+/// What the kernel says of a frame, which `octets` hold after the kernel's header; `None` if it can't be.
+fn meta(info: &PacketInfo, octets: &[u8]) -> Option<Received> {
+    let (header, frame) = octets.split_first_chunk()?;
+    let mut received = vnet::read(header, frame)?;
     let status = info.aux.map_or(0, |aux| aux.tp_status);
-    let is_partial = flags & NEEDS_CSUM != 0 || status & libc::TP_STATUS_CSUMNOTREADY != 0;
-    let is_valid = flags & DATA_VALID != 0 || status & libc::TP_STATUS_CSUM_VALID != 0;
-    let meta = RxMeta {
-        checksum_ok: is_partial || is_valid,
-        checksum_partial: is_partial,
-        segment_len,
-        ..RxMeta::default()
-    };
-    Some((meta, kind == GSO_UDP_L4))
+    let meta = &mut received.meta;
+    meta.checksum_partial |= status & libc::TP_STATUS_CSUMNOTREADY != 0;
+    meta.checksum_ok |= meta.checksum_partial || status & libc::TP_STATUS_CSUM_VALID != 0;
+    Some(received)
 }
 
 /// Puts a tag that the kernel took out back into the frame, over the end of the kernel's header; where the frame begins
 /// now.
 fn restore_tag(buffer: &mut [u8], info: &PacketInfo) -> usize {
-    let Some(aux) = info.aux else { return VNET_LEN };
-    if aux.tp_status & libc::TP_STATUS_VLAN_VALID == 0 || info.len < VNET_LEN + ADDRESSES_LEN {
-        return VNET_LEN;
+    let Some(aux) = info.aux else { return vnet::LEN };
+    if aux.tp_status & libc::TP_STATUS_VLAN_VALID == 0 || info.len < vnet::LEN + ADDRESSES_LEN {
+        return vnet::LEN;
     }
     let has_type = aux.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
     let ether_type = if has_type { aux.tp_vlan_tpid } else { 0x8100 };
-    let start = VNET_LEN - TAG_LEN;
-    buffer.copy_within(VNET_LEN..VNET_LEN + ADDRESSES_LEN, start);
+    let start = vnet::LEN - TAG_LEN;
+    buffer.copy_within(vnet::LEN..vnet::LEN + ADDRESSES_LEN, start);
     let tag = [ether_type.to_be_bytes(), aux.tp_vlan_tci.to_be_bytes()];
     let at = start + ADDRESSES_LEN;
     buffer[at..at + TAG_LEN].copy_from_slice(tag.as_flattened());
@@ -302,6 +291,7 @@ impl Device for RawSocket {
         let rx = RawSocketRxToken { meta, frame };
         let tx = RawSocketTxToken {
             socket: &self.socket,
+            meta: TxMeta::default(),
             frame: &mut self.tx_frame,
             counters: &mut self.counters,
         };
@@ -311,6 +301,7 @@ impl Device for RawSocket {
     fn transmit(&mut self, _now: Instant) -> Option<RawSocketTxToken<'_>> {
         Some(RawSocketTxToken {
             socket: &self.socket,
+            meta: TxMeta::default(),
             frame: &mut self.tx_frame,
             counters: &mut self.counters,
         })
@@ -320,6 +311,9 @@ impl Device for RawSocket {
         let mut capabilities = DeviceCapabilities::new(self.medium, self.mtu);
         // The kernel lets a frame of 802.1Q be longer by its tag.
         capabilities.max_tag_len = TAG_LEN;
+        if self.has_offloads {
+            vnet::announce(&mut capabilities);
+        }
         capabilities
     }
 
@@ -356,18 +350,19 @@ impl RxToken for RawSocketRxToken<'_> {
 #[derive(Debug)]
 pub struct RawSocketTxToken<'a> {
     socket: &'a OwnedFd,
-    frame: &'a mut Vec<u8>,
+    meta: TxMeta,
+    frame: &'a mut TxFrame,
     counters: &'a mut SystemCounters,
 }
 
 impl TxToken for RawSocketTxToken<'_> {
+    fn set_meta(&mut self, meta: TxMeta) {
+        self.meta = meta;
+    }
+
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let frame = super::room_for(self.frame, VNET_LEN + len);
-        let (header, octets) = frame.split_at_mut(VNET_LEN);
-        // Nothing is left to the kernel.
-        header.fill(0);
-        let result = f(octets);
-        self.counters.on_written(call::send(self.socket, frame));
+        let (result, octets) = self.frame.fill(len, &self.meta, f);
+        self.counters.on_written(call::send(self.socket, octets));
         result
     }
 }

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use crate::wire::{IpProtocol, checksum, ipv4, ipv6, ipv6ext};
+use super::{IpProtocol, checksum, ipv4, ipv6, ipv6ext, vlan};
 
 /// Where a packet's transport checksum stands, and what it covers.
 struct Field {
@@ -28,6 +28,21 @@ impl Field {
         ip.get(start..)?.get(place.clone())?;
         Some(Field { addresses, protocol, start, place })
     }
+}
+
+/// Where the IP packet is in a frame of Ethernet or of bare IP, padding left out; `None` if it is not whole.
+#[cfg(feature = "phy-pcap")]
+pub(crate) fn packet_in(frame: &[u8], is_ethernet: bool) -> Option<Range<usize>> {
+    let at = vlan::link_header_len(frame, is_ethernet)?;
+    let packet = frame.get(at..)?;
+    let len = packet_len(packet).filter(|len| *len <= packet.len())?;
+    Some(at..at + len)
+}
+
+/// What an IP header says of the packet's length: padding may follow.
+pub(crate) fn packet_len(packet: &[u8]) -> Option<usize> {
+    let word = |at: usize| Some(usize::from(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?])));
+    if packet.first()? >> 4 == 4 { word(2) } else { Some(ipv6::HEADER_LEN + word(4)?) }
 }
 
 /// Whether a packet, without padding, has a checksum that [`complete`] can compute.
