@@ -93,6 +93,9 @@ const FEATURES: &[(&str, &str)] = &[
     ),
 ];
 
+/// What is no default and all tests have, so that all are of one build.
+pub(crate) const ALL: &str = "phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen,tcp-bbr";
+
 /// Builds for Cortex-M: a name, the target, the features. The M0+ has no atomic read-modify-write.
 const THUMB: &[(&str, &str, &str)] = &[
     (
@@ -121,10 +124,7 @@ pub(crate) fn steps() -> Vec<Step> {
             "format of the firmware",
             "fmt --check --manifest-path firmware/Cargo.toml -p echo -p mps2 -p size",
         ),
-        Step::cargo(
-            "clippy",
-            "clippy --workspace --all-targets --features phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen,tcp-bbr -- -D warnings",
-        ),
+        Step::cargo("clippy", &format!("clippy --workspace --all-targets --features {ALL} -- -D warnings")),
     ];
     for (name, features) in FEATURES {
         // What a reduced build has no use for, the linker drops; the full build finds what nobody uses.
@@ -162,10 +162,7 @@ pub(crate) fn steps() -> Vec<Step> {
         "test --package goldcrest --lib --no-default-features --features std,medium-ethernet,proto-ipv4,\
          socket-udp,socket-tcp",
     ));
-    steps.push(Step::cargo("layers", "test --package goldcrest --test layers"));
-    steps.push(Step::cargo(
-        "unit tests",
-        "test --workspace --lib --bins --features phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen,tcp-bbr",
-    ));
+    steps.push(Step::cargo("unit tests", &format!("test --workspace --lib --bins --features {ALL}")));
+    steps.push(Step::cargo("layers", &format!("test --workspace --test layers --features {ALL}")));
     steps
 }

@@ -15,13 +15,24 @@ pub(crate) struct Step {
     /// `Err` names what is missing on this machine.
     command: Result<Command, String>,
     shows_output: bool,
-    is_alongside: bool,
+    company: Company,
+}
+
+/// What else may run meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// Nothing.
+    None,
+    /// Neighbours in the list that say the same, each core building in a folder of its own.
+    Builds,
+    /// Neighbours in the list of another chain than this; those of this one come in their order.
+    Chain(u8),
 }
 
 impl Step {
     /// A step that runs `command`.
     pub(crate) fn new(name: impl Into<String>, command: Command) -> Step {
-        Step { name: name.into(), command: Ok(command), shows_output: false, is_alongside: false }
+        Step { name: name.into(), command: Ok(command), shows_output: false, company: Company::None }
     }
 
     /// A step that runs `cargo` with the words of `arguments` in the workspace's folder.
@@ -40,7 +51,7 @@ impl Step {
 
     /// A step that a missing tool may prevent.
     pub(crate) fn possible(name: impl Into<String>, command: Result<Command, String>) -> Step {
-        Step { name: name.into(), command, shows_output: false, is_alongside: false }
+        Step { name: name.into(), command, shows_output: false, company: Company::None }
     }
 
     /// Programs without which the step cannot run.
@@ -54,7 +65,13 @@ impl Step {
 
     /// It builds on one core, and may do so beside its neighbours in the list that say the same.
     pub(crate) fn alongside(mut self) -> Step {
-        self.is_alongside = true;
+        self.company = Company::Builds;
+        self
+    }
+
+    /// It measures no time, and may run beside its neighbours in the list that are of other chains.
+    pub(crate) fn in_chain(mut self, number: u8) -> Step {
+        self.company = Company::Chain(number);
         self
     }
 
@@ -89,18 +106,22 @@ pub(crate) fn run(steps: Vec<Step>) -> Result<()> {
     let mut tally = Tally::default();
     let mut steps = steps.into_iter().peekable();
     while let Some(step) = steps.next() {
-        if !step.is_alongside {
+        if step.company == Company::None {
             print!("{:.<50} ", step.name);
             let _ = std::io::stdout().flush();
             let done = step.run(None)?;
             done.report(is_ci, &mut tally);
             continue;
         }
+        let is_chain = matches!(step.company, Company::Chain(_));
         let mut group = vec![step];
-        while let Some(step) = steps.next_if(|step| step.is_alongside) {
+        while let Some(step) = steps.next_if(|step| {
+            step.company != Company::None && matches!(step.company, Company::Chain(_)) == is_chain
+        }) {
             group.push(step);
         }
-        for done in run_alongside(group) {
+        let receiver = if is_chain { run_chains(group) } else { run_alongside(group) };
+        for done in receiver {
             let done = done?;
             print!("{:.<50} ", done.name);
             done.report(is_ci, &mut tally);
@@ -123,7 +144,7 @@ pub(crate) fn run(steps: Vec<Step>) -> Result<()> {
 /// Runs the steps of a group, one on each core; they end in any order.
 ///
 /// Cargo has one build at a time in a folder, so that each core builds in its own.
-fn run_alongside(group: Vec<Step>) -> impl Iterator<Item = Result<Done>> {
+fn run_alongside(group: Vec<Step>) -> mpsc::Receiver<Result<Done>> {
     let lanes = thread::available_parallelism().map_or(1, usize::from).min(group.len());
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -140,7 +161,28 @@ fn run_alongside(group: Vec<Step>) -> impl Iterator<Item = Result<Done>> {
             }
         });
     });
-    receiver.into_iter()
+    receiver
+}
+
+/// Runs the chains of a group beside each other, each in its order, in the folder where all is built.
+fn run_chains(group: Vec<Step>) -> mpsc::Receiver<Result<Done>> {
+    let mut chains: Vec<(Company, Vec<Step>)> = Vec::new();
+    for step in group {
+        match chains.iter_mut().find(|(company, _)| *company == step.company) {
+            Some((_, chain)) => chain.push(step),
+            None => chains.push((step.company, vec![step])),
+        }
+    }
+    let (sender, receiver) = mpsc::channel();
+    for (_, chain) in chains {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            for step in chain {
+                let _ = sender.send(step.run(None));
+            }
+        });
+    }
+    receiver
 }
 
 /// A step that has been run, or could not be.
@@ -300,13 +342,38 @@ mod tests {
             command.args(["-c", &format!("echo {i} $CARGO_TARGET_DIR")]);
             Step::new(i.to_string(), command).alongside()
         };
-        let mut done: Vec<Done> = run_alongside((0..9).map(step).collect()).map(Result::unwrap).collect();
+        let mut done: Vec<Done> =
+            run_alongside((0..9).map(step).collect()).iter().map(Result::unwrap).collect();
         done.sort_by(|a, b| a.name.cmp(&b.name));
         assert_eq!(done.len(), 9);
         for (i, done) in done.iter().enumerate() {
             let said = &done.outcome.as_ref().unwrap().output[0];
             assert!(said.starts_with(&format!("{i} ")) && said.contains("lane-"), "{said}");
         }
+    }
+
+    #[test]
+    fn the_steps_of_a_chain_keep_their_order_and_chains_run_beside_each_other() {
+        let folder = std::env::temp_dir().join(format!("xtask-chains-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // Each chain waits for what the other has done before.
+        let waits = |name: &str, done: &str, before: &str| {
+            let line = format!("until [ -e {before} ]; do sleep 0.01; done; touch {done}; date +%s%N");
+            let mut command = Command::new("sh");
+            command.args(["-c", &line]).current_dir(&folder);
+            Step::new(name, command)
+        };
+        let steps = vec![
+            waits("a", "1", "/").in_chain(1),
+            waits("b", "2", "1").in_chain(2),
+            waits("c", "3", "2").in_chain(1),
+            waits("d", "4", "3").in_chain(2),
+        ];
+        let done: Vec<Done> = run_chains(steps).iter().map(Result::unwrap).collect();
+        let names: Vec<&str> = done.iter().map(|done| done.name.as_str()).collect();
+        let at = |name| names.iter().position(|other| *other == name).unwrap();
+        assert!(done.len() == 4 && at("a") < at("c") && at("b") < at("d"));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
