@@ -59,6 +59,8 @@ pub(crate) const HAS_TCP_INFO: bool = cfg!(feature = "tcp-info");
 pub(crate) const HAS_TCP_LISTENER_SETTINGS: bool = cfg!(feature = "tcp-listener-settings");
 /// Whether what is queued can be told to go at once.
 pub(crate) const HAS_TCP_LINGER: bool = cfg!(feature = "tcp-linger");
+/// Whether devices that cut segments get large ones.
+pub(crate) const HAS_TCP_BURST: bool = cfg!(feature = "tcp-burst");
 /// Whether slices can be queued for sending.
 pub(crate) const HAS_TCP_SEND_REF: bool = cfg!(feature = "tcp-send-ref");
 /// Whether TCP sockets open connections themselves, actively or passively. Those that a listener opens

@@ -2,6 +2,8 @@
 //!
 //! 1. *settle*: sockets that the application has touched get their port, source address and place in the
 //!    demultiplexing table.
+//!
+//!    Where a device cuts segments, what applications have queued goes out now.
 //! 2. *ingress*: frames are received one by one; sockets take what is theirs and are marked.
 //! 3. *send*: due timers act, then everybody on the work list sends, then neighbours are asked for.
 
@@ -32,6 +34,13 @@ impl Default for Budget {
     /// Bounded, but generous: 1,024 frames or 1 MiB.
     fn default() -> Budget {
         Budget { frames: config::POLL_FRAMES, octets: config::POLL_OCTETS }
+    }
+}
+
+impl Budget {
+    /// What is left after so many packets.
+    pub(crate) fn without(self, sent: usize) -> Budget {
+        Budget { frames: self.frames.saturating_sub(sent), ..self }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Driving one interface by one device, at once or step by step.
 
+use super::egress;
 use super::engine::{self, Budget, Progress};
 use super::handler::{Handler, Hooks, NoHandler};
 use super::interface::Interface;
 use super::links::{DeviceSlot, Links, NoSlot, Others};
 use super::loopback;
 use super::socket_set::SocketSet;
+use crate::config;
 use crate::phy::{Device, DynTransmit, RxMeta, RxToken, TxToken};
 #[cfg(feature = "tcp-connect")]
 use crate::socket::tcp::ConnectError;
@@ -62,6 +64,11 @@ impl Interface<'_> {
         }
         self.poll_settle(now, sockets);
         self.update_filter(&mut |groups| device.set_multicast_filter(groups));
+        let mut first = 0;
+        if self.cuts() {
+            let slot = &mut DeviceSlot { device: &mut *device, now };
+            first = egress::send_queued(&mut self.links(now, slot, handler), sockets, budget);
+        }
         let mut progress = Progress::default();
         loop {
             progress.more = progress.has_used(budget);
@@ -69,7 +76,8 @@ impl Interface<'_> {
                 break;
             }
         }
-        progress += self.poll_egress(now, device, sockets, handler, budget);
+        progress += self.poll_egress(now, device, sockets, handler, budget.without(first));
+        progress.sent += first;
         progress
     }
 
@@ -136,6 +144,12 @@ impl Interface<'_> {
         handler: &mut dyn Handler,
     ) {
         engine::ingress(&mut self.links(now, &mut out, handler), sockets, meta, frame);
+    }
+
+    /// Whether the device cuts segments.
+    #[inline]
+    pub(super) fn cuts(&self) -> bool {
+        config::HAS_TCP_BURST && self.capabilities.max_segmentation_len > 0
     }
 
     /// Third step: due timers act, sockets send, neighbours are asked for.

@@ -5,6 +5,7 @@
 
 use managed::ManagedSlice;
 
+use super::egress;
 use super::engine::{self, Budget, Progress};
 use super::handler::{Handler, Hooks, NoHandler};
 use super::interface::Interface;
@@ -114,6 +115,12 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         self.with_links(now, handler, &mut |links| engine::settle(links, sockets));
         #[cfg(feature = "iface-multicast")]
         self.update_filters();
+        if self.ports.iter().any(|port| port.iface.cuts()) {
+            self.with_links(now, handler, &mut |links| {
+                progress.sent += egress::send_queued(links, sockets, budget)
+            });
+        }
+        let budget = budget.without(progress.sent);
         for offset in 0..count {
             let index = (self.turn + offset) % count;
             progress += self.receive(now, index, sockets, handler, budget);

@@ -99,6 +99,15 @@ impl Socket<'_> {
         }
     }
 
+    /// Whether it is a connection with something queued that never left.
+    pub(crate) fn has_unsent(&self) -> bool {
+        match self {
+            #[cfg(feature = "socket-tcp")]
+            Socket::Tcp(socket) => socket.has_unsent(),
+            _ => false,
+        }
+    }
+
     /// Whether a poll would do something for it.
     pub(crate) fn has_work(&self, cx: &Context<'_>) -> bool {
         match self {

@@ -4,7 +4,7 @@ use super::net::*;
 use crate::config::PACKETS_PER_TURN;
 use crate::iface::{Budget, NoHandler, SocketHandle};
 use crate::phy::TxChecksum;
-use crate::socket::tcp::Socket;
+use crate::socket::tcp::{Socket, State};
 use crate::storage::SocketBuffer;
 use crate::time::Duration;
 use crate::wire::checksum::{pseudo_header, sum};
@@ -60,6 +60,11 @@ impl Bench {
     fn sent(&mut self) -> Vec<(usize, usize, Flags)> {
         self.net.poll();
         self.net.sent().iter().map(|packet| self.look(packet)).collect()
+    }
+
+    fn sent_count(&mut self) -> usize {
+        self.net.poll();
+        self.net.sent().len()
     }
 
     fn look(&self, packet: &[u8]) -> (usize, usize, Flags) {
@@ -157,6 +162,52 @@ fn a_device_that_cuts_makes_the_sums() {
     let pseudo = pseudo_header(&Addr::v4(OUR_IP), &Addr::v4(PEER_IP), 6, packet.len() as u32 - 20);
     assert_eq!(packet[36..38], pseudo.partial());
     assert_eq!(bench.look(&packet), (0, LEN, PUSH));
+}
+
+/// What is received ends the connection, so that nothing leaves after it.
+#[test]
+fn what_is_queued_leaves_before_anything_is_received_where_the_device_cuts() {
+    for (max_segmentation_len, count) in [(65_535, 1), (0, 0)] {
+        let mut bench = Bench::new(max_segmentation_len, TxChecksum::TCP);
+        bench.socket().send_slice(&data()[..LEN]).unwrap();
+        let numbers = (100, bench.first);
+        let reset = tcp4(PEER_IP, OUR_IP, (4_000, 80), numbers, Flags::RST, &[], &[]);
+        bench.net.wire.to_stack.push_back(reset);
+        assert_eq!(bench.sent().len(), count);
+        assert_eq!(bench.socket().state(), State::Closed);
+    }
+}
+
+/// Who has nothing new to send waits: its acknowledgment may tell more.
+#[test]
+fn what_is_received_is_acknowledged_once_where_the_device_cuts() {
+    let mut bench = Bench::new(65_535, TxChecksum::TCP);
+    let segment = |at: u32, first| {
+        let numbers = (100 + at * MSS as u32, first);
+        tcp4(PEER_IP, OUR_IP, (4_000, 80), numbers, ACK, &[], &data()[..MSS])
+    };
+    for at in [0, 25] {
+        (at..at + 25).for_each(|at| bench.net.wire.to_stack.push_back(segment(at, bench.first)));
+        assert_eq!(bench.sent_count(), 1, "from the segment {at} on");
+        // Room for as many more, which the peer is not told of before they come.
+        bench.socket().recv(|octets| (octets.len(), ())).unwrap();
+    }
+}
+
+/// It shares the budget with what leaves after that.
+#[test]
+fn what_leaves_first_is_within_the_budget() {
+    let mut bench = Bench::new(MSS + 40, TxChecksum::TCP);
+    bench.socket().send_slice(&data()[..10 * MSS]).unwrap();
+    bench.net.poll();
+    bench.acknowledge(10 * MSS);
+    bench.net.poll();
+    // Twenty may leave now.
+    bench.socket().send_slice(&data()[10 * MSS..]).unwrap();
+    let budget = Budget { frames: 1, octets: usize::MAX };
+    let Net { now, wire, iface, sockets } = &mut bench.net;
+    let progress = iface.poll_with(*now, wire, sockets, &mut NoHandler, budget);
+    assert_eq!((progress.sent, progress.more), (PACKETS_PER_TURN, true));
 }
 
 #[test]

@@ -439,6 +439,12 @@ impl Socket<'_> {
         out
     }
 
+    /// Whether something is queued that never left.
+    pub(crate) fn has_unsent(&self) -> bool {
+        let Phase::Connection(connection) = &self.phase else { return false };
+        self.side.tx.len() > connection.snd.outstanding() as usize
+    }
+
     /// Plans the segment that should leave now, and says whether there is one. Nothing is changed by it but when to
     /// ask again.
     pub(crate) fn plan(&mut self, cx: &Context<'_>, plan: &mut Plan) -> bool {
