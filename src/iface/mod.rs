@@ -6,7 +6,7 @@
 //! | `poll`, `router` | driving one interface, or several as one stack |
 //! | `engine` | the steps of a poll |
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
-//! | `forward`, `redirect` | what is for others, from port to port |
+//! | `forward`, `pass`, `redirect` | what is for others, from port to port |
 //! | `bridge` | Ethernet frames of others, from port to port |
 //! | `coalesced` | what devices leave undone in frames that go on |
 //! | `fast_open` | connections that begin with data |
@@ -62,6 +62,8 @@ mod neighbor;
 #[cfg_attr(not(feature = "tcp-options"), path = "no_options.rs")]
 mod options;
 mod output;
+#[cfg(feature = "iface-forward")]
+mod pass;
 mod poll;
 mod ports;
 mod rate;
