@@ -25,9 +25,9 @@ fn address(port: u8, host: u8) -> Ipv4Address {
     Ipv4Address::new(10, port, 0, host)
 }
 
-/// Gives one frame again and again, as often as was asked for, and keeps the last one sent.
+/// Gives its frames in turn, as often as was asked for, and keeps the last one sent.
 struct Feed<'c> {
-    frame: Vec<u8>,
+    frames: Vec<Vec<u8>>,
     waiting: &'c AtomicUsize,
     sent: &'c AtomicUsize,
     last: [u8; FRAME_LEN],
@@ -49,7 +49,7 @@ impl Device for Feed<'_> {
     fn receive(&mut self, _now: Instant) -> Option<(Rx<'_>, Option<Tx<'_>>)> {
         let waiting = self.waiting.load(Relaxed).checked_sub(1)?;
         self.waiting.store(waiting, Relaxed);
-        Some((Rx(&self.frame), Some(Tx(&mut self.last, self.sent))))
+        Some((Rx(&self.frames[waiting % self.frames.len()]), Some(Tx(&mut self.last, self.sent))))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Tx<'_>> {
@@ -74,12 +74,12 @@ impl TxToken for Tx<'_> {
     }
 }
 
-/// Lets `with` have a function that forwards so many packets.
-pub(crate) fn run(with: impl FnOnce(&mut dyn FnMut(usize))) {
+/// Lets `with` have a function that forwards so many packets, each of another of so many flows than the one before.
+pub(crate) fn run(flows: u8, with: impl FnOnce(&mut dyn FnMut(usize))) {
     let waiting = [const { AtomicUsize::new(0) }; 2];
     let sent = [const { AtomicUsize::new(0) }; 2];
     let feed = |port: usize| Feed {
-        frame: question(port as u8),
+        frames: vec![question(port as u8)],
         waiting: &waiting[port],
         sent: &sent[port],
         last: [0; FRAME_LEN],
@@ -93,7 +93,7 @@ pub(crate) fn run(with: impl FnOnce(&mut dyn FnMut(usize))) {
         iface.poll(now, device, &mut sockets);
         assert_eq!(iface.neighbor_count(), 1, "who asks for us is known");
     }
-    first.frame = frame();
+    first.frames = (0..flows).map(frame).collect();
     let [in_iface, out_iface] = &mut ifaces;
     let ports = [Port::new(in_iface, &mut first), Port::new(out_iface, &mut second)];
     let mut router = Router::new(Vec::from(ports));
@@ -127,12 +127,12 @@ fn question(port: u8) -> Vec<u8> {
     [&[0xff; 6][..], &theirs, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1], &addresses].concat()
 }
 
-/// A packet from one neighbour to the other.
-fn frame() -> Vec<u8> {
+/// A packet from a host at one port to the neighbour at the other.
+fn frame(flow: u8) -> Vec<u8> {
     let mut frame = [&OURS[0][..], &THEIRS[0], &[8, 0]].concat();
     frame.resize(LINK_LEN + PACKET_LEN, 0x55);
     let payload_len = (PACKET_LEN - 20) as u16;
-    let repr = Ipv4Repr::new(address(0, 2), address(1, 2), IpProtocol::UDP, payload_len, 64);
+    let repr = Ipv4Repr::new(address(0, 2 + flow), address(1, 2), IpProtocol::UDP, payload_len, 64);
     repr.emit(&mut Ipv4Packet::new_unchecked(&mut frame[LINK_LEN..]));
     frame
 }

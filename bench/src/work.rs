@@ -181,12 +181,14 @@ fn run(idle: usize) {
     parts.measure("poll_at_transfer", 0, || pair.transfer(pair.tcp, 10_000, false));
     let polls = pair.polls - before;
     parts.measure("poll_at_transfer", polls, || pair.transfer(pair.tcp, 10_000, true));
-    forward::run(|forward| {
-        forward(320);
-        for count in [1_024, 11_264] {
-            parts.measure("forward", count, || forward(count));
-        }
-    });
+    for (name, flows) in [("forward", 1), ("forward_mixed", 2)] {
+        forward::run(flows, |forward| {
+            forward(320);
+            for count in [1_024, 11_264] {
+                parts.measure(name, count, || forward(count));
+            }
+        });
+    }
     parts.print();
     pair.print_frames();
 }

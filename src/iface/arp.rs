@@ -10,7 +10,6 @@ use super::neighbor::{Evidence, Hardware};
 use super::socket_set::SocketSet;
 use crate::phy::TxSlot;
 use crate::stats::DropReason;
-use crate::time::Ticks;
 use crate::wire::Addr;
 
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
@@ -37,15 +36,16 @@ pub(crate) fn solicit(
 
 /// Notes where a neighbour is, and lets go of what waited for it.
 pub(crate) fn learn(
-    iface: &mut Interface<'_>,
+    links: &mut Links<'_, '_, '_>,
     sockets: &mut SocketSet<'_>,
     addr: &Addr,
     hardware: &Hardware,
     evidence: Evidence,
-    now: Ticks,
 ) {
+    let (iface, now) = (&mut *links.iface, links.out.now);
     #[cfg(feature = "iface-nud")]
     iface.routes_mut().on_sign_of_life(addr);
+    links.others.forget_way();
     let Some(index) = iface.neighbors.learn(addr, hardware, evidence, now) else { return };
     if let Some(entry) = iface.neighbors.entry_mut(index) {
         sockets.wake_all(&mut entry.waiting);
@@ -68,7 +68,7 @@ mod on_ethernet {
     ) -> Taken {
         let header = arp::Header::parse(payload).map_err(|_| DropReason::BadNeighborMessage)?;
         let (sender, target) = (Addr::v4(*header.source_protocol()), Addr::v4(*header.target_protocol()));
-        let Links { iface, out, .. } = links;
+        let iface = &mut *links.iface;
         // RFC 5227 §1.1: a probe has no sender address; it is answered, but teaches nothing.
         let is_probe = sender.is_unspecified();
         if header.source_hardware()[0] & 1 != 0 || !iface.can_come_from(&sender) {
@@ -79,12 +79,13 @@ mod on_ethernet {
         if !is_probe {
             let evidence =
                 Evidence { solicited: !is_request && for_us, override_: true, create: is_request && for_us };
-            learn(iface, sockets, &sender, header.source_hardware(), evidence, out.now);
+            learn(links, sockets, &sender, header.source_hardware(), evidence);
         }
         if !is_request || !for_us {
             return Ok(());
         }
         let theirs = (header.source_hardware(), header.source_protocol());
+        let Links { iface, out, .. } = links;
         let hardware = iface.hardware;
         let ours = (&hardware, header.target_protocol());
         let sent = send(iface, out.slot, Operation::REPLY, theirs.0, ours, theirs);

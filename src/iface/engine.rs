@@ -131,6 +131,17 @@ pub(crate) fn ingress(
     meta: RxMeta,
     frame: &[u8],
 ) {
+    ingress_inlined(links, sockets, meta, frame);
+}
+
+/// The same where the caller is compiled once.
+#[inline(always)]
+pub(crate) fn ingress_inlined(
+    links: &mut Links<'_, '_, '_>,
+    sockets: &mut SocketSet<'_>,
+    meta: RxMeta,
+    frame: &[u8],
+) {
     Ingress {
         links,
         sockets,

@@ -8,7 +8,7 @@ use super::handler::{Hook, Verdict};
 use super::icmp::{self, Message};
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
-use super::links::Links;
+use super::links::{Links, Route};
 use super::output::tag_of;
 use super::rate::RateLimit;
 use super::{icmpv4, icmpv6, redirect};
@@ -32,6 +32,27 @@ impl Forwarding {
     pub(crate) const fn new() -> Forwarding {
         let redirects_limit = RateLimit::new(config::ICMP_ERROR_BURST);
         Forwarding { on: false, strict_source: false, redirects_limit }
+    }
+}
+
+/// How the last packet went that was sent on, of those that one device gives in a row.
+///
+/// Addresses and routes stay as they are meanwhile, but for what neighbours say of themselves.
+#[derive(Default)]
+pub(crate) struct LastWay(Option<Way>);
+
+/// The way of a pair of addresses.
+struct Way {
+    /// The port that it came by.
+    from: usize,
+    src: Addr,
+    dst: Addr,
+    route: Route,
+}
+
+impl LastWay {
+    pub(crate) fn forget(&mut self) {
+        self.0 = None;
     }
 }
 
@@ -107,12 +128,25 @@ impl Interface<'_> {
 }
 
 impl Ingress<'_, '_, '_, '_, '_> {
+    /// Whether a packet is like the last one that was sent on: nothing that is decided by addresses needs to be
+    /// decided again.
+    #[inline]
+    pub(crate) fn is_on_last_way(&self, received: &Received<'_>) -> bool {
+        last_way(self.links).is_some_and(|way| {
+            way.dst == received.dst
+                && way.src == received.src
+                && way.from == self.links.port()
+                && received.unicast
+        })
+    }
+
     /// Whether a packet is for another port of ours, between which and this one we forward; `false` if it
     /// is for somebody else. RFC 1122 §3.3.4.2 leaves this to gateways.
     pub(crate) fn is_for_another_port(&mut self, received: &Received<'_>) -> Result<bool, DropReason> {
         if !self.links.iface.forwarding.on {
             return Err(DropReason::NotOurAddress);
         }
+        self.links.others.forget_way();
         let (src, dst) = (&received.src, &received.dst);
         let mut found = Ok(false);
         self.links.others.for_each(&mut |_, iface| {
@@ -132,16 +166,14 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     /// Sends a packet for somebody else on, by whichever port. Says how many it was when the device received it.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn forward(&mut self, received: &Received<'_>) -> Result<usize, DropReason> {
         let Ingress { links, meta, .. } = self;
-        check(links, received)?;
-        let Some(route) = links.route(&received.dst, 0) else {
-            return Err(refuse(links, received, Obstacle::NoRoute));
+        // If there is still one, it is this packet's.
+        let route = match last_way(links) {
+            Some(way) => way.route,
+            None => find_way(links, received)?,
         };
-        if links.iface(route.port).is_none_or(|iface| !iface.forwarding.on) {
-            return Err(DropReason::NotForwarded);
-        }
         let hooks = &mut links.out.hooks;
         let mut accepts = |hook| hooks.packet(hook, received.packet) == Verdict::Accept;
         if !accepts(Hook::Forward) || !accepts(Hook::PostRoute) {
@@ -154,6 +186,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if route.port == links.port() {
             redirect::advise(links, received, &route.next_hop);
         }
+        if config::HAS_FAST_PATHS
+            && let Some((iface, mut slot)) = links.others.on_own_device(route.port, links.now)
+            && iface.pass_at_once(&mut slot, links.out.now, meta, received, &route.next_hop)
+        {
+            return Ok(1);
+        }
         let passed = links.with_port(route.port, |iface, out| {
             iface.pass_on(out, meta, received.packet, received.dst.is_v4(), &route.next_hop)
         });
@@ -163,6 +201,28 @@ impl Ingress<'_, '_, '_, '_, '_> {
             None => Err(DropReason::NoRoute), // not of a route that was found
         }
     }
+}
+
+#[inline]
+fn last_way<'l>(links: &'l Links<'_, '_, '_>) -> Option<&'l Way> {
+    links.others.last_way.as_ref()?.0.as_ref()
+}
+
+/// Where a packet goes on, if it may. If there is a place to keep it, that is known for the next one.
+#[inline(never)]
+fn find_way(links: &mut Links<'_, '_, '_>, received: &Received<'_>) -> Result<Route, DropReason> {
+    check(links, received)?;
+    let Some(route) = links.route(&received.dst, 0) else {
+        return Err(refuse(links, received, Obstacle::NoRoute));
+    };
+    if links.iface(route.port).is_none_or(|iface| !iface.forwarding.on) {
+        return Err(DropReason::NotForwarded);
+    }
+    let from = links.port();
+    if let Some(last) = &mut links.others.last_way {
+        last.0 = Some(Way { from, src: received.src, dst: received.dst, route });
+    }
+    Ok(route)
 }
 
 /// Whether a packet may cross a router at all, and comes from where it says.

@@ -49,6 +49,7 @@ pub(crate) type Taken = Result<(), DropReason>;
 
 impl Ingress<'_, '_, '_, '_, '_> {
     /// Takes one frame.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn frame(&mut self, frame: &[u8]) {
         self.links.iface.stats.counters.add(Count::InOctets, frame.len());
         let taken = if self.links.iface.is_ethernet() { self.ethernet(frame) } else { self.ip(frame, true) };
@@ -76,6 +77,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         self.links.out.hooks.dropped(reason, frame);
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn ethernet(&mut self, frame: &[u8]) -> Taken {
         let Ok((header, payload)) = ethernet::Header::split(frame) else {
             return self.refuse_frame(Count::InErrors, DropReason::Truncated);
@@ -239,6 +241,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if config::HAS_FAST_PATHS && self.links.iface.familiar == Some((received.src, received.dst)) {
             return Ok(true);
         }
+        if config::HAS_FAST_PATHS && self.is_on_last_way(received) {
+            return Ok(false);
+        }
         self.is_unfamiliar_for_us(received)
     }
 
@@ -288,7 +293,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         }
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn forward_counted(&mut self, received: &Received<'_>) -> Taken {
         let is_v4 = received.dst.is_v4();
         match self.forward(received) {

@@ -3,6 +3,8 @@
 //! One port is the current one: the frame that is being handled came in by it, and its slot is the
 //! frame's own answer token. The others, if there are any, are reached through their devices.
 
+#[cfg(feature = "iface-router")]
+use super::forward::LastWay;
 use super::handler::Hooks;
 use super::interface::Interface;
 use super::route::Match;
@@ -138,6 +140,8 @@ pub(crate) use none::Others;
 #[cfg(feature = "iface-router")]
 mod many {
     use super::*;
+    #[cfg(feature = "iface-forward")]
+    use crate::phy::DynDevice;
 
     /// The ports before and behind the current one, which has the number of those before it.
     pub(crate) struct Others<'l, 'p, 'a> {
@@ -146,12 +150,21 @@ mod many {
         /// The port whose device takes what goes into the current slot: the current port or, if that is
         /// on another's device, the other.
         pub(crate) device: usize,
+        /// Nothing outside of a row of frames that one device gives.
+        pub(crate) last_way: Option<&'l mut LastWay>,
     }
 
     impl<'l, 'p, 'a> Others<'l, 'p, 'a> {
         /// There are none.
         pub(crate) fn none() -> Others<'l, 'p, 'a> {
-            Others { before: &mut [], after: &mut [], device: 0 }
+            Others { before: &mut [], after: &mut [], device: 0, last_way: None }
+        }
+
+        /// What is known of ways may have changed.
+        pub(crate) fn forget_way(&mut self) {
+            if let Some(way) = &mut self.last_way {
+                way.forget();
+            }
         }
 
         pub(super) fn current(&self) -> usize {
@@ -189,6 +202,22 @@ mod many {
             Some(&*port.iface)
         }
 
+        /// Another port than the current one, and a slot of the device that it has for itself.
+        #[cfg(feature = "iface-forward")]
+        #[inline(always)]
+        pub(crate) fn on_own_device(
+            &mut self,
+            port: usize,
+            now: Instant,
+        ) -> Option<(&mut Interface<'a>, DeviceSlot<'_, dyn DynDevice + Send + 'p>)> {
+            match self.port_mut(port)? {
+                Port { iface, device: Some(device), leader: None } => {
+                    Some((iface, DeviceSlot { device: &mut **device, now }))
+                }
+                _ => None,
+            }
+        }
+
         pub(super) fn with_port<R>(
             &mut self,
             port: usize,
@@ -202,7 +231,7 @@ mod many {
             }
             let device = self.port_mut(leader)?.device.take()?;
             let slot = &mut DeviceSlot { device: &mut *device, now };
-            let mut out = Out { now: Ticks::from_instant(now), slot, hooks: out.hooks.again() };
+            let mut out = Out { now: out.now, slot, hooks: out.hooks.again() };
             let result = self.port_mut(port).map(|port| f(port.iface, &mut out));
             self.port_mut(leader)?.device = Some(device);
             result
@@ -231,6 +260,8 @@ mod none {
         pub(crate) fn none() -> Others<'l, 'p, 'a> {
             Others(PhantomData)
         }
+
+        pub(crate) fn forget_way(&mut self) {}
 
         pub(super) fn current(&self) -> usize {
             0

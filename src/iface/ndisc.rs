@@ -96,14 +96,13 @@ mod on_ethernet {
         target: &[u8; 16],
         hardware: Option<Hardware>,
     ) -> Taken {
-        let now = ingress.links.out.now;
         if !ingress.links.iface.has_address(&Addr::v6(*target)) {
             return Err(DropReason::NotOurAddress);
         }
         let asker = received.src;
         if let Some(hardware) = hardware.filter(|hardware| hardware[0] & 1 == 0) {
             let evidence = Evidence { solicited: false, override_: true, create: true };
-            learn(ingress.links.iface, ingress.sockets, &asker, &hardware, evidence, now);
+            learn(ingress.links, ingress.sockets, &asker, &hardware, evidence);
         }
         // One who has no address yet hears the answer as one of all nodes.
         let is_probe = asker.is_unspecified();
@@ -129,7 +128,6 @@ mod on_ethernet {
         target: &[u8; 16],
         hardware: Option<Hardware>,
     ) -> Taken {
-        let now = ingress.links.out.now;
         let target = Addr::v6(*target);
         let iface = &mut *ingress.links.iface;
         if iface.has_address(&target) {
@@ -145,7 +143,7 @@ mod on_ethernet {
             override_: flags.contains(NeighborFlags::OVERRIDE),
             create: false,
         };
-        learn(iface, ingress.sockets, &target, &hardware, evidence, now);
+        learn(ingress.links, ingress.sockets, &target, &hardware, evidence);
         Ok(())
     }
 

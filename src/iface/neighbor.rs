@@ -147,6 +147,19 @@ impl<'a> NeighborCache<'a> {
         Some(Resolution::Known)
     }
 
+    /// The same for the one that was looked up last, if its state stays as it is by that.
+    #[cfg(feature = "iface-forward")]
+    #[inline(always)]
+    pub(crate) fn lookup_last(&mut self, addr: &Addr, now: Ticks) -> Option<Hardware> {
+        let entry = self.entries.get_mut(self.last).filter(|entry| entry.addr == *addr)?;
+        let stays = entry.state >= State::Delay || entry.state == State::Reachable && !entry.due.is_due(now);
+        if !stays {
+            return None;
+        }
+        entry.used = now;
+        Some(entry.hardware)
+    }
+
     /// A neighbour does not answer what goes by it: it is to be probed, though it was confirmed lately.
     #[cfg(all(feature = "socket-tcp", feature = "iface-nud"))]
     pub(crate) fn doubt(&mut self, addr: &Addr) {
@@ -380,6 +393,39 @@ mod tests {
             cache.forget(0);
             assert_eq!(cache.poll_at(), None);
         });
+    }
+
+    /// Where it has an answer, it is [`NeighborCache::lookup`]'s, and that changes nothing but when it was used.
+    #[test]
+    #[cfg(feature = "iface-forward")]
+    fn the_last_neighbor_is_found_without_a_search_while_its_state_lasts() {
+        let times = [0, 1, config::NEIGHBOR_REACHABLE - 1, config::NEIGHBOR_REACHABLE].map(Ticks);
+        for evidence in [ANSWER, Evidence { solicited: false, create: true, ..ANSWER }] {
+            for now in times {
+                let [mut in_short, mut in_full] = [(); 2].map(|()| {
+                    let entries = [(); 2].map(|()| Neighbor::EMPTY);
+                    let mut cache = NeighborCache::new(ManagedSlice::Owned(Vec::from(entries)));
+                    assert_eq!(cache.lookup_last(&addr(1), now), None);
+                    resolve(&mut cache, &addr(1), Ticks(0));
+                    assert_eq!(cache.lookup_last(&addr(1), now), None, "nobody has answered");
+                    cache.learn(&addr(1), &MAC, evidence, Ticks(0));
+                    cache
+                });
+                for used in [now, now.after(1)] {
+                    assert_eq!(in_short.lookup_last(&addr(2), used), None);
+                    let found = in_short.lookup_last(&addr(1), used);
+                    if found.is_none() {
+                        resolve(&mut in_short, &addr(1), used);
+                    }
+                    let expected = resolve(&mut in_full, &addr(1), used);
+                    assert!(found.is_none_or(|found| expected == (Resolution::Known, found)));
+                    assert_eq!(format!("{:?}", in_short.entries), format!("{:?}", in_full.entries));
+                    assert_eq!(in_short.poll_at(), in_full.poll_at());
+                }
+                let found = in_short.lookup_last(&addr(1), now.after(1));
+                assert_eq!(found.is_some(), in_short.entries[0].state != State::Incomplete);
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,23 @@ use super::ingress::{Ingress, Received};
 use super::links::Links;
 use crate::stats::DropReason;
 
+/// Nothing is sent on.
+#[derive(Default)]
+#[cfg(feature = "iface-router")]
+pub(crate) struct LastWay;
+
+#[cfg(feature = "iface-router")]
+impl LastWay {
+    pub(crate) fn forget(&mut self) {}
+}
+
 impl Ingress<'_, '_, '_, '_, '_> {
+    /// There was none.
+    #[inline]
+    pub(crate) fn is_on_last_way(&self, _received: &Received<'_>) -> bool {
+        false
+    }
+
     /// It is for nobody here.
     #[inline]
     pub(crate) fn is_for_another_port(&mut self, _received: &Received<'_>) -> Result<bool, DropReason> {

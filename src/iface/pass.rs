@@ -6,17 +6,64 @@
 use super::coalesced::Coalesced;
 use super::forward::Obstacle;
 use super::fragments::{CutError, cut_v4};
+use super::ingress::Received;
 use super::interface::Interface;
 use super::links::Out;
-use super::neighbor::Resolution;
+use super::neighbor::{Hardware, Resolution};
 use super::output::{EGRESS, tag_of, write_ethernet};
 use crate::config;
-use crate::phy::{RxMeta, TxMeta};
+use crate::phy::{RxMeta, TxMeta, TxSlot};
 use crate::stats::{DropReason, IpCount};
 use crate::storage::Class;
-use crate::wire::{Addr, checksum, ipv4, partial};
+use crate::time::Ticks;
+use crate::wire::{Addr, ethernet, ipv4, partial};
 
 impl Interface<'_> {
+    /// Sends a received packet on if it is as most are: whole, not too large, and for the same known neighbour as
+    /// the one before. `false`, and nothing done, if [`pass_on`](Self::pass_on) has to look at it.
+    #[inline(always)]
+    pub(super) fn pass_at_once(
+        &mut self,
+        slot: &mut impl TxSlot,
+        now: Ticks,
+        meta: &RxMeta,
+        received: &Received<'_>,
+        next_hop: &Addr,
+    ) -> bool {
+        let (packet, is_v4) = (received.packet, received.dst.is_v4());
+        let is_plain = meta.segment_len == 0 && !meta.checksum_partial;
+        if !is_plain || !self.link.up || !self.is_ethernet() || packet.len() > self.ip_mtu() {
+            return false;
+        }
+        let Some(hardware) = self.neighbors.lookup_last(next_hop, now) else { return false };
+        self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, 1);
+        let len = ethernet::HEADER_LEN + self.tags.len() + packet.len();
+        let sent = slot.send(len, TxMeta::default(), &mut |frame| {
+            if let Some(ip) = write_ethernet(frame, &self.hardware, &hardware, self.tags, is_v4) {
+                ip.copy_from_slice(packet);
+                take_hop(ip);
+            }
+        });
+        if sent {
+            self.stats.on_packet_sent(is_v4, packet.len());
+        } else {
+            self.pass_whole_later(&hardware, is_v4, packet);
+        }
+        true
+    }
+
+    /// Lets a packet wait that the device has no room for.
+    #[inline(never)]
+    fn pass_whole_later(&mut self, hardware: &Hardware, is_v4: bool, packet: &[u8]) {
+        let is_kept = self.pass_later(Resolution::Known, hardware, is_v4, packet.len(), &mut |ip| {
+            ip.copy_from_slice(packet);
+            take_hop(ip);
+        });
+        if !is_kept {
+            self.stats.counters.add_ip(is_v4, IpCount::OutDiscards, 1);
+        }
+    }
+
     /// Sends a received packet on to a neighbour and says how many it was, or what stands in its way. What can't be
     /// sent for want of room is counted here.
     pub(super) fn pass_on(
@@ -132,34 +179,59 @@ impl Interface<'_> {
     ) -> bool {
         let mut hardware = [0; 6];
         let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
-        let (source, tags, is_ethernet) = (self.hardware, self.tags, self.is_ethernet());
-        let mut write = |frame: &mut [u8]| {
-            let mut ip = frame;
-            if is_ethernet {
-                let Some(rest) = write_ethernet(ip, &source, &hardware, tags, is_v4) else { return };
-                ip = rest;
-            }
-            fill(ip);
-        };
-        let ip_len = len;
-        let len = self.link_header_len() + len;
-        let (tag, quota, full) = match resolution {
-            Resolution::Known if out.slot.send(len, TxMeta::default(), &mut write) => {
-                self.stats.on_packet_sent(is_v4, ip_len);
+        if resolution == Resolution::Known {
+            let mut write = self.frame_writer(&hardware, is_v4, fill);
+            let frame_len = self.link_header_len() + len;
+            if out.slot.send(frame_len, TxMeta::default(), &mut write) {
+                self.stats.on_packet_sent(is_v4, len);
                 return true;
             }
+        }
+        self.pass_later(resolution, &hardware, is_v4, len, fill)
+    }
+
+    /// Lets an IP packet of `len` octets wait, if there is anything to wait for.
+    #[inline(never)]
+    fn pass_later(
+        &mut self,
+        resolution: Resolution,
+        hardware: &Hardware,
+        is_v4: bool,
+        len: usize,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> bool {
+        let (tag, quota, full) = match resolution {
             Resolution::Known => (EGRESS, self.egress_quota(Class::Data), DropReason::DeviceBusy),
             Resolution::Pending(index) => (tag_of(index), config::NEIGHBOR_QUEUE_LEN, DropReason::QueueFull),
             #[cfg(feature = "iface-loopback")]
             Resolution::Own => return self.drop_output(DropReason::NotForwarded),
             Resolution::Full => return self.fail_to_pass(DropReason::NeighborUnreachable),
         };
-        if self.packets.push(tag, len, quota, Class::Data, &mut write).is_err() {
+        let mut write = self.frame_writer(hardware, is_v4, fill);
+        let frame_len = self.link_header_len() + len;
+        if self.packets.push(tag, frame_len, quota, Class::Data, &mut write).is_err() {
             return self.fail_to_pass(full);
         }
         self.packets.mark_newest_passing();
         self.stats.counters.add_ip(is_v4, IpCount::Queued, 1);
         true
+    }
+
+    /// Writes a frame with an IP packet that `fill` writes.
+    fn frame_writer<'f>(
+        &self,
+        hardware: &'f Hardware,
+        is_v4: bool,
+        fill: &'f mut dyn FnMut(&mut [u8]),
+    ) -> impl FnMut(&mut [u8]) + use<'f> {
+        let (source, tags, is_ethernet) = (self.hardware, self.tags, self.is_ethernet());
+        move |frame| {
+            let ip =
+                if is_ethernet { write_ethernet(frame, &source, hardware, tags, is_v4) } else { Some(frame) };
+            if let Some(ip) = ip {
+                fill(ip);
+            }
+        }
     }
 
     fn fail_to_pass(&mut self, reason: DropReason) -> bool {
@@ -174,10 +246,11 @@ fn take_hop(ip: &mut [u8]) {
     if let Some(header) = ip.first_chunk_mut::<{ ipv4::HEADER_LEN }>()
         && header[0] >> 4 == 4
     {
-        let old = u16::from_be_bytes([header[8], header[9]]);
         header[8] = header[8].wrapping_sub(1);
-        let checksum = checksum::update_word([header[10], header[11]], old, old.wrapping_sub(0x100));
-        [header[10], header[11]] = checksum;
+        // Equation 3 for a word that is 0x100 less: the checksum is as much more, and a carry comes around.
+        let sum = u32::from(u16::from_be_bytes([header[10], header[11]])) + 0x100;
+        let checksum = if sum < 0xffff { sum } else { sum + 1 } as u16;
+        [header[10], header[11]] = checksum.to_be_bytes();
     } else if let Some(hop_limit) = ip.get_mut(7) {
         *hop_limit = hop_limit.wrapping_sub(1);
     }
@@ -186,6 +259,17 @@ fn take_hop(ip: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::checksum;
+
+    /// Covers: RFC 1624 §3
+    #[test]
+    fn a_hop_less_makes_of_each_checksum_what_equation_3_does() {
+        for octets in (0..=u16::MAX).map(u16::to_be_bytes) {
+            let mut ip = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, octets[0], octets[1], 10, 0, 0, 1, 10, 0, 0, 2];
+            take_hop(&mut ip);
+            assert_eq!(ip[10..12], checksum::update_word(octets, 0x4011, 0x3f11));
+        }
+    }
 
     #[test]
     #[cfg(feature = "proto-ipv4")]

@@ -7,13 +7,14 @@ use managed::ManagedSlice;
 
 use super::egress;
 use super::engine::{self, Budget, Progress};
+use super::forward::LastWay;
 use super::handler::{Handler, Hooks, NoHandler};
 use super::interface::Interface;
 use super::links::{DeviceSlot, Links, Others};
 use super::loopback;
 use super::socket_set::SocketSet;
 use crate::config;
-use crate::phy::DynDevice;
+use crate::phy::{AnswerSlot, DynDevice, RxMeta};
 #[cfg(feature = "tcp-connect")]
 use crate::socket::tcp::ConnectError;
 #[cfg(feature = "tcp-connect")]
@@ -189,28 +190,28 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         handler: &mut dyn Handler,
         budget: Budget,
     ) -> Progress {
-        let mut progress = Progress::default();
         let Some(device) = self.ports.get_mut(index).and_then(|port| port.device.take()) else {
-            return progress;
+            return Progress::default();
         };
-        progress.more = loop {
-            if progress.has_used(budget) {
+        let mut row = Row {
+            now,
+            index,
+            is_shared: self.ports.iter().any(|port| port.leader == Some(index)),
+            ports: &mut self.ports,
+            sockets,
+            hooks: Hooks::new(handler),
+            last_way: LastWay::default(),
+            progress: Progress::default(),
+        };
+        row.progress.more = loop {
+            if row.progress.has_used(budget) {
                 break true;
             }
-            let more = device.receive_dyn(now, &mut |meta, frame, slot| {
-                progress.frames += 1;
-                progress.octets += frame.len();
-                let place = port_for(&self.ports, index, frame);
-                let (before, rest) = self.ports.split_at_mut(place);
-                let Some((port, after)) = rest.split_first_mut() else { return };
-                let others = Others { before, after, device: index };
-                let hooks = Hooks::new(&mut *handler);
-                engine::ingress(&mut Links::new(now, port.iface, slot, hooks, others), sockets, meta, frame);
-            });
-            if !more {
+            if !device.receive_dyn(now, &mut |meta, frame, slot| row.take(meta, frame, slot)) {
                 break false;
             }
         };
+        let progress = row.progress;
         self.ports[index].device = Some(device);
         progress
     }
@@ -266,21 +267,45 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
             && let Some((port, after)) = rest.split_first_mut()
         {
             let mut slot = DeviceSlot { device: &mut *device, now };
-            let others = Others { before, after, device: leader };
+            let others = Others { before, after, device: leader, last_way: None };
             f(&mut Links::new(now, port.iface, &mut slot, Hooks::new(handler), others));
         }
         self.ports[leader].device = Some(device);
     }
 }
 
-/// The port that a frame which the device of `leader` has received is for: the one whose tags it has. With
-/// nobody's tags it is the leader's, who drops it.
+/// The frames that a port's device gives in a row, and who takes them.
+struct Row<'w, 'p, 'a, 's> {
+    now: Instant,
+    index: usize,
+    /// Other ports are on its device.
+    is_shared: bool,
+    ports: &'w mut [Port<'p, 'a>],
+    sockets: &'w mut SocketSet<'s>,
+    hooks: Hooks<'w>,
+    last_way: LastWay,
+    progress: Progress,
+}
+
+impl Row<'_, '_, '_, '_> {
+    #[inline]
+    fn take(&mut self, meta: RxMeta, frame: &[u8], slot: &mut dyn AnswerSlot) {
+        self.progress.frames += 1;
+        self.progress.octets += frame.len();
+        let place = if self.is_shared { port_for(self.ports, self.index, frame) } else { self.index };
+        let Some((before, rest)) = self.ports.split_at_mut_checked(place) else { return };
+        let Some((port, after)) = rest.split_first_mut() else { return };
+        let others = Others { before, after, device: self.index, last_way: Some(&mut self.last_way) };
+        let links = &mut Links::new(self.now, port.iface, slot, self.hooks.again(), others);
+        engine::ingress_inlined(links, self.sockets, meta, frame);
+    }
+}
+
+/// The port that a frame which the device of `leader`, shared with others, has received is for: the one whose tags
+/// it has. With nobody's tags it is the leader's, who drops it.
 fn port_for(ports: &[Port<'_, '_>], leader: usize, frame: &[u8]) -> usize {
     let is_there = |port: &&Port<'_, '_>| port.leader == Some(leader);
-    if !config::HAS_VLAN
-        || !ports.iter().any(|port| is_there(&port))
-        || ports[leader].iface.tags.are_on(frame)
-    {
+    if !config::HAS_VLAN || ports[leader].iface.tags.are_on(frame) {
         return leader;
     }
     let other = ports.iter().position(|port| is_there(&port) && port.iface.tags.are_on(frame));

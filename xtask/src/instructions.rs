@@ -70,6 +70,7 @@ const ROWS: &[Row] = &[
         from: 100,
     },
     counted("forward", "forwarded 64-octet packet"),
+    counted("forward_mixed", "forwarded 64-octet packet, each of another flow"),
 ];
 
 /// Instructions by the row's name, for one number of idle connections.
@@ -301,7 +302,8 @@ buffer, `poll`, acknowledgments, `next_ready`, timers, the wire itself. Buffers 
   polls have a handler.
 - *UDP packet*: 64 octets of payload, from `send_slice` to `recv_slice`.
 - *forwarded packet*: an IPv4 packet of 64 octets that a `Router` takes from one Ethernet port and sends by
-  another, in bursts of 32; the devices do no more than lend the frame.
+  another, in bursts of 32; the devices do no more than lend the frame. All of a burst have the same addresses, or, in
+  the last row, none has those of the one before.
 - *Idle connections*: established by SYN and ACK from as many peers behind the gateway, in each of the two
   stacks, each with keep-alive armed, as the measured one has.
 

@@ -7,6 +7,7 @@ mod decisions;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
 mod drained;
 mod forward;
+mod forward_bursts;
 mod forward_sources;
 #[cfg(feature = "phy-sim")]
 mod fragments;
