@@ -11,8 +11,9 @@ mod stack;
 mod transfer;
 #[path = "common/veth.rs"]
 mod veth;
+#[path = "common/watched.rs"]
+mod watched;
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -23,14 +24,14 @@ use std::thread;
 use std::time::Duration;
 
 use goldcrest::phy::{
-    Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, RxToken, TunTapError, TunTapInterface,
-    TunTapOptions, TxMeta, TxToken, unshare_network, wait,
+    Device, Medium, RxToken, TunTapError, TunTapInterface, TunTapOptions, unshare_network, wait,
 };
 use goldcrest::time::{self, Instant};
 use skip::skip;
 use stack::Stack;
 use transfer::{Answer, Data};
 use veth::{KERNEL, OURS, PREFIX_LEN};
+use watched::{Seen, Watched};
 use xxhash_rust::xxh3::Xxh3;
 
 // What the quickstart's stack asks its program for.
@@ -40,98 +41,6 @@ const PORT: u16 = 45_678;
 const LEN: usize = 8_000_000;
 /// How soon the stack's loop sees that a thread of the kernel's end is done.
 const LOOK: time::Duration = time::Duration::from_millis(2);
-
-/// What passed a device.
-#[derive(Debug, Default)]
-struct Seen {
-    received_together: Cell<u32>,
-    received_partial: Cell<u32>,
-    sent_together: Cell<u32>,
-    sent_partial: Cell<u32>,
-    longest_single: Cell<usize>,
-    segment_lens: HashSet<u16>,
-}
-
-impl Seen {
-    fn sent(&self, meta: &TxMeta, len: usize) {
-        self.sent_partial.set(self.sent_partial.get() + u32::from(meta.checksum_start > 0));
-        if meta.segment_len > 0 {
-            self.sent_together.set(self.sent_together.get() + 1);
-        } else {
-            self.longest_single.set(self.longest_single.get().max(len));
-        }
-    }
-}
-
-/// A device, and what passed it.
-struct Watched<D> {
-    inner: D,
-    seen: Seen,
-}
-
-impl<D> Watched<D> {
-    fn new(inner: D) -> Watched<D> {
-        Watched { inner, seen: Seen::default() }
-    }
-}
-
-struct Watching<'a, T> {
-    inner: T,
-    meta: TxMeta,
-    seen: &'a Seen,
-}
-
-impl<T: TxToken> TxToken for Watching<'_, T> {
-    fn set_meta(&mut self, meta: TxMeta) {
-        self.meta = meta;
-        self.inner.set_meta(meta);
-    }
-
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        self.seen.sent(&self.meta, len);
-        self.inner.consume(len, f)
-    }
-}
-
-impl<D: Device> Device for Watched<D> {
-    type RxToken<'a>
-        = D::RxToken<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = Watching<'a, D::TxToken<'a>>
-    where
-        Self: 'a;
-
-    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Option<Self::TxToken<'_>>)> {
-        let (rx, tx) = self.inner.receive(now)?;
-        let (seen, meta) = (&mut self.seen, rx.meta());
-        seen.received_partial.set(seen.received_partial.get() + u32::from(meta.checksum_partial));
-        if meta.segment_len > 0 {
-            seen.received_together.set(seen.received_together.get() + 1);
-            seen.segment_lens.insert(meta.segment_len);
-        }
-        let seen = &self.seen;
-        Some((rx, tx.map(|inner| Watching { inner, meta: TxMeta::default(), seen })))
-    }
-
-    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
-        let inner = self.inner.transmit(now)?;
-        Some(Watching { inner, meta: TxMeta::default(), seen: &self.seen })
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.inner.capabilities()
-    }
-
-    fn hardware_address(&self) -> HardwareAddress {
-        self.inner.hardware_address()
-    }
-
-    fn link(&self) -> LinkState {
-        self.inner.link()
-    }
-}
 
 /// Drives the stack until `is_done`.
 fn run<D: Device + AsRawFd>(

@@ -59,6 +59,18 @@ impl<'f> Coalesced<'f> {
         self.payload().chunks(self.segment_len).nth(index).unwrap_or_default()
     }
 
+    /// Whether it says what only the first segment may say (RFC 3168 §6.1.2): a device might say it with each.
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn has_cwr(&self) -> bool {
+        self.packet.get(self.ip_len + 13).is_some_and(|flags| flags & CWR != 0)
+    }
+
+    /// Octets of all as IP packets.
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn total_len(&self) -> usize {
+        self.count() * self.headers_len + self.payload().len()
+    }
+
     /// Octets of a segment as an IP packet.
     pub(crate) fn len_of(&self, index: usize) -> usize {
         self.headers_len + self.part(index).len()

@@ -1,7 +1,8 @@
 //! What is sent on to a neighbour: one hop older, straight from the frame that it came in into the device's memory.
 //!
-//! Packets larger than the link carries are cut where their sender allows it (`fragments`), and those that the device
-//! has put together always (`coalesced`).
+//! Packets larger than the link carries are cut where their sender allows it (`fragments`). Those that the device has put
+//! together stay so where the next one cuts them itself, and else are cut here (`coalesced`); checksums that are still open
+//! are left to it, too.
 
 use super::coalesced::Coalesced;
 use super::forward::Obstacle;
@@ -10,13 +11,14 @@ use super::ingress::Received;
 use super::interface::Interface;
 use super::links::Out;
 use super::neighbor::{Hardware, Resolution};
-use super::output::{EGRESS, tag_of, write_ethernet};
+use super::output::{EGRESS, checksum_of, tag_of, write_ethernet};
 use crate::config;
 use crate::phy::{RxMeta, TxMeta, TxSlot};
 use crate::stats::{DropReason, IpCount};
 use crate::storage::Class;
 use crate::time::Ticks;
-use crate::wire::{Addr, ethernet, ipv4, partial};
+use crate::wire::partial::{self, Open};
+use crate::wire::{Addr, ethernet, ipv4};
 
 impl Interface<'_> {
     /// Sends a received packet on if it is as most are: whole, not too large, and for the same known neighbour as
@@ -32,9 +34,10 @@ impl Interface<'_> {
     ) -> bool {
         let (packet, is_v4) = (received.packet, received.dst.is_v4());
         let is_plain = meta.segment_len == 0 && !meta.checksum_partial;
-        if !is_plain || !self.link.up || !self.is_ethernet() || packet.len() > self.ip_mtu() {
+        if !is_plain || !self.link.up || packet.len() > self.ip_mtu() {
             return false;
         }
+        // On bare IP nobody is known.
         let Some(hardware) = self.neighbors.lookup_last(next_hop, now) else { return false };
         self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, 1);
         let len = ethernet::HEADER_LEN + self.tags.len() + packet.len();
@@ -92,6 +95,10 @@ impl Interface<'_> {
             }
             return Err(self.too_big(is_v4));
         }
+        if is_partial && self.pass_open(out, packet, 0, is_v4, next_hop) {
+            self.stats.on_packet_sent(is_v4, packet.len());
+            return Ok(1);
+        }
         self.pass_whole(out, is_v4, packet.len(), next_hop, &mut |ip| {
             ip.copy_from_slice(packet);
             take_hop(ip);
@@ -126,7 +133,7 @@ impl Interface<'_> {
         Obstacle::TooBig(self.ip_mtu())
     }
 
-    /// Sends a packet that the device put together from several as those that it was.
+    /// Sends a packet that the device put together from several, as it is or as those that it was.
     #[inline(never)]
     fn cut(
         &mut self,
@@ -142,15 +149,57 @@ impl Interface<'_> {
             self.stats.counters.add_ip(is_v4, IpCount::OutFragReqds, 1);
             return Err(self.too_big(is_v4));
         };
-        self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, whole.count());
-        for index in 0..whole.count() {
+        let count = whole.count();
+        self.stats.counters.add_ip(is_v4, IpCount::OutForwDatagrams, count);
+        let segment_len = if count > 1 { meta.segment_len } else { 0 };
+        if !whole.has_cwr() && self.pass_open(out, packet, segment_len, is_v4, next_hop) {
+            self.stats.counters.add_ip(is_v4, IpCount::OutTransmits, count);
+            self.stats.counters.add_ip(is_v4, IpCount::OutOctets, whole.total_len());
+            return Ok(count);
+        }
+        for index in 0..count {
             self.pass_whole(out, is_v4, whole.len_of(index), next_hop, &mut |ip| {
                 whole.write(index, ip);
                 take_hop(ip);
                 partial::complete(ip);
             });
         }
-        Ok(whole.count())
+        Ok(count)
+    }
+
+    /// Sends a packet with its checksum left to the device and, if it is several segments, the cutting. `false`, and
+    /// nothing done, if the device can't do that, or does not take it now: what waits does so without metadata.
+    fn pass_open(
+        &mut self,
+        out: &mut Out<'_>,
+        packet: &[u8],
+        segment_len: u16,
+        is_v4: bool,
+        next_hop: &Addr,
+    ) -> bool {
+        let Some(open) = Open::of(packet).filter(|open| self.offloads(checksum_of(open.protocol).1)) else {
+            return false;
+        };
+        if segment_len > 0 && packet.len() > self.capabilities.max_segmentation_len {
+            return false;
+        }
+        let mut hardware = [0; 6];
+        if self.hardware_of(next_hop, out.now, &mut hardware) != Resolution::Known {
+            return false;
+        }
+        let link_len = self.link_header_len();
+        let meta = TxMeta {
+            checksum_start: (link_len + open.start) as u16,
+            checksum_offset: open.offset as u16,
+            segment_len,
+            ..TxMeta::default()
+        };
+        let fill = &mut |ip: &mut [u8]| {
+            ip.copy_from_slice(packet);
+            take_hop(ip);
+            open.write(ip);
+        };
+        out.slot.send(link_len + packet.len(), meta, &mut self.frame_writer(&hardware, is_v4, fill))
     }
 
     /// The same as [`pass`](Self::pass) for what is no fragment made here.

@@ -1,5 +1,5 @@
 //! Transport checksums that were never completed, since the packet crossed no wire so far, or that have become
-//! wrong, since it was cut out of a larger one.
+//! wrong, since it was cut out of a larger one; and such as are left to a device.
 
 use core::ops::Range;
 
@@ -28,6 +28,12 @@ impl Field {
         ip.get(start..)?.get(place.clone())?;
         Some(Field { addresses, protocol, start, place })
     }
+
+    /// The sum of the pseudo-header before so many octets.
+    fn pseudo_header(&self, len: usize) -> checksum::Sum {
+        let rest = [u32::from(self.protocol.0), len as u32].map(checksum::Sum::of_u32);
+        self.addresses.add(rest[0]).add(rest[1])
+    }
 }
 
 /// Where the IP packet is in a frame of Ethernet or of bare IP, padding left out; `None` if it is not whole.
@@ -54,18 +60,44 @@ pub(crate) fn can_complete(ip: &[u8]) -> bool {
 /// Computes the transport checksum of a packet, which has no padding.
 #[inline(never)]
 pub(crate) fn complete(ip: &mut [u8]) {
-    let Some(Field { addresses, protocol, start, place }) = Field::of(ip) else { return };
-    let Some(transport) = ip.get_mut(start..) else { return };
-    let len = transport.len() as u32;
-    let Some(field) = transport.get_mut(place.clone()) else { return };
-    field.fill(0);
-    let sum = addresses
-        .add(checksum::Sum::of_u32(u32::from(protocol.0)))
-        .add(checksum::Sum::of_u32(len))
-        .add(checksum::sum(transport));
-    let value = if protocol == IpProtocol::UDP { sum.finish_udp() } else { sum.finish() };
-    if let Some(field) = transport.get_mut(place) {
-        field.copy_from_slice(&value);
+    let Some(field) = Field::of(ip) else { return };
+    let Some(transport) = ip.get_mut(field.start..) else { return };
+    let Some(octets) = transport.get_mut(field.place.clone()) else { return };
+    octets.fill(0);
+    let sum = field.pseudo_header(transport.len()).add(checksum::sum(transport));
+    let value = if field.protocol == IpProtocol::UDP { sum.finish_udp() } else { sum.finish() };
+    if let Some(octets) = transport.get_mut(field.place) {
+        octets.copy_from_slice(&value);
+    }
+}
+
+/// A transport checksum as it is left to a device.
+#[cfg(feature = "iface-forward")]
+pub(crate) struct Open {
+    pub(crate) protocol: IpProtocol,
+    /// Where the transport header begins, in octets of the packet.
+    pub(crate) start: usize,
+    /// The checksum, in octets of the transport header.
+    pub(crate) offset: usize,
+    /// What the field holds: the pseudo-header's sum.
+    sum: [u8; 2],
+}
+
+#[cfg(feature = "iface-forward")]
+impl Open {
+    /// Of a packet without padding, if it has a checksum that [`complete`] could compute.
+    pub(crate) fn of(ip: &[u8]) -> Option<Open> {
+        let field = Field::of(ip)?;
+        let sum = field.pseudo_header(ip.len() - field.start).partial();
+        Some(Open { protocol: field.protocol, start: field.start, offset: field.place.start, sum })
+    }
+
+    /// Writes the sum into a copy of the packet.
+    pub(crate) fn write(&self, ip: &mut [u8]) {
+        let field = ip.get_mut(self.start + self.offset..).and_then(|rest| rest.first_chunk_mut());
+        if let Some(field) = field {
+            *field = self.sum;
+        }
     }
 }
 

@@ -478,6 +478,7 @@ fn a_full_port_lets_packets_wait_and_then_drops_them() {
     }
     let waiting = 100 - net.drops(DropReason::DeviceBusy) as usize;
     assert!((8..64).contains(&waiting), "{waiting}");
+    assert_eq!(net.ifaces[1].mib().ipv4.out_discards, 100 - waiting as u64);
     net.wires[1].room = 1_000;
     net.poll();
     assert_eq!(net.sent()[1].len(), waiting);
@@ -489,6 +490,15 @@ fn a_port_whose_link_is_down_is_reported_as_an_unreachable_host() {
     net.wires[1].link = LinkState::DOWN;
     let [back, _] = net.exchange(&to_far(b"x"));
     assert_eq!(back[0][20..22], [3, 1]);
+    // A device whose link is down may go on giving frames: that the neighbour is known does not help.
+    for operation in [1, 2] {
+        let mut frame = arp(operation, FAR_MAC, FAR_IP, MACS[1], [10, 1, 0, 1]);
+        frame[..6].copy_from_slice(&MACS[1]);
+        net.receive(1, frame);
+    }
+    net.sent();
+    let [back, on] = net.exchange(&to_far(b"x"));
+    assert_eq!((&back[0][20..22], on.len()), (&[3, 1][..], 0));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod decisions;
 mod drained;
 mod forward;
 mod forward_bursts;
+mod forward_offloads;
 mod forward_sources;
 #[cfg(feature = "phy-sim")]
 mod fragments;
