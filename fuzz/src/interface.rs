@@ -151,7 +151,7 @@ impl<'a> World<'a> {
             [1, 0, (1 << 31) * 1_024 - 3_000_000, (1 << 32) * 1_024 - 3_000_000][usize::from(start & 3)];
         let now = Instant::from_micros(start);
         let mtu = [1_514, 590, 1_294, 114][usize::from(kind >> 2 & 3)];
-        let wire = Wire::new(mtu, kind & 16 != 0);
+        let wire = Wire::new(mtu, kind & 16 != 0, kind & 64 != 0);
         let storage = InterfaceStorage {
             addresses: vec![None; 4].into(),
             routes: vec![None; 2].into(),
@@ -305,7 +305,7 @@ impl<'a> World<'a> {
         let pieces = self.pieces();
         let progress =
             self.iface.poll_with(self.now, &mut self.wire, &mut self.sockets, &mut self.judge, budget);
-        let (received, sent) = (waiting - self.wire.received.len(), self.wire.sent.len());
+        let (received, sent) = (waiting - self.wire.received.len(), self.wire.take_count());
         // What the stack sends to itself counts, too, and waits in its pool until then.
         assert!((received..=received + budget.frames + POOL).contains(&progress.frames), "{progress:?}");
         assert!(received <= budget.frames.max(1));

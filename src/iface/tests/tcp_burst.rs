@@ -2,14 +2,15 @@
 
 use super::net::*;
 use crate::config::PACKETS_PER_TURN;
-use crate::iface::{Budget, NoHandler, SocketHandle};
-use crate::phy::TxChecksum;
+use crate::iface::{Budget, Config, NoHandler, SocketHandle};
+use crate::phy::{HardwareAddress, TxChecksum};
 use crate::socket::tcp::{Socket, State};
+use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
 use crate::time::Duration;
 use crate::wire::checksum::{pseudo_header, sum};
 use crate::wire::tcp::Flags;
-use crate::wire::{Addr, IpAddress};
+use crate::wire::{Addr, IpAddress, IpCidr};
 
 /// Octets of payload in a full segment.
 const MSS: usize = 1_460;
@@ -38,7 +39,10 @@ struct Bench {
 
 impl Bench {
     fn new(max_segmentation_len: usize, tx_checksum: TxChecksum) -> Bench {
-        let mut net = Net::ip();
+        Bench::on(Net::ip(), max_segmentation_len, tx_checksum)
+    }
+
+    fn on(mut net: Net, max_segmentation_len: usize, tx_checksum: TxChecksum) -> Bench {
         net.iface.capabilities.max_segmentation_len = max_segmentation_len;
         net.iface.capabilities.tx_checksum = tx_checksum;
         let buffer = || SocketBuffer::new(vec![0; 60_000]);
@@ -245,4 +249,17 @@ fn a_burst_is_timed_by_its_first_segment() {
     bench.acknowledge(MSS);
     bench.net.poll();
     assert!(bench.socket().round_trip_time() > before.map(|before| before + Duration::from_millis(5)));
+}
+
+/// A link that carries less than is asked of one; a device that cuts would put longer frames on it.
+#[test]
+fn nothing_is_cut_for_a_link_that_no_segment_fits() {
+    let mut net = Net::ip();
+    net.wire.ip_mtu = 100;
+    net.iface = interface(Config::new(HardwareAddress::Ip), &net.wire, 0);
+    net.iface.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 1), 24)).unwrap();
+    let mut bench = Bench::on(net, 65_535, TxChecksum::TCP);
+    bench.socket().send_slice(&data()[..LEN]).unwrap();
+    assert_eq!(bench.sent(), []);
+    assert!(bench.net.iface.stats().drops(DropReason::TooBig) > 0);
 }
