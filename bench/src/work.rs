@@ -181,7 +181,7 @@ fn run(idle: usize) {
     parts.measure("poll_at_transfer", 0, || pair.transfer(pair.tcp, 10_000, false));
     let polls = pair.polls - before;
     parts.measure("poll_at_transfer", polls, || pair.transfer(pair.tcp, 10_000, true));
-    for (name, flows) in [("forward", 1), ("forward_mixed", 2)] {
+    for (name, flows) in [("forward", [0, 0]), ("forward_mixed", [0, 1])] {
         forward::run(flows, |forward| {
             forward(320);
             for count in [1_024, 11_264] {

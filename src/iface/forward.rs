@@ -130,14 +130,13 @@ impl Interface<'_> {
 impl Ingress<'_, '_, '_, '_, '_> {
     /// Whether a packet is like the last one that was sent on: nothing that is decided by addresses needs to be
     /// decided again.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_on_last_way(&self, received: &Received<'_>) -> bool {
-        last_way(self.links).is_some_and(|way| {
-            way.dst == received.dst
-                && way.src == received.src
-                && way.from == self.links.port()
-                && received.unicast
-        })
+        let Some(way) = last_way(self.links) else { return false };
+        way.dst == received.dst
+            && way.src == received.src
+            && way.from == self.links.port()
+            && received.unicast
     }
 
     /// Whether a packet is for another port of ours, between which and this one we forward; `false` if it

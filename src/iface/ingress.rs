@@ -166,6 +166,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     }
 
     #[cfg(feature = "proto-ipv4")]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn ipv4(&mut self, packet: &[u8], unicast: bool) -> Taken {
         // RFC 9293 §3.9.2.1 (MUST-50), RFC 1122 §3.2.1.8: no option of the header changes anything.
         let ipv4::Parts { header, payload, .. } = match ipv4::Header::split(packet) {

@@ -48,7 +48,8 @@ pub struct Header<'a>(&'a [u8; HEADER_LEN]);
 
 impl<'a> Header<'a> {
     /// Divides a packet, which padding may follow, and checks its header.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline)]
     pub fn split(data: &'a [u8]) -> Result<Parts<'a>> {
         let (header, rest) = data.split_first_chunk().ok_or(Error::Truncated)?;
         let total_len = usize::from(u16_at::<2, HEADER_LEN>(header));
