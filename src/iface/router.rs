@@ -112,6 +112,8 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         let count = self.ports.len();
         for index in 0..count {
             self.watch_link(now, index, sockets);
+            // Whether a source is a host depends on the other ports' addresses, which may have changed.
+            self.ports[index].iface.familiar = None;
         }
         self.with_links(now, handler, &mut |links| engine::settle(links, sockets));
         #[cfg(feature = "iface-multicast")]

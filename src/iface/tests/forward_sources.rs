@@ -46,6 +46,20 @@ fn the_broadcast_address_of_another_port_is_no_source() {
     }
 }
 
+/// Covers: RFC 1812 §5.3.7
+#[test]
+fn a_source_is_looked_at_again_when_another_port_has_got_an_address() {
+    let mut net = Routed::new();
+    let echo = icmp4([10, 2, 0, 255], [10, 0, 0, 1], vec![8, 0, 0, 0, 0, 1, 0, 1, 9]);
+    for _ in 0..2 {
+        net.exchange(&echo);
+    }
+    assert_eq!(net.drops(DropReason::BadSource), 0);
+    net.ifaces[1].add_address(cidr("10.2.0.1", 24)).unwrap();
+    assert_eq!(net.exchange(&echo).concat(), [[0; 0]; 0]);
+    assert_eq!(net.drops(DropReason::BadSource), 1);
+}
+
 /// Covers: RFC 1812 §4.3.2.7
 #[test]
 fn a_source_that_has_become_a_broadcast_address_is_told_nothing() {
