@@ -305,7 +305,7 @@ impl<'a> World<'a> {
         let pieces = self.pieces();
         let progress =
             self.iface.poll_with(self.now, &mut self.wire, &mut self.sockets, &mut self.judge, budget);
-        let (received, sent) = (waiting - self.wire.received.len(), self.wire.take_count());
+        let (received, sent) = (waiting - self.wire.received.len(), self.wire.count());
         // What the stack sends to itself counts, too, and waits in its pool until then.
         assert!((received..=received + budget.frames + POOL).contains(&progress.frames), "{progress:?}");
         assert!(received <= budget.frames.max(1));
@@ -325,7 +325,7 @@ impl<'a> World<'a> {
         let our_v4 = IpAddress::from(Ipv4Address::from(OUR_V4));
         self.peers.is_on_net4 = self.iface.ip_addrs().any(|cidr| cidr.address() == our_v4);
         self.peers.was_off_net4 |= !self.peers.is_on_net4;
-        for frame in std::mem::take(&mut self.wire.sent) {
+        for frame in self.wire.take_sent() {
             verify::sent(&frame, &mut self.peers);
             if self.answers
                 && let Some(answer) = Peers::answer(&frame)

@@ -48,9 +48,15 @@ impl Wire {
         }
     }
 
-    /// How many frames were handed over since it was asked last, of which `sent` still holds what became.
-    pub(crate) fn take_count(&mut self) -> usize {
-        self.sent.len() - std::mem::take(&mut self.cuts)
+    /// How many frames were handed over of which `sent` holds what became.
+    pub(crate) fn count(&self) -> usize {
+        self.sent.len() - self.cuts
+    }
+
+    /// What was sent since it was asked last.
+    pub(crate) fn take_sent(&mut self) -> Vec<Vec<u8>> {
+        self.cuts = 0;
+        std::mem::take(&mut self.sent)
     }
 
     pub(crate) fn slot(&mut self) -> Option<Room<'_>> {
