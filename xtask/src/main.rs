@@ -1,5 +1,6 @@
 //! One command per task: `cargo xtask --help`.
 
+mod bench;
 mod check;
 mod firmware;
 mod fuzz;
@@ -42,6 +43,8 @@ enum Task {
     Size(size::Arguments),
     /// Instructions per TCP segment, UDP packet and poll_at, beside idle connections
     Instructions(instructions::Arguments),
+    /// TCP of ours, of smoltcp and of the kernel over TAPs, side by side; as root, five minutes
+    Bench(bench::Arguments),
     /// Two stacks on bad links in virtual time, from many seeds
     Sim(sim::Arguments),
     /// TCP on 72 paths in virtual time, against docs/GRID.md
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Firmware(arguments) => firmware::run(&arguments),
         Task::Size(arguments) => size::run(&arguments),
         Task::Instructions(arguments) => instructions::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
         Task::Grid(arguments) => grid::run(&arguments),
         Task::Paths(arguments) => paths::run(&arguments),

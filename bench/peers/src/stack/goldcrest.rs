@@ -1,0 +1,101 @@
+//! Our stack, with the features that are its defaults.
+
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration as StdDuration;
+
+use anyhow::Result;
+use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
+use goldcrest::phy::{Device, Medium, TunTapInterface, TunTapOptions, wait};
+use goldcrest::rand::Keys;
+use goldcrest::socket::tcp::{HalfOpen, Listener, Socket};
+use goldcrest::time::{Duration, Instant};
+use goldcrest::wire::IpCidr;
+
+use super::{LONGEST, TAP};
+use crate::case::{Direction, Setting};
+use crate::client::{PORT, STACK, Stream, answer};
+
+/// Runs the stack until all is over.
+pub(super) fn drive(
+    setting: &Setting,
+    span: StdDuration,
+    is_over: &AtomicBool,
+    ready: &Sender<()>,
+) -> Result<()> {
+    let options = if setting.offloads { TunTapOptions::default() } else { TunTapOptions::plain() };
+    let mut tap = TunTapInterface::with_options(TAP, Medium::Ethernet, options)?;
+    super::configure(tap.kernel())?;
+    let mut iface = Interface::new(Config::new(tap.hardware_address()), &mut tap, Instant::now());
+    iface.add_address(IpCidr::new(STACK.into(), 24))?;
+    let mut sockets = SocketSet::with_capacity(4, Keys::new([7; 32]));
+    let mut listener = Listener::new(vec![HalfOpen::EMPTY; 4]);
+    listener.set_buffers(setting.buffer, setting.buffer, 4);
+    let listener = sockets.add(listener);
+    sockets.listen(listener, PORT)?;
+    let _ = ready.send(());
+
+    let mut end = Instant::now() + micros(span);
+    let (mut connection, mut stream): (Option<SocketHandle>, _) = (None, Stream::default());
+    while !is_over.load(Ordering::Relaxed) {
+        let now = Instant::now();
+        iface.poll(now, &mut tap, &mut sockets);
+        while sockets.next_ready().is_some() {}
+        if connection.is_none() {
+            connection = sockets.accept(listener);
+            end = now + micros(span);
+        }
+        if let Some(handle) = connection {
+            let socket = sockets.get_mut::<Socket>(handle);
+            match setting.direction {
+                Direction::Send => send(socket, &mut stream, now < end),
+                Direction::Receive => receive(socket, &mut stream),
+            }
+        }
+        let longest = micros(LONGEST);
+        let at = iface.poll_at(now, &mut sockets);
+        let delay = at.map_or(longest, |at| at.saturating_duration_since(now).min(longest));
+        if !setting.busy && delay > Duration::ZERO {
+            wait(tap.as_raw_fd(), Some(delay))?;
+        }
+    }
+    Ok(())
+}
+
+fn micros(span: StdDuration) -> Duration {
+    Duration::from_micros(span.as_micros() as u64)
+}
+
+/// Fills the send buffer as long as it is time for that.
+fn send(socket: &mut Socket<'_>, stream: &mut Stream, goes_on: bool) {
+    if !goes_on {
+        return socket.close();
+    }
+    while socket.can_send() {
+        let sent = socket.send(|room| {
+            let len = stream.fill(room);
+            (len, len)
+        });
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// Takes what has come, and answers when all has.
+fn receive(socket: &mut Socket<'_>, stream: &mut Stream) {
+    while socket.can_recv() {
+        let taken = socket.recv(|data| {
+            stream.take(data);
+            (data.len(), ())
+        });
+        if taken.is_err() {
+            return;
+        }
+    }
+    if !socket.may_recv() && socket.may_send() {
+        let _ = socket.send_slice(&answer(stream));
+        socket.close();
+    }
+}
