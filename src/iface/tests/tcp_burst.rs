@@ -263,3 +263,20 @@ fn nothing_is_cut_for_a_link_that_no_segment_fits() {
     assert_eq!(bench.sent(), []);
     assert!(bench.net.iface.stats().drops(DropReason::TooBig) > 0);
 }
+
+/// What a device has put together says nothing of how long the peer's segments are: those that come alone are acknowledged
+/// as ever.
+///
+/// Covers: RFC 9293 MUST-58
+#[test]
+fn every_second_segment_is_acknowledged_also_after_many_that_came_together() {
+    let mut bench = Bench::new(0, TxChecksum::empty());
+    let mut seq = 100;
+    for (segments, count) in [(20, 1), (2, 1), (1, 0), (1, 1), (3, 1)] {
+        let (len, numbers) = (segments * MSS, (seq, bench.first));
+        let together = tcp4(PEER_IP, OUR_IP, (4_000, 80), numbers, ACK, &[], &data()[..len]);
+        bench.net.wire.to_stack.push_back(together);
+        assert_eq!(bench.sent_count(), count, "{segments} together");
+        seq += len as u32;
+    }
+}

@@ -431,7 +431,8 @@ impl Connection {
         out: &mut Outcome,
     ) {
         let in_place = in_place.filter(|_| side.config.is_in_place);
-        self.rcv.mss = self.rcv.mss.max(payload.len().min(0xffff) as u16);
+        // Several that are together are not one that is longer than we have asked for.
+        self.rcv.mss = self.rcv.mss.max(payload.len().min(self.path_mss(cx).into()) as u16);
         let taken = self.rcv.take(&mut side.rx, offset, payload, in_place);
         self.info.on_received(taken.len);
         if taken.len > 0 {
