@@ -552,19 +552,20 @@ impl<'a> Listener<'a> {
         let Some(mss) = self.cookies.read(cx, tuple, seg) else {
             return Verdict::Refuse(DropReason::NoSocket);
         };
+        let stamps = self.stamp_choice();
+        let sent_at = seg.stamp.hidden_time(stamps, cx, tuple);
         let mut record = HalfOpen {
             tuple: *tuple,
             iss: seg.ack - 1,
             irs: seg.seq - 1,
-            created_at: cx.ticks,
+            created_at: sent_at.unwrap_or(cx.ticks),
             // Scaled or not, the segment will say it again.
             window: seg.window,
-            // The round trip is not known.
-            tries: 1,
+            // Without a stamp the round trip is not known, nor whether this was the first SYN-ACK.
+            tries: u8::from(sent_at.is_none()),
             stage: Stage::Acked,
             ..HalfOpen::EMPTY
         };
-        let stamps = self.stamp_choice();
         let options = seg.stamp.hidden(mss, stamps);
         record.agree(&options, self.window, stamps, self.template.wants_sack(), &seg.stamp);
         record.grant(seg.stamp.hidden_ecn(stamps));

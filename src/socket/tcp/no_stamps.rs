@@ -69,6 +69,11 @@ impl Stamp {
     }
 
     #[inline]
+    pub(super) fn hidden_time(&self, _wanted: Choice, _cx: &Context<'_>, _tuple: &Tuple) -> Option<Ticks> {
+        None
+    }
+
+    #[inline]
     pub(super) fn hidden(&self, mss: u16, _wanted: Choice) -> Options {
         Options { mss, ..Options::NONE }
     }

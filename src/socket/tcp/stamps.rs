@@ -29,6 +29,9 @@ const LEN: usize = 12;
 /// RFC 7323 §5.5: what the peer's clock showed so long ago says nothing: 24 days, in 2^16 ticks.
 const OUTDATED: u16 = ((24 * 24 * 3_600 * crate::time::TICKS_PER_SEC) >> 16) as u16;
 
+/// Ticks of a round trip beyond which it tells nothing: half a minute.
+const LONGEST: i32 = 30 * crate::time::TICKS_PER_SEC as i32;
+
 /// A time to within 67 s.
 #[inline]
 fn coarse(at: Ticks) -> u16 {
@@ -356,6 +359,16 @@ impl Stamp {
             window_scale: if shift <= 14 { shift } else { 0xff },
             sack_permitted: self.echo & 0x10 != 0,
         }
+    }
+
+    /// When the SYN-ACK left whose cookie comes back, at most 64 ticks too early: `None` if no stamp says so that could be
+    /// ours.
+    pub(super) fn hidden_time(&self, wanted: Choice, cx: &Context<'_>, tuple: &Tuple) -> Option<Ticks> {
+        if !wanted.0 || !self.is_there {
+            return None;
+        }
+        let sent_at = Ticks(self.echo.wrapping_sub(offset(cx.keys, tuple)));
+        (0..=LONGEST).contains(&cx.ticks.since(sent_at)).then_some(sent_at)
     }
 
     /// Whether explicit congestion notification was granted.

@@ -325,6 +325,38 @@ fn a_cookie_with_a_stamp_keeps_scale_and_selective_acknowledgments() {
     }
 }
 
+/// Covers: RFC 6298 §2.2; RFC 6928 §2
+#[test]
+#[cfg(all(feature = "tcp-cookies", feature = "tcp-cubic"))]
+fn a_cookie_with_a_stamp_tells_the_round_trip() {
+    let begun = |millis_after: i64, is_wanted: bool, change: u32| {
+        let mut bench = Bench::new(0);
+        bench.listener.set_timestamps_enabled(is_wanted);
+        let syn_ack = bench.request(9, &stamped_at(syn(5), 700, 0)).unwrap();
+        bench.now += millis(millis_after as u64);
+        let ack = stamped_at(request(&syn_ack), 730, syn_ack.stamp.value.wrapping_add(change));
+        let Verdict::Complete(index) = bench.segment(9, &ack) else { panic!() };
+        let half = bench.listener.complete(usize::from(index)).unwrap();
+        let mut socket = socket(1 << 18, 1_000);
+        socket.open_from(&context!(bench.keys, bench.now, MTU), &half, false);
+        let Phase::Connection(connection) = &socket.phase else { panic!() };
+        let segments = connection.control.window() / connection.mss(&context!(bench.keys, bench.now, MTU));
+        (segments, connection.rtt.rto())
+    };
+    for after in [1, 30, 500, 5_000] {
+        let (segments, timeout) = begun(after, true, 0);
+        assert_eq!(segments, config::TCP_INITIAL_WINDOW);
+        // The round trip, and four times half of it; stamps tell it to within 64 ticks.
+        let least = 3 * after as u32 * 1_000 / 1_024;
+        assert!((least.max(190)..=(least + 3 * 66).max(200)).contains(&timeout), "{after} ms: {timeout}");
+    }
+    let unknown = (1, 3 * crate::time::TICKS_PER_SEC);
+    assert_eq!(begun(30, false, 0), unknown, "no stamps");
+    assert_eq!(begun(31_000, true, 0), unknown, "after longer than any round trip");
+    assert_eq!(begun(30, true, 1_000), unknown, "a stamp that is yet to come");
+    assert_eq!(begun(30, true, 1 << 31), unknown, "one that was never ours");
+}
+
 #[test]
 #[cfg(feature = "tcp-cookies")]
 fn a_cookie_grants_what_the_template_says() {
