@@ -38,7 +38,6 @@ impl Forwarding {
 /// How the last packet went that was sent on, of those that one device gives in a row.
 ///
 /// Addresses and routes stay as they are meanwhile, but for what neighbours say of themselves.
-#[derive(Default)]
 pub(crate) struct LastWay(Option<Way>);
 
 /// The way of a pair of addresses.
@@ -51,6 +50,9 @@ struct Way {
 }
 
 impl LastWay {
+    /// None went.
+    pub(crate) const NONE: LastWay = LastWay(None);
+
     pub(crate) fn forget(&mut self) {
         self.0 = None;
     }

@@ -5,12 +5,13 @@ use super::links::Links;
 use crate::stats::DropReason;
 
 /// Nothing is sent on.
-#[derive(Default)]
 #[cfg(feature = "iface-router")]
 pub(crate) struct LastWay;
 
 #[cfg(feature = "iface-router")]
 impl LastWay {
+    pub(crate) const NONE: LastWay = LastWay;
+
     pub(crate) fn forget(&mut self) {}
 }
 

@@ -202,7 +202,7 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
             ports: &mut self.ports,
             sockets,
             hooks: Hooks::new(handler),
-            last_way: LastWay::default(),
+            last_way: LastWay::NONE,
             progress: Progress::default(),
         };
         row.progress.more = loop {

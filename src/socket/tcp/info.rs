@@ -216,12 +216,13 @@ impl Counts {
         u64::from(self.high[PLACE]) << 32 | u64::from(self.octets[PLACE])
     }
 
-    /// A segment has come.
+    /// A segment has come, or several that are together; alone it would be `mss` octets at most.
     #[inline]
-    pub(super) fn on_segment(&mut self, seg: &Segment<'_>, now: Ticks) {
-        self.segs_in = self.segs_in.wrapping_add(1);
-        if !seg.payload.is_empty() {
-            self.data_segs_in = self.data_segs_in.wrapping_add(1);
+    pub(super) fn on_segment(&mut self, seg: &Segment<'_>, mss: u16, now: Ticks) {
+        let count = seg.payload.len().div_ceil(mss.max(1).into()) as u32;
+        self.segs_in = self.segs_in.wrapping_add(count.max(1));
+        if count > 0 {
+            self.data_segs_in = self.data_segs_in.wrapping_add(count);
             self.data_received_at = now;
         }
     }

@@ -33,7 +33,7 @@ impl Connection {
         in_place: Option<InPlace<'_>>,
     ) -> Outcome {
         if config::HAS_TCP_INFO {
-            self.info.on_segment(seg, cx.ticks);
+            self.info.on_segment(seg, self.path_mss(cx), cx.ticks);
             self.ecn.on_segment(seg);
         }
         if config::HAS_FAST_PATHS && self.is_predicted(cx, seg, side) {

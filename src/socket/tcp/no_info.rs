@@ -16,7 +16,7 @@ impl Counts {
     }
 
     #[inline(always)]
-    pub(super) fn on_segment(&mut self, _seg: &Segment<'_>, _now: Ticks) {}
+    pub(super) fn on_segment(&mut self, _seg: &Segment<'_>, _mss: u16, _now: Ticks) {}
 
     #[inline(always)]
     pub(super) fn on_acked(&mut self, _len: u32) {}
