@@ -122,12 +122,6 @@ impl<D: Device> Stack<D> {
         &self.device
     }
 
-    /// Gives the device back.
-    #[allow(dead_code, reason = "tests look at theirs when all is over")]
-    pub(crate) fn into_device(self) -> D {
-        self.device
-    }
-
     pub(crate) fn mib(&self) -> Mib {
         self.iface.mib()
     }

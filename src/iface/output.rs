@@ -262,6 +262,24 @@ impl Interface<'_> {
         Sent::Never
     }
 
+    /// Writes a frame with an IP packet that `fill` writes.
+    #[cfg(any(feature = "socket-raw", feature = "iface-multicast", feature = "iface-forward"))]
+    pub(super) fn frame_writer<'f>(
+        &self,
+        hardware: &'f Hardware,
+        is_v4: bool,
+        fill: &'f mut dyn FnMut(&mut [u8]),
+    ) -> impl FnMut(&mut [u8]) + use<'f> {
+        let (source, tags, is_ethernet) = (self.hardware, self.tags, self.is_ethernet());
+        move |frame| {
+            let ip =
+                if is_ethernet { write_ethernet(frame, &source, hardware, tags, is_v4) } else { Some(frame) };
+            if let Some(ip) = ip {
+                fill(ip);
+            }
+        }
+    }
+
     /// Sends an IP packet of `len` octets that `fill` writes with its header. One whose neighbour is not known
     /// yet waits for it.
     #[cfg(any(feature = "socket-raw", feature = "iface-multicast"))]
@@ -278,17 +296,7 @@ impl Interface<'_> {
         }
         let mut hardware = [0; 6];
         let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
-        let (source, tags, is_ethernet) = (self.hardware, self.tags, self.is_ethernet());
-        let mut write = |frame: &mut [u8]| {
-            let ip = if is_ethernet {
-                write_ethernet(frame, &source, &hardware, tags, is_v4)
-            } else {
-                Some(frame)
-            };
-            if let Some(ip) = ip {
-                fill(ip);
-            }
-        };
+        let mut write = self.frame_writer(&hardware, is_v4, fill);
         let ip_len = len;
         let len = self.link_header_len() + len;
         match resolution {

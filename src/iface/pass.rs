@@ -266,23 +266,6 @@ impl Interface<'_> {
         true
     }
 
-    /// Writes a frame with an IP packet that `fill` writes.
-    fn frame_writer<'f>(
-        &self,
-        hardware: &'f Hardware,
-        is_v4: bool,
-        fill: &'f mut dyn FnMut(&mut [u8]),
-    ) -> impl FnMut(&mut [u8]) + use<'f> {
-        let (source, tags, is_ethernet) = (self.hardware, self.tags, self.is_ethernet());
-        move |frame| {
-            let ip =
-                if is_ethernet { write_ethernet(frame, &source, hardware, tags, is_v4) } else { Some(frame) };
-            if let Some(ip) = ip {
-                fill(ip);
-            }
-        }
-    }
-
     fn fail_to_pass(&mut self, reason: DropReason) -> bool {
         self.stats.counters.on_lost(reason, 1);
         self.drop_output(reason)

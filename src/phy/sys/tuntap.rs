@@ -85,6 +85,14 @@ impl error::Error for TunTapError {
 }
 
 /// How a TUN or TAP interface is opened.
+///
+/// ```no_run
+/// use goldcrest::phy::{Medium, TunTapInterface, TunTapOptions};
+///
+/// let mut options = TunTapOptions::default();
+/// options.multi_queue = true;
+/// let queues = [(); 2].map(|()| TunTapInterface::with_options("tap0", Medium::Ethernet, options));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TunTapOptions {
