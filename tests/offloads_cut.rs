@@ -214,6 +214,10 @@ fn the_kernel_cuts_what_we_left_together_as_a_host_would_have() {
         assert!(full * 10 > segments.len() * 9, "{full} of {} are full", segments.len());
         assert!(segments.iter().all(|len| *len <= mss));
     }
+    // Segments of another length than we said would have been refused by the kernel, and repaired one by one.
+    // A tail probe or two may go while the machine is busy.
+    let again = near.iface.mib().tcp.retrans_segs;
+    assert!(again <= 50, "{again} segments went again");
     assert_eq!((near.device.counters().rx_errors, near.device.counters().tx_errors), (0, 0));
 }
 
