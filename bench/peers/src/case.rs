@@ -21,18 +21,37 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Where the octets go, as the stack that is measured sees it.
+/// What is done, as the stack that is measured sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub(crate) enum Work {
+    /// Sends one stream.
     Send,
+    /// Receives one.
     Receive,
+    /// Takes connections, so many at once, answers a request on each, and closes it after the client.
+    Answer { at_once: usize },
+}
+
+impl Work {
+    pub(crate) fn is_stream(self) -> bool {
+        matches!(self, Work::Send | Work::Receive)
+    }
+
+    /// How many sockets the stack needs. One poll can see the end of each connection and the beginning of that which
+    /// follows it.
+    pub(crate) fn socket_count(self) -> usize {
+        match self {
+            Work::Send | Work::Receive => 1,
+            Work::Answer { at_once } => 2 * at_once,
+        }
+    }
 }
 
 /// What all stacks are measured at alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setting {
-    pub(crate) direction: Direction,
-    /// Octets of each of the connection's buffers.
+    pub(crate) work: Work,
+    /// Octets of each of a connection's buffers.
     pub(crate) buffer: usize,
     /// Segments are handed over together, and checksums left out.
     pub(crate) offloads: bool,
@@ -42,14 +61,14 @@ pub(crate) struct Setting {
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Setting { direction, buffer, offloads, busy } = self;
-        let direction = match direction {
-            Direction::Send => "send",
-            Direction::Receive => "receive",
-        };
+        let Setting { work, buffer, offloads, busy } = self;
         let offloads = if *offloads { "offloads" } else { "plain" };
         let waits = if *busy { ", busy" } else { "" };
-        write!(f, "{direction}, {offloads}, {} KiB{waits}", buffer >> 10)
+        match work {
+            Work::Send => write!(f, "send, {offloads}, {} KiB{waits}", buffer >> 10),
+            Work::Receive => write!(f, "receive, {offloads}, {} KiB{waits}", buffer >> 10),
+            Work::Answer { at_once } => write!(f, "connect, {at_once} at once{waits}"),
+        }
     }
 }
 
@@ -68,18 +87,31 @@ impl fmt::Display for Case {
 
 /// The cases, those of a setting together.
 pub(crate) fn all() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for direction in [Direction::Send, Direction::Receive] {
+    let settings = streams().into_iter().chain(connections());
+    settings.flat_map(|setting| peers(setting.busy).iter().map(move |&peer| Case { setting, peer })).collect()
+}
+
+fn streams() -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for work in [Work::Send, Work::Receive] {
         for offloads in [false, true] {
             for buffer in [64 << 10, 1 << 20] {
-                for busy in [false, true] {
-                    let setting = Setting { direction, buffer, offloads, busy };
-                    cases.extend(peers(busy).iter().map(|&peer| Case { setting, peer }));
-                }
+                settings.extend([false, true].map(|busy| Setting { work, buffer, offloads, busy }));
             }
         }
     }
-    cases
+    settings
+}
+
+/// No segment of these is worth an offload, and no buffer is ever full.
+fn connections() -> Vec<Setting> {
+    let (buffer, offloads) = (4 << 10, false);
+    let mut settings = Vec::new();
+    for at_once in [1, 16] {
+        let work = Work::Answer { at_once };
+        settings.extend([false, true].map(|busy| Setting { work, buffer, offloads, busy }));
+    }
+    settings
 }
 
 /// The kernel waits by itself as it likes.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::case::Direction;
+use crate::case::Work;
+use crate::exchange;
 
 pub(crate) const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 1);
 pub(crate) const STACK: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
@@ -65,23 +66,32 @@ impl Stream {
     }
 }
 
-/// How many octets crossed, and how long that took.
+/// How many octets crossed, or connections came to their end, and how long that took.
 pub(crate) struct Transfer {
-    pub(crate) octets: u64,
+    pub(crate) count: u64,
     pub(crate) took: Duration,
 }
 
-/// The kernel's part: what the stack does in `direction` it does the other way round.
-pub(crate) fn run(direction: Direction, address: Ipv4Addr, span: Duration) -> Result<Transfer> {
+/// The kernel's part of the stack's `work`.
+pub(crate) fn run(work: Work, address: Ipv4Addr, span: Duration) -> Result<Transfer> {
+    match work {
+        Work::Answer { at_once } => exchange::run(address, at_once, span),
+        Work::Send => run_stream(address, |stream, _| receive(stream), span),
+        Work::Receive => run_stream(address, send, span),
+    }
+}
+
+fn run_stream(
+    address: Ipv4Addr,
+    part: fn(&mut TcpStream, Instant) -> Result<Stream>,
+    span: Duration,
+) -> Result<Transfer> {
     let mut stream = TcpStream::connect((IpAddr::V4(address), PORT)).context("the stack does not answer")?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
     let began = Instant::now();
-    let progress = match direction {
-        Direction::Send => receive(&mut stream)?,
-        Direction::Receive => send(&mut stream, began + span)?,
-    };
-    Ok(Transfer { octets: progress.count, took: began.elapsed() })
+    let progress = part(&mut stream, began + span)?;
+    Ok(Transfer { count: progress.count, took: began.elapsed() })
 }
 
 fn receive(stream: &mut TcpStream) -> Result<Stream> {

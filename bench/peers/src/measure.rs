@@ -14,14 +14,14 @@ use crate::stack;
 /// What a transfer was like.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured {
-    /// Gbit/s, as the kernel's end sees it.
+    /// Gbit/s or connections a second, as the kernel's end sees it.
     pub(crate) rate: f64,
-    /// What the stack's thread took of a processor, itself and in the kernel, in seconds a gigabyte; `None` for the kernel,
-    /// whose work is done in whatever thread.
+    /// What the stack's thread took of a processor, itself and in the kernel; `None` for the kernel, whose work is done in
+    /// whatever thread.
     pub(crate) cost: Option<Cost>,
 }
 
-/// Seconds of a processor for a gigabyte.
+/// Seconds of a processor for a gigabyte, or microseconds for a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) user: f64,
@@ -50,7 +50,7 @@ fn run_here(case: &Case, span: Duration) -> Result<Measured> {
     pin(1);
     if case.peer == Peer::Kernel {
         let transfer = stack::veth::run(&case.setting, span)?;
-        return Ok(Measured { rate: rate(&transfer), cost: None });
+        return Ok(Measured { rate: rate(case, &transfer), cost: None });
     }
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -62,16 +62,22 @@ fn run_here(case: &Case, span: Duration) -> Result<Measured> {
             stack::processor_time()
         });
         let _ = is_ready.recv();
-        let transfer = client::run(case.setting.direction, client::STACK, span);
+        let transfer = client::run(case.setting.work, client::STACK, span);
         is_over.store(true, Ordering::Relaxed);
         let (user, system) = driver.join().map_err(|_| anyhow!("the stack's thread panicked"))??;
         let transfer = transfer?;
-        let gigabytes = transfer.octets as f64 / 1e9;
-        let cost = Cost { user: user / gigabytes, system: system / gigabytes };
-        Ok(Measured { rate: rate(&transfer), cost: Some(cost) })
+        let amount = amount(case, &transfer);
+        let cost = Cost { user: user / amount, system: system / amount };
+        Ok(Measured { rate: rate(case, &transfer), cost: Some(cost) })
     })
 }
 
-fn rate(transfer: &Transfer) -> f64 {
-    transfer.octets as f64 * 8.0 / 1e9 / transfer.took.as_secs_f64()
+/// Gigabytes, or millions of connections.
+fn amount(case: &Case, transfer: &Transfer) -> f64 {
+    transfer.count as f64 / if case.setting.work.is_stream() { 1e9 } else { 1e6 }
+}
+
+fn rate(case: &Case, transfer: &Transfer) -> f64 {
+    let unit = if case.setting.work.is_stream() { 8.0 / 1e9 } else { 1.0 };
+    transfer.count as f64 * unit / transfer.took.as_secs_f64()
 }

@@ -1,6 +1,5 @@
 //! What was measured, for people and for programs.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,21 +13,28 @@ const HEAD: &str = "\
 
 Written by `cargo xtask bench --write`; `cargo xtask bench` prints the table, and `--json` one object a line.
 
-One stream between a program and the kernel, over a TAP of this machine, Ethernet, IPv4, MTU 1,500. The kernel's end is a
-thread with a socket that reads or writes 256 KiB at a time; the other is a thread with the stack, which fills the send
-buffer by a closure, or looks at what came in the receive buffer. All octets are compared with what was sent. A transfer
-has a network namespace of its own, the cases take turns, and each end has a processor to itself.
+Between a program and the kernel, over a TAP of this machine, Ethernet, IPv4, MTU 1,500. A transfer has a network namespace
+of its own, the cases take turns, and each end has a processor to itself. All octets are compared with what was sent.
+
+*send*, *receive*: one stream. The kernel's end is a thread with a socket that reads or writes 256 KiB at a time; the other
+is a thread with the stack, which fills the send buffer by a closure, or looks at what came in the receive buffer.
+
+*connect*: the kernel's end is a thread that connects, sends a request of 64 octets, reads an answer of as many, closes its
+direction, waits for the stack to do likewise, and begins anew; with one connection, or with 16 at once (epoll). So TIME-WAIT
+is always the client's, and its kernel is told not to keep any (`tcp_max_tw_buckets`), or it would have no ports left within
+two seconds. A stack has twice as many sockets as there are connections at once, with buffers of 4 KiB; frames are plain.
 
 - *plain*: each frame is one segment, with checksums. *offloads*: segments are handed over together and checksums left out,
   as the virtio header allows.
 - *busy*: the stack looks for frames without a pause; else it waits for them, or for its next deadline.
-- **goldcrest** with its default features and settings (CUBIC, pacing, SACK, timestamps), and its own device.
+- **goldcrest** with its default features and settings (CUBIC, pacing, SACK, timestamps), and its own device; a `Listener`,
+  which makes the buffers of each connection.
 - **smoltcp** {smoltcp}, without congestion control, delayed ACK and Nagle's algorithm, which makes it fastest. *plain* is its
   own TAP; for *offloads*, which that one has not, the system calls are those of our device, and its feature
-  `segmentation-offload` is on.
+  `segmentation-offload` is on. Sockets that have closed listen again, and are looked at only if a poll says that one changed.
 - **kernel**: its other end is the kernel, too, over a veth pair to another namespace, whose buffers it chooses itself.
-- *user*, *system*: seconds of a processor a gigabyte that the stack's thread took, by the kernel's accounts; what the kernel
-  does to receive a frame is in its *system*, since a TAP does it within the system call.
+- *user*, *system*: seconds of a processor a gigabyte, or microseconds a connection, that the stack's thread took, by the
+  kernel's accounts; what the kernel does to receive a frame is in its *system*, since a TAP does it within the system call.
 - *to smoltcp*: the ratio to smoltcp in the same setting.
 
 ";
@@ -40,6 +46,24 @@ const SMOLTCP: &str = "0.14";
 pub(crate) struct Report<'a> {
     pub(crate) cases: &'a [Case],
     pub(crate) measured: &'a [Vec<Measured>],
+}
+
+/// What rates and costs are in, and how many digits after the point they have.
+#[derive(PartialEq, Eq)]
+struct Units {
+    rate: &'static str,
+    rate_digits: usize,
+    cost: &'static str,
+    cost_digits: usize,
+}
+
+const STREAMS: Units = Units { rate: "Gbit/s", rate_digits: 2, cost: "s/GB", cost_digits: 3 };
+const CONNECTIONS: Units = Units { rate: "connections/s", rate_digits: 0, cost: "µs", cost_digits: 1 };
+
+impl Units {
+    fn of(case: &Case) -> Units {
+        if case.setting.work.is_stream() { STREAMS } else { CONNECTIONS }
+    }
 }
 
 /// The value in the middle.
@@ -55,7 +79,7 @@ struct Summary {
     /// The least and the most.
     least: f64,
     most: f64,
-    /// Seconds of a processor a gigabyte: the stack's own, and the kernel's for it.
+    /// What a gigabyte or a connection takes of a processor: the stack's own, and the kernel's for it.
     cost: Option<(f64, f64)>,
 }
 
@@ -91,28 +115,43 @@ impl Report<'_> {
         )
     }
 
-    /// One line for each case, and how it stands to smoltcp in the same setting.
+    /// One line for each case, and how it stands to smoltcp in the same setting: streams, then connections.
     pub(crate) fn table(&self) -> String {
-        let mut text = String::from(
-            "| setting | stack | Gbit/s | least to most | user s/GB | system s/GB | to smoltcp |\n\
-             | --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
-        );
-        for (case, runs) in self.cases.iter().zip(self.measured) {
-            let summary = Summary::of(runs);
-            let Summary { rate, least, most, .. } = summary;
-            let (user, system) = summary.cost.map_or((String::new(), String::new()), |(user, system)| {
-                (format!("{user:.3}"), format!("{system:.3}"))
-            });
-            let ratio = self
-                .rate_of(case.setting, Peer::Smoltcp)
-                .map_or(String::new(), |other| format!("{:.2}", rate / other));
-            let Case { setting, peer } = case;
-            let _ = writeln!(
-                text,
-                "| {setting} | {peer} | {rate:.2} | {least:.2} to {most:.2} | {user} | {system} | {ratio} |"
-            );
-        }
-        text
+        let tables: Vec<String> =
+            [STREAMS, CONNECTIONS].iter().filter_map(|units| self.table_in(units)).collect();
+        tables.join("\n")
+    }
+
+    fn table_in(&self, units: &Units) -> Option<String> {
+        let cases = self.cases.iter().zip(self.measured);
+        let rows: String = cases
+            .filter(|(case, _)| Units::of(case) == *units)
+            .map(|(case, runs)| self.row(case, &Summary::of(runs), units))
+            .collect();
+        let Units { rate, cost, .. } = units;
+        (!rows.is_empty()).then(|| {
+            format!(
+                "| setting | stack | {rate} | least to most | user {cost} | system {cost} | to smoltcp |\n\
+                 | --- | --- | ---: | ---: | ---: | ---: | ---: |\n\
+                 {rows}"
+            )
+        })
+    }
+
+    fn row(&self, case: &Case, summary: &Summary, units: &Units) -> String {
+        let Case { setting, peer } = case;
+        let Summary { rate, least, most, .. } = summary;
+        let Units { rate_digits, cost_digits, .. } = *units;
+        let (user, system) = summary.cost.map_or((String::new(), String::new()), |(user, system)| {
+            (format!("{user:.cost_digits$}"), format!("{system:.cost_digits$}"))
+        });
+        let ratio = self
+            .rate_of(*setting, Peer::Smoltcp)
+            .map_or(String::new(), |other| format!("{:.2}", rate / other));
+        format!(
+            "| {setting} | {peer} | {rate:.rate_digits$} | {least:.rate_digits$} to {most:.rate_digits$} | {user} | \
+             {system} | {ratio} |\n"
+        )
     }
 
     fn rate_of(&self, setting: Setting, peer: Peer) -> Option<f64> {
@@ -128,10 +167,11 @@ impl Report<'_> {
             let print = |value: f64, unit: &str| {
                 println!("{}", json!({ "bench": bench, "stack": stack, "value": value, "unit": unit }));
             };
-            print(summary.rate, "Gbit/s");
+            let units = Units::of(case);
+            print(summary.rate, units.rate);
             if let Some((user, system)) = summary.cost {
-                print(user, "user s/GB");
-                print(system, "system s/GB");
+                print(user, &format!("user {}", units.cost));
+                print(system, &format!("system {}", units.cost));
             }
         }
     }

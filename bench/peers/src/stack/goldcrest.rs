@@ -9,13 +9,15 @@ use anyhow::Result;
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
 use goldcrest::phy::{Device, Medium, TunTapInterface, TunTapOptions, wait};
 use goldcrest::rand::Keys;
+use goldcrest::socket::Events;
 use goldcrest::socket::tcp::{HalfOpen, Listener, Socket};
 use goldcrest::time::{Duration, Instant};
 use goldcrest::wire::IpCidr;
 
 use super::{LONGEST, TAP};
-use crate::case::{Direction, Setting};
+use crate::case::{Setting, Work};
 use crate::client::{PORT, STACK, Stream, answer};
+use crate::exchange::{self, answer_to};
 
 /// Runs the stack until all is over.
 pub(super) fn drive(
@@ -29,29 +31,21 @@ pub(super) fn drive(
     super::configure(tap.kernel())?;
     let mut iface = Interface::new(Config::new(tap.hardware_address()), &mut tap, Instant::now());
     iface.add_address(IpCidr::new(STACK.into(), 24))?;
-    let mut sockets = SocketSet::with_capacity(4, Keys::new([7; 32]));
-    let mut listener = Listener::new(vec![HalfOpen::EMPTY; 4]);
-    listener.set_buffers(setting.buffer, setting.buffer, 4);
+    let count = setting.work.socket_count();
+    let mut sockets = SocketSet::with_capacity(1 + count, Keys::new([7; 32]));
+    let mut listener = Listener::new(vec![HalfOpen::EMPTY; count]);
+    listener.set_buffers(setting.buffer, setting.buffer, count);
     let listener = sockets.add(listener);
     sockets.listen(listener, PORT)?;
     let _ = ready.send(());
 
-    let mut end = Instant::now() + micros(span);
-    let (mut connection, mut stream): (Option<SocketHandle>, _) = (None, Stream::default());
+    let mut transfer = Transfer::default();
     while !is_over.load(Ordering::Relaxed) {
         let now = Instant::now();
         iface.poll(now, &mut tap, &mut sockets);
-        while sockets.next_ready().is_some() {}
-        if connection.is_none() {
-            connection = sockets.accept(listener);
-            end = now + micros(span);
-        }
-        if let Some(handle) = connection {
-            let socket = sockets.get_mut::<Socket>(handle);
-            match setting.direction {
-                Direction::Send => send(socket, &mut stream, now < end),
-                Direction::Receive => receive(socket, &mut stream),
-            }
+        match setting.work {
+            Work::Answer { .. } => serve(&mut sockets, listener)?,
+            work => transfer.go_on(work, now, span, &mut sockets, listener),
         }
         let longest = micros(LONGEST);
         let at = iface.poll_at(now, &mut sockets);
@@ -65,6 +59,56 @@ pub(super) fn drive(
 
 fn micros(span: StdDuration) -> Duration {
     Duration::from_micros(span.as_micros() as u64)
+}
+
+/// The one connection of a stream.
+#[derive(Default)]
+struct Transfer {
+    connection: Option<(SocketHandle, Instant)>,
+    stream: Stream,
+}
+
+impl Transfer {
+    fn go_on(
+        &mut self,
+        work: Work,
+        now: Instant,
+        span: StdDuration,
+        sockets: &mut SocketSet<'_>,
+        listener: SocketHandle,
+    ) {
+        while sockets.next_ready().is_some() {}
+        if self.connection.is_none() {
+            self.connection = sockets.accept(listener).map(|handle| (handle, now + micros(span)));
+        }
+        let Some((handle, end)) = self.connection else { return };
+        let socket = sockets.get_mut::<Socket>(handle);
+        if work == Work::Send {
+            send(socket, &mut self.stream, now < end);
+        } else {
+            receive(socket, &mut self.stream);
+        }
+    }
+}
+
+/// Answers what has been asked, and lets go of connections that the client has closed.
+fn serve(sockets: &mut SocketSet<'_>, listener: SocketHandle) -> Result<()> {
+    while sockets.accept(listener).is_some() {}
+    while let Some((handle, events)) = sockets.next_ready() {
+        if handle == listener {
+            continue;
+        }
+        let socket = sockets.get_mut::<Socket>(handle);
+        let mut request = [0; exchange::LEN];
+        if socket.recv_queue() >= request.len() {
+            socket.recv_slice(&mut request)?;
+            socket.send_slice(&answer_to(&request))?;
+        }
+        if events.intersects(Events::PEER_CLOSED | Events::CLOSED) {
+            sockets.release(handle)?;
+        }
+    }
+    Ok(())
 }
 
 /// Fills the send buffer as long as it is time for that.

@@ -5,18 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration as StdDuration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use goldcrest::phy::KernelInterface;
-use smoltcp::iface::{Config, Interface, SocketSet};
+use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, Medium, TunTapInterface, wait};
-use smoltcp::socket::tcp::{Socket, SocketBuffer};
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
 use super::smoltcp_tap::Tap;
 use super::{LONGEST, TAP};
-use crate::case::{Direction, Setting};
+use crate::case::{Setting, Work};
 use crate::client::{PORT, STACK, Stream, answer};
+use crate::exchange::{self, answer_to};
 
 /// Runs the stack until all is over: on its own device, or, with offloads, on one that leaves segments together.
 pub(super) fn drive(
@@ -47,32 +48,70 @@ fn drive_on<D: Device + AsRawFd>(
     iface.update_ip_addrs(|addresses| has_room = addresses.push(address).is_ok());
     anyhow::ensure!(has_room, "no room for an address");
     let mut sockets = SocketSet::new(Vec::new());
-    let buffer = || SocketBuffer::new(vec![0; setting.buffer]);
-    let handle = sockets.add(Socket::new(buffer(), buffer()));
-    let socket = sockets.get_mut::<Socket<'_>>(handle);
-    socket.set_nagle_enabled(false);
-    socket.set_ack_delay(None);
-    socket.listen(PORT).map_err(|error| anyhow!("{error}"))?;
+    // As few as can be: with each frame it looks at all of them.
+    let handles = (0..setting.work.socket_count()).map(|_| listen(&mut sockets, setting.buffer));
+    let handles = handles.collect::<Result<Vec<SocketHandle>>>()?;
     let _ = ready.send(());
 
     let fd = tap.as_raw_fd();
-    let (mut end, mut stream) = (None, Stream::default());
+    let mut transfer = Transfer::default();
     while !is_over.load(Ordering::Relaxed) {
         let now = Instant::now();
-        iface.poll(now, &mut tap, &mut sockets);
-        let socket = sockets.get_mut::<Socket<'_>>(handle);
-        match setting.direction {
-            Direction::Send if socket.may_send() => {
-                let end = *end.get_or_insert(now + Duration::from(span));
-                send(socket, &mut stream, now < end);
-            }
-            Direction::Receive => receive(socket, &mut stream),
-            Direction::Send => {}
+        let result = iface.poll(now, &mut tap, &mut sockets);
+        match setting.work {
+            Work::Answer { .. } if result == PollResult::None => {}
+            Work::Answer { .. } => serve(&mut sockets, &handles)?,
+            work => transfer.go_on(work, now, span, sockets.get_mut(handles[0])),
         }
         let longest = Duration::from(LONGEST);
         let delay = iface.poll_delay(now, &sockets).map_or(longest, |delay| delay.min(longest));
         if !setting.busy && delay > Duration::ZERO {
             wait(fd, Some(delay))?;
+        }
+    }
+    Ok(())
+}
+
+fn listen(sockets: &mut SocketSet<'_>, buffer: usize) -> Result<SocketHandle> {
+    let buffer = || SocketBuffer::new(vec![0; buffer]);
+    let mut socket = Socket::new(buffer(), buffer());
+    socket.set_nagle_enabled(false);
+    socket.set_ack_delay(None);
+    socket.listen(PORT)?;
+    Ok(sockets.add(socket))
+}
+
+/// The one connection of a stream.
+#[derive(Default)]
+struct Transfer {
+    end: Option<Instant>,
+    stream: Stream,
+}
+
+impl Transfer {
+    fn go_on(&mut self, work: Work, now: Instant, span: StdDuration, socket: &mut Socket<'_>) {
+        if work == Work::Receive {
+            receive(socket, &mut self.stream);
+        } else if socket.may_send() {
+            let end = *self.end.get_or_insert(now + Duration::from(span));
+            send(socket, &mut self.stream, now < end);
+        }
+    }
+}
+
+/// Answers what has been asked, closes after the client, and listens anew.
+fn serve(sockets: &mut SocketSet<'_>, handles: &[SocketHandle]) -> Result<()> {
+    for &handle in handles {
+        let socket = sockets.get_mut::<Socket<'_>>(handle);
+        let mut request = [0; exchange::LEN];
+        if socket.recv_queue() >= request.len() {
+            socket.recv_slice(&mut request)?;
+            socket.send_slice(&answer_to(&request))?;
+        }
+        match socket.state() {
+            State::CloseWait => socket.close(),
+            State::Closed => socket.listen(PORT)?,
+            _ => {}
         }
     }
     Ok(())

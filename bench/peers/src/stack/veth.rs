@@ -1,8 +1,9 @@
 //! The kernel with itself, in two namespaces with a veth pair between them: what a TAP is measured by.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,8 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use goldcrest::phy::{KernelInterface, unshare_network};
 
-use crate::case::{Direction, Setting};
+use mio::{Events, Interest, Poll, Token};
+
+use super::LONGEST;
+use crate::case::{Setting, Work};
 use crate::client::{self, KERNEL, PORT, STACK, Stream, Transfer};
+use crate::exchange::{self, answer_to};
 use crate::measure;
 
 const NEAR: &str = "near0";
@@ -23,14 +28,16 @@ const CHUNK: usize = 256 << 10;
 pub(crate) fn run(setting: &Setting, span: Duration) -> Result<Transfer> {
     let (told, hears) = mpsc::channel();
     let (go, goes) = mpsc::channel();
+    let is_over = &AtomicBool::new(false);
     thread::scope(|scope| {
-        let far = scope.spawn(move || far_end(setting, span, &told, &goes));
+        let far = scope.spawn(move || far_end(setting, span, is_over, &told, &goes));
         let namespace = hears.recv().context("the far end has no namespace")?;
         let near = make_pair(&namespace).and_then(|()| prepare(NEAR, KERNEL.into(), setting.offloads));
         let _ = go.send(());
         near?;
         let _ = hears.recv();
-        let transfer = client::run(setting.direction, STACK, span);
+        let transfer = client::run(setting.work, STACK, span);
+        is_over.store(true, Ordering::Relaxed);
         far.join().map_err(|_| anyhow!("the far end's thread panicked"))??;
         transfer
     })
@@ -54,7 +61,13 @@ fn prepare(name: &str, address: IpAddr, offloads: bool) -> Result<()> {
     Ok(())
 }
 
-fn far_end(setting: &Setting, span: Duration, told: &Sender<String>, goes: &Receiver<()>) -> Result<()> {
+fn far_end(
+    setting: &Setting,
+    span: Duration,
+    is_over: &AtomicBool,
+    told: &Sender<String>,
+    goes: &Receiver<()>,
+) -> Result<()> {
     measure::pin(0);
     unshare_network().map_err(|error| anyhow!("{error}"))?;
     let place = std::fs::read_link("/proc/thread-self")?;
@@ -63,13 +76,18 @@ fn far_end(setting: &Setting, span: Duration, told: &Sender<String>, goes: &Rece
     prepare(FAR, STACK.into(), setting.offloads)?;
     let listener = TcpListener::bind((IpAddr::V4(STACK), PORT))?;
     told.send(String::new())?;
-    let (mut stream, _) = listener.accept()?;
+    match setting.work {
+        Work::Answer { .. } => serve(listener, setting.work.socket_count(), is_over),
+        Work::Send => send(&mut accept(&listener)?, Instant::now() + span),
+        Work::Receive => receive(&mut accept(&listener)?),
+    }
+}
+
+fn accept(listener: &TcpListener) -> Result<TcpStream> {
+    let (stream, _) = listener.accept()?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
-    match setting.direction {
-        Direction::Send => send(&mut stream, Instant::now() + span),
-        Direction::Receive => receive(&mut stream),
-    }
+    Ok(stream)
 }
 
 fn send(stream: &mut TcpStream, end: Instant) -> Result<()> {
@@ -89,4 +107,57 @@ fn receive(stream: &mut TcpStream) -> Result<()> {
         }
         progress.take(&buffer[..len]);
     }
+}
+
+/// Answers a request on each connection, and closes it after the client.
+fn serve(listener: TcpListener, most: usize, is_over: &AtomicBool) -> Result<()> {
+    listener.set_nonblocking(true)?;
+    let mut listener = mio::net::TcpListener::from_std(listener);
+    let mut poll = Poll::new()?;
+    poll.registry().register(&mut listener, Token(most), Interest::READABLE)?;
+    let mut connections: Vec<Option<mio::net::TcpStream>> =
+        std::iter::repeat_with(|| None).take(most).collect();
+    let mut events = Events::with_capacity(most + 1);
+    while !is_over.load(Ordering::Relaxed) {
+        poll.poll(&mut events, Some(LONGEST))?;
+        for event in &events {
+            let Token(at) = event.token();
+            if at == most {
+                accept_all(&listener, &mut connections, &poll)?;
+            } else if let Some(stream) = &mut connections[at]
+                && answer(stream)?
+            {
+                connections[at] = None;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn accept_all(
+    listener: &mio::net::TcpListener,
+    connections: &mut [Option<mio::net::TcpStream>],
+    poll: &Poll,
+) -> Result<()> {
+    loop {
+        let mut stream = match listener.accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            stream => stream?.0,
+        };
+        let at = connections.iter().position(Option::is_none).context("more connections than agreed")?;
+        poll.registry().register(&mut stream, Token(at), Interest::READABLE)?;
+        connections[at] = Some(stream);
+    }
+}
+
+/// Answers what has been asked; whether the client has closed.
+fn answer(stream: &mut mio::net::TcpStream) -> Result<bool> {
+    let mut request = [0; exchange::LEN];
+    match stream.read(&mut request) {
+        Ok(0) => return Ok(true),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+        len => ensure!(len? == request.len(), "not a whole request"),
+    }
+    stream.write_all(&answer_to(&request))?;
+    Ok(false)
 }
