@@ -1,8 +1,10 @@
-//! TCP of ours, of smoltcp and of the kernel, side by side over TAPs.
+//! TCP of ours, of smoltcp, of lwIP and of the kernel, side by side over TAPs.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::lwip;
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -21,8 +23,12 @@ pub(crate) struct Arguments {
     only: Option<String>,
 }
 
-/// Builds the program and runs it.
+/// Builds the programs and runs them. Where lwIP's source can't be had the others are measured, but not written down.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Err(error) = lwip::build() {
+        ensure!(!arguments.write, "no lwIP: {error:#}");
+        eprintln!("no lwIP: {error:#}");
+    }
     let mut command = Command::new("cargo");
     command.args(["run", "--quiet", "--release", "--package", "peers", "--"]).current_dir(crate::root());
     command.args(arguments.quick.then_some("--quick")).args(arguments.json.then_some("--json"));

@@ -6,6 +6,7 @@ mod firmware;
 mod fuzz;
 mod grid;
 mod instructions;
+mod lwip;
 mod mutants;
 mod network;
 mod panics;
@@ -43,7 +44,7 @@ enum Task {
     Size(size::Arguments),
     /// Instructions per TCP segment, UDP packet and poll_at, beside idle connections
     Instructions(instructions::Arguments),
-    /// TCP of ours, of smoltcp and of the kernel over TAPs, side by side; as root, five minutes
+    /// TCP of ours, of smoltcp, of lwIP and of the kernel over TAPs, side by side; as root, five minutes
     Bench(bench::Arguments),
     /// Two stacks on bad links in virtual time, from many seeds
     Sim(sim::Arguments),

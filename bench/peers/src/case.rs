@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use crate::stack::lwip;
+
 /// Who talks with the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
     Goldcrest,
     Smoltcp,
+    /// If it was built.
+    Lwip,
     /// The kernel itself, in another namespace, over a veth pair.
     Kernel,
 }
@@ -16,6 +20,7 @@ impl fmt::Display for Peer {
         f.write_str(match self {
             Peer::Goldcrest => "goldcrest",
             Peer::Smoltcp => "smoltcp",
+            Peer::Lwip => "lwIP",
             Peer::Kernel => "kernel",
         })
     }
@@ -88,7 +93,7 @@ impl fmt::Display for Case {
 /// The cases, those of a setting together.
 pub(crate) fn all() -> Vec<Case> {
     let settings = streams().into_iter().chain(connections());
-    settings.flat_map(|setting| peers(setting.busy).iter().map(move |&peer| Case { setting, peer })).collect()
+    settings.flat_map(|setting| peers(&setting).map(move |peer| Case { setting, peer })).collect()
 }
 
 fn streams() -> Vec<Setting> {
@@ -114,7 +119,9 @@ fn connections() -> Vec<Setting> {
     settings
 }
 
-/// The kernel waits by itself as it likes.
-fn peers(busy: bool) -> &'static [Peer] {
-    if busy { &[Peer::Goldcrest, Peer::Smoltcp] } else { &[Peer::Goldcrest, Peer::Smoltcp, Peer::Kernel] }
+/// The kernel waits by itself as it likes; lwIP has no offloads.
+fn peers(setting: &Setting) -> impl Iterator<Item = Peer> + use<> {
+    let lwip = (!setting.offloads && lwip::program(setting.buffer).exists()).then_some(Peer::Lwip);
+    let kernel = (!setting.busy).then_some(Peer::Kernel);
+    [Peer::Goldcrest, Peer::Smoltcp].into_iter().chain(lwip).chain(kernel)
 }

@@ -7,7 +7,7 @@
 //! | `measure` | one transfer, in a network namespace of its own |
 //! | `client` | the kernel's end |
 //! | `exchange` | and that of connections with one request each |
-//! | `stack` | the other: ours, smoltcp, the kernel over a veth pair |
+//! | `stack` | the other: ours, smoltcp, lwIP, the kernel over a veth pair |
 //! | `report` | medians, spread and ratios; as a table, or as JSON |
 
 mod case;

@@ -58,8 +58,7 @@ fn run_here(case: &Case, span: Duration) -> Result<Measured> {
         let is_over = &is_over;
         let driver = scope.spawn(move || {
             pin(0);
-            stack::drive(case, span, is_over, &ready)?;
-            stack::processor_time()
+            stack::drive(case, span, is_over, &ready)
         });
         let _ = is_ready.recv();
         let transfer = client::run(case.setting.work, client::STACK, span);

@@ -20,9 +20,10 @@ of its own, the cases take turns, and each end has a processor to itself. All oc
 is a thread with the stack, which fills the send buffer by a closure, or looks at what came in the receive buffer.
 
 *connect*: the kernel's end is a thread that connects, sends a request of 64 octets, reads an answer of as many, closes its
-direction, waits for the stack to do likewise, and begins anew; with one connection, or with 16 at once (epoll). So TIME-WAIT
-is always the client's, and its kernel is told not to keep any (`tcp_max_tw_buckets`), or it would have no ports left within
-two seconds. A stack has twice as many sockets as there are connections at once, with buffers of 4 KiB; frames are plain.
+direction, waits for the stack to do likewise, and begins anew; with one connection, or with 16 at once (epoll). TIME-WAIT
+is therefore always the client's, and its kernel is told not to keep any (`tcp_max_tw_buckets`), or it would have no ports
+left within two seconds. Buffers are 4 KiB, frames plain; both Rust stacks have twice as many sockets as there are
+connections at once. Time runs from the end of the first connection.
 
 - *plain*: each frame is one segment, with checksums. *offloads*: segments are handed over together and checksums left out,
   as the virtio header allows.
@@ -32,6 +33,9 @@ two seconds. A stack has twice as many sockets as there are connections at once,
 - **smoltcp** {smoltcp}, without congestion control, delayed ACK and Nagle's algorithm, which makes it fastest. *plain* is its
   own TAP; for *offloads*, which that one has not, the system calls are those of our device, and its feature
   `segmentation-offload` is on. Sockets that have closed listen again, and are looked at only if a poll says that one changed.
+- **lwIP** {lwip}, of Debian's source, compiled by `cc -O3 -flto`; a program of its own (bench/lwip), with the raw API and
+  these [options](../bench/lwip/lwipopts.h), without Nagle's algorithm. What it sends is copied into its buffer. It has no
+  offloads.
 - **kernel**: its other end is the kernel, too, over a veth pair to another namespace, whose buffers it chooses itself.
 - *user*, *system*: seconds of a processor a gigabyte, or microseconds a connection, that the stack's thread took, by the
   kernel's accounts; what the kernel does to receive a frame is in its *system*, since a TAP does it within the system call.
@@ -39,8 +43,9 @@ two seconds. A stack has twice as many sockets as there are connections at once,
 
 ";
 
-/// The version that is measured.
+/// The versions that are measured.
 const SMOLTCP: &str = "0.14";
+const LWIP: &str = "2.2.1";
 
 /// All that was measured.
 pub(crate) struct Report<'a> {
@@ -101,7 +106,7 @@ impl Summary {
 impl Report<'_> {
     /// The table, and what it was measured with.
     pub(crate) fn document(&self, runs: usize, span: Duration) -> String {
-        let head = HEAD.replace("{smoltcp}", SMOLTCP);
+        let head = HEAD.replace("{smoltcp}", SMOLTCP).replace("{lwip}", LWIP);
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();

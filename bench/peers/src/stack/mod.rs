@@ -1,6 +1,7 @@
 //! The stacks that are measured.
 
 mod goldcrest;
+pub(crate) mod lwip;
 mod smoltcp;
 mod smoltcp_tap;
 pub(crate) mod veth;
@@ -21,13 +22,21 @@ const TAP: &str = "tap0";
 /// How long a stack waits for a frame at most, so that it sees that all is over.
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// Runs a stack until the client is done; says when it is ready for that.
-pub(crate) fn drive(case: &Case, span: Duration, is_over: &AtomicBool, ready: &Sender<()>) -> Result<()> {
+/// Runs a stack until the client is done; says when it is ready for that. What it has used of a processor: itself, and in
+/// the kernel; in seconds.
+pub(crate) fn drive(
+    case: &Case,
+    span: Duration,
+    is_over: &AtomicBool,
+    ready: &Sender<()>,
+) -> Result<(f64, f64)> {
     match case.peer {
-        Peer::Goldcrest => goldcrest::drive(&case.setting, span, is_over, ready),
-        Peer::Smoltcp => smoltcp::drive(&case.setting, span, is_over, ready),
+        Peer::Goldcrest => goldcrest::drive(&case.setting, span, is_over, ready)?,
+        Peer::Smoltcp => smoltcp::drive(&case.setting, span, is_over, ready)?,
+        Peer::Lwip => return lwip::drive(&case.setting, span, is_over, ready),
         Peer::Kernel => bail!("the kernel drives itself"),
     }
+    processor_time("/proc/thread-self/stat")
 }
 
 /// Brings up the kernel's side of the TAP.
@@ -38,9 +47,9 @@ fn configure(kernel: &KernelInterface) -> Result<()> {
     Ok(())
 }
 
-/// What this thread has used of a processor so far: itself, and in the kernel; in seconds, by hundredths.
-pub(crate) fn processor_time() -> Result<(f64, f64)> {
-    let text = std::fs::read_to_string("/proc/thread-self/stat")?;
+/// What a thread or a process has used of a processor so far, by hundredths.
+fn processor_time(stat: &str) -> Result<(f64, f64)> {
+    let text = std::fs::read_to_string(stat)?;
     let (_, fields) = text.rsplit_once(") ").context("what stat says is not understood")?;
     let mut ticks = fields.split(' ').skip(11).map(|field| field.parse::<f64>().unwrap_or(0.0) / 100.0);
     Ok((ticks.next().unwrap_or(0.0), ticks.next().unwrap_or(0.0)))
