@@ -51,6 +51,7 @@ pub(crate) fn learn(
         sockets.wake_all(&mut entry.waiting);
     }
     iface.release_packets(index, hardware);
+    iface.resume(addr);
 }
 
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]

@@ -104,6 +104,9 @@ impl Interface<'_> {
     }
 
     #[inline]
+    pub(crate) fn resume(&mut self, _next_hop: &Addr) {}
+
+    #[inline]
     pub(crate) fn abandon(&mut self, _next_hop: &Addr) -> usize {
         0
     }

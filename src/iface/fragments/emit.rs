@@ -247,6 +247,20 @@ impl Interface<'_> {
         true
     }
 
+    /// The neighbour at `next_hop` has answered: what waited for it waits for the device, which `poll_at` knows of.
+    pub(crate) fn resume(&mut self, next_hop: &Addr) {
+        if self.fragments.is_idle() {
+            return;
+        }
+        for place in self.fragments.places.iter_mut() {
+            if let Content::Outgoing(outgoing) = &mut place.content
+                && outgoing.next_hop == *next_hop
+            {
+                outgoing.waits_for_device = true;
+            }
+        }
+    }
+
     /// The neighbour at `next_hop` does not answer, or can't be asked for: lets go of the datagrams that wait for it, whose
     /// drops the caller counts, and says how many they are. Else the next poll would ask for it once more.
     #[inline(never)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::iface::NoHandler;
 use crate::socket::icmp;
 use crate::stats::DropReason;
 use crate::time::Duration;
@@ -141,6 +142,23 @@ fn fragments_wait_for_a_neighbor_and_not_for_ever() {
     assert_eq!(net.iface.fragments().in_use(), 0);
     assert!(net.iface.stats().drops(DropReason::NeighborUnreachable) >= 1);
     assert_eq!(net.sent().len(), 3, "solicitations, and no more");
+}
+
+#[test]
+fn who_only_receives_is_told_that_fragments_can_go_on() {
+    let mut net = Net::ethernet();
+    let handle = bound(&mut net, 7);
+    send(&mut net, handle, Family::V4, &octets(5_000));
+    net.poll();
+    net.sent();
+    net.wire.to_stack.push_back(arp(2, PEER_MAC, PEER_IP, OUR_MAC, OUR_IP));
+    net.iface.poll_ingress_single(net.now, &mut net.wire, &mut net.sockets, &mut NoHandler);
+    let at = net.iface.poll_at(net.now, &mut net.sockets).unwrap();
+    assert!(at <= net.now + Duration::from_millis(2), "{at:?}");
+    net.now = at;
+    net.poll();
+    let packets: Vec<_> = net.sent().iter().map(|frame| frame[14..].to_vec()).collect();
+    assert_eq!(udp_data(Family::V4, &packets), octets(5_000));
 }
 
 #[test]
