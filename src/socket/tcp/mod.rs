@@ -452,7 +452,7 @@ impl Socket<'_> {
         connection.refill(cx, &self.side);
         let is_due = connection.plan(cx, &self.side, plan);
         if !is_due && connection.is_to_wait(&self.side) {
-            connection.pace.wait();
+            connection.wait(&self.side);
         }
         is_due
     }

@@ -39,15 +39,15 @@ impl Pace {
     }
 
     #[inline]
-    pub(super) fn wait(&mut self) {}
-
-    #[inline]
     pub(super) fn stop(&mut self) {}
 }
 
 impl Connection {
     #[inline]
     pub(super) fn refill(&mut self, _cx: &Context<'_>, _side: &Side<'_>) {}
+
+    #[inline]
+    pub(super) fn wait(&mut self, _side: &Side<'_>) {}
 
     #[inline]
     pub(super) fn is_to_wait(&self, _side: &Side<'_>) -> bool {

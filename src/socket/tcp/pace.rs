@@ -103,9 +103,9 @@ impl Pace {
         *self = Pace { left, quantum, at: now, wait: 0 };
     }
 
-    /// Nothing more may go in this tick: waits for the one that makes up for what has gone too much.
-    pub(super) fn wait(&mut self) {
-        self.wait = self.left.unsigned_abs() / self.quantum.max(1) + 1;
+    /// The ticks that make up for what has gone too much, if each lets `quantum` octets go.
+    fn debt(&self, quantum: u32) -> u32 {
+        self.left.unsigned_abs() / quantum + 1
     }
 }
 
@@ -120,20 +120,24 @@ impl Connection {
 
     #[inline(never)]
     fn refill_now(&mut self, cx: &Context<'_>, side: &Side<'_>) {
-        let round_trip = self.rtt.srtt_eighths();
-        if !side.config.pacing.0 || round_trip < SHORTEST {
+        let Some(quantum) = self.quantum(side) else {
             self.pace = Pace::new(cx.ticks);
             return;
-        }
-        let mss = self.mss(cx);
-        let quantum = self.quantum(round_trip).max(1);
+        };
         // RFC 6928: after a silence a connection may begin as it has begun.
-        let burst = config::TCP_INITIAL_WINDOW * mss;
+        let burst = config::TCP_INITIAL_WINDOW * self.mss(cx);
         self.pace.refill(cx.ticks, quantum, burst, self.snd.outstanding() == 0);
     }
 
-    /// How many octets may leave a tick.
-    fn quantum(&self, round_trip: u32) -> u32 {
+    /// How many octets may leave a tick, at least one; `None` if nothing is to be held back.
+    fn quantum(&self, side: &Side<'_>) -> Option<u32> {
+        let round_trip = self.rtt.srtt_eighths();
+        let is_wanted = side.config.pacing.0 && round_trip >= SHORTEST;
+        is_wanted.then(|| self.share(round_trip).max(1))
+    }
+
+    /// The part of a window that is a tick's.
+    fn share(&self, round_trip: u32) -> u32 {
         if self.paces_repairs() {
             return self.pace_by_model(round_trip);
         }
@@ -143,10 +147,24 @@ impl Connection {
         window.min(MOST) * pace / round_trip
     }
 
-    /// Whether something is held back, and no time is set at which it goes.
+    /// Whether something is held back, and the time at which it goes is not set, or is another by now.
     #[inline]
     pub(super) fn is_to_wait(&self, side: &Side<'_>) -> bool {
-        self.pace.left <= 0 && self.pace.wait == 0 && self.is_held_back(side)
+        self.pace.left <= 0 && self.pace.wait != self.turn(side) && self.is_held_back(side)
+    }
+
+    /// Nothing more may go in this tick: waits for the one in which it may.
+    #[inline(never)]
+    pub(super) fn wait(&mut self, side: &Side<'_>) {
+        self.pace.wait = self.turn(side);
+    }
+
+    /// How many ticks later more may go, as things are now: an ACK may have come since the tick began, and tell of
+    /// another rate. Once all is acknowledged, it is the next tick that gives a burst.
+    #[inline(never)]
+    fn turn(&self, side: &Side<'_>) -> u32 {
+        let quantum = self.quantum(side).filter(|_| self.snd.outstanding() > 0);
+        quantum.map_or(1, |quantum| self.pace.debt(quantum))
     }
 
     #[inline(never)]

@@ -198,3 +198,29 @@ fn what_is_held_back_is_in_use_as_what_is_out() {
         assert_eq!(connection.in_use(window + M), window);
     }
 }
+
+/// The time at which it goes is another when all that was out is acknowledged in the tick that has let too much go.
+#[test]
+fn once_all_is_acknowledged_the_next_tick_lets_more_go() {
+    let mut pair = pair(true, 500);
+    transfer(&mut pair, A, &pattern(10 * MSS, 4), millis(2_000));
+    pair.delay = Duration::ZERO;
+    pair.script = Box::new(|sent| if sent.from == B { Fate::Drop } else { Fate::Pass });
+    pair.ends[A].send_slice(&pattern(9 * M as usize, 5)).unwrap();
+    pair.run(millis(1));
+    // A segment and a part of one are left in the next tick; two go, and are acknowledged with all others.
+    pair.script = Box::new(|_| Fate::Pass);
+    pair.now += Duration::from_micros(100);
+    pair.ends[A].send_slice(&pattern(2 * M as usize, 6)).unwrap();
+    pair.flush(A);
+    let held = |pair: &Pair| {
+        let Phase::Connection(connection) = &pair.ends[A].phase else { panic!("there is no connection") };
+        (connection.snd.outstanding(), connection.pace.deadline())
+    };
+    pair.ends[A].send_slice(&pattern(3 * M as usize, 7)).unwrap();
+    pair.flush(A);
+    let now = Ticks::from_instant(pair.now);
+    assert!(held(&pair).1.is_some_and(|at| at.since(now) > 10), "{:?}", held(&pair));
+    pair.run(Duration::ZERO);
+    assert_eq!(held(&pair), (0, Some(now.after(1))));
+}
