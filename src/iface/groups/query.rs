@@ -5,11 +5,11 @@ use super::{Groups, State};
 use crate::iface::ingress::{Ingress, Received, Taken};
 use crate::rand::Keys;
 use crate::stats::DropReason;
-use crate::time::{TICKS_PER_SEC, Ticks};
+use crate::time::Ticks;
 use crate::wire::{Addr, igmp as wire_igmp, mld as wire_mld};
 
-/// Seconds that a query of IGMPv1, which does not say, leaves for an answer (RFC 2236 §4).
-const V1_RESPONSE: u32 = 10;
+/// Tenths of a second that a query of IGMPv1, which does not say, leaves for an answer (RFC 2236 §4).
+const V1_RESPONSE: u16 = 100;
 
 /// A query, in either family.
 struct Query {
@@ -76,23 +76,22 @@ fn heard_v4(message: &wire_igmp::Repr<'_>) -> Heard {
     use wire_igmp::Repr;
     let addr = |group: crate::wire::Ipv4Address| Addr::v4(group.octets());
     let asked = |group: crate::wire::Ipv4Address| (!group.is_unspecified()).then(|| addr(group));
-    let tenths = |time: u32| (time * TICKS_PER_SEC).div_ceil(10);
     match message {
         Repr::Query { max_resp_time: 0, group } => Heard::Query(Query {
             version: Mode::Oldest,
-            max_delay: V1_RESPONSE * TICKS_PER_SEC,
+            max_delay: tenths(V1_RESPONSE),
             group: asked(*group),
             variables: None,
         }),
         Repr::Query { max_resp_time, group } => Heard::Query(Query {
             version: Mode::Previous,
-            max_delay: tenths(u32::from(*max_resp_time)),
+            max_delay: tenths((*max_resp_time).into()),
             group: asked(*group),
             variables: None,
         }),
         Repr::Query3 { max_resp_time, group, details } => Heard::Query(Query {
             version: Mode::Newest,
-            max_delay: tenths(u32::from(*max_resp_time)),
+            max_delay: tenths(*max_resp_time),
             group: asked(*group),
             variables: Some((details.robustness, details.query_interval)),
         }),
@@ -111,7 +110,6 @@ fn heard_v6(message: &wire_mld::Message<'_>) -> Heard {
     use wire_mld::Message;
     let addr = |group: crate::wire::Ipv6Address| Addr::v6(group.octets());
     let asked = |group: crate::wire::Ipv6Address| (!group.is_unspecified()).then(|| addr(group));
-    // A tick is a little more than a millisecond: an answer is never late.
     match message {
         Message::Query { max_resp_delay, group } => Heard::Query(Query {
             version: Mode::Previous,
@@ -128,6 +126,12 @@ fn heard_v6(message: &wire_mld::Message<'_>) -> Heard {
         Message::Report { group } => Heard::Report(addr(*group)),
         _ => Heard::Nothing,
     }
+}
+
+/// Ticks of 1,024 µs in so many tenths of a second, rounded down: an answer is never late.
+#[cfg(feature = "proto-ipv4")]
+fn tenths(tenths: u16) -> u32 {
+    u32::from(tenths) * 3_125 / 32
 }
 
 /// Ticks of 1,024 µs in so many milliseconds, rounded down; at most 2.3 hours' worth are asked for.
@@ -244,4 +248,130 @@ fn has_option(mut options: &[u8], wanted: u8, counted: usize, has_len: fn(u8) ->
         options = options.get(len..).unwrap_or_default();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v4(kind: u8) -> Vec<u8> {
+        // NOP, then an option of this kind with two octets of data.
+        let header_len = 20 + 8;
+        let mut packet = vec![0; header_len + 4];
+        packet[0] = 0x40 | (header_len / 4) as u8;
+        packet[20..26].copy_from_slice(&[1, 7, 3, 0, kind, 4]);
+        packet
+    }
+
+    /// Covers: RFC 2113 §2.1
+    #[test]
+    fn a_router_alert_is_found_among_the_options_of_an_ipv4_header() {
+        assert!(has_router_alert_v4(&v4(148)));
+        assert!(!has_router_alert_v4(&v4(147)));
+        let mut behind = v4(0);
+        behind[28..].copy_from_slice(&[148, 4, 0, 0]);
+        assert!(!has_router_alert_v4(&behind), "it is no part of the header");
+        let cases: [(&[u8], bool); 9] = [
+            (&[], false),
+            (&[148, 4, 0, 0], true),
+            (&[1, 1, 1, 148], true),
+            (&[7, 2, 148, 4], true),
+            (&[7, 4, 148, 4], false),
+            (&[7, 0, 148, 4], false),
+            (&[7, 1, 148, 4], false),
+            (&[7], false),
+            (&[7, 255, 148, 4], false),
+        ];
+        for (options, expected) in cases {
+            assert_eq!(has_option(options, 148, 2, |kind| kind > 1), expected, "{options:?}");
+            let mut packet = vec![0; 20 + options.len().next_multiple_of(4)];
+            packet[0] = 0x40 | (packet.len() / 4) as u8;
+            packet[20..20 + options.len()].copy_from_slice(options);
+            assert_eq!(has_router_alert_v4(&packet), expected, "{options:?}");
+        }
+        (0..4).for_each(|len| assert!(!has_router_alert_v4(&vec![0xff; len])));
+    }
+
+    /// An IPv6 packet whose header for all hops says that it has these options, and what follows that.
+    fn v6(units: u8, options: &[u8]) -> Vec<u8> {
+        [&[0x60, 0, 0, 0, 0, 0, 0, 1][..], &[0; 32], &[58, units], options].concat()
+    }
+
+    /// Covers: RFC 2711 §2.1, RFC 8200 §4.2
+    #[test]
+    fn a_router_alert_is_found_in_the_header_for_all_hops() {
+        let cases: [(u8, &[u8], bool); 8] = [
+            (0, &[5, 2, 0, 0, 1, 0], true),
+            (0, &[0, 5, 2, 0, 0, 0], true),
+            (0, &[0, 1, 0, 5, 2, 0], true),
+            (0, &[1, 4, 5, 2, 0, 0], false),
+            (0, &[1, 0, 1, 0, 1, 0], false),
+            // In the second eight octets, and in what is no part of the header.
+            (1, &[1, 4, 0, 0, 0, 0, 1, 2, 0, 0, 5, 2, 0, 0], true),
+            (0, &[1, 4, 0, 0, 0, 0, 5, 2, 0, 0, 1, 2, 0, 0], false),
+            (2, &[5, 2, 0, 0, 1, 0], false),
+        ];
+        for (units, options, expected) in cases {
+            assert_eq!(has_router_alert_v6(&v6(units, options)), expected, "{units} {options:?}");
+        }
+        let mut longest = v6(255, &[0; 255 * 8 + 6]);
+        *longest.last_mut().unwrap() = 5;
+        assert!(has_router_alert_v6(&longest));
+        let mut other = v6(0, &[5, 2, 0, 0, 1, 0]);
+        other[6] = 60;
+        assert!(!has_router_alert_v6(&other), "options for the destination are no routers' matter");
+    }
+
+    /// The version, the ticks for an answer, and the group.
+    fn asked(heard: Heard) -> (Mode, u32, Option<Addr>) {
+        let Heard::Query(query) = heard else { panic!("a query") };
+        (query.version, query.max_delay, query.group)
+    }
+
+    /// Ticks are a little more than a millisecond: all that are within so many microseconds.
+    fn ticks_within(micros: u64) -> u32 {
+        (micros / 1_024) as u32
+    }
+
+    /// Covers: RFC 3376 §4.1.1, RFC 2236 §2.2, RFC 2236 §4
+    #[test]
+    #[cfg(feature = "proto-ipv4")]
+    fn no_answer_is_later_than_a_query_of_igmp_allows() {
+        let hear = |code: u8, group: [u8; 4], tail: &[u8]| {
+            let mut message = [&[0x11, code, 0, 0][..], &group, tail].concat();
+            let checksum = crate::wire::checksum::sum(&message).finish();
+            message[2..4].copy_from_slice(&checksum);
+            let packet = wire_igmp::Packet::new_checked(&message[..]).unwrap();
+            asked(heard_v4(&wire_igmp::Repr::parse(&packet).unwrap()))
+        };
+        assert_eq!(hear(0, [0; 4], &[]), (Mode::Oldest, ticks_within(10_000_000), None));
+        let group = [239, 1, 2, 3];
+        for tenths in [1, 2, 10, 100, 255] {
+            let expected = ticks_within(u64::from(tenths) * 100_000);
+            assert_eq!(hear(tenths, group, &[]), (Mode::Previous, expected, Some(Addr::v4(group))));
+        }
+        for (code, tenths) in [(0, 0), (1, 1), (127, 127), (255, 31_744)] {
+            let of_v3 = hear(code, group, &[2, 125, 0, 0]);
+            assert_eq!(of_v3, (Mode::Newest, ticks_within(tenths * 100_000), Some(Addr::v4(group))));
+        }
+    }
+
+    /// Covers: RFC 3810 §5.1.3, RFC 2710 §3.4, RFC 2710 §4
+    #[test]
+    #[cfg(feature = "proto-ipv6")]
+    fn no_answer_is_later_than_a_query_of_mld_allows() {
+        use crate::wire::mld::Message;
+        let group = crate::wire::Ipv6Address::new(0xff05, 0, 0, 0, 0, 0, 0, 9);
+        for delay in [0, 1, 2, 100, 1_000, 10_000, 65_535] {
+            let (version, ticks, of) = asked(heard_v6(&Message::Query { max_resp_delay: delay, group }));
+            assert_eq!((version, of), (Mode::Previous, Some(Addr::v6(group.octets()))));
+            let most = ticks_within(u64::from(delay) * 1_000);
+            assert!(ticks <= most && ticks + 2 + most / 2_000 >= most, "{delay}: {ticks} of {most}");
+        }
+        assert!(millis(8_387_584) <= ticks_within(8_387_584_000), "the longest of version 2");
+        // RFC 2710 §4: another host's report is enough.
+        let heard = heard_v6(&Message::Report { group });
+        assert!(matches!(heard, Heard::Report(of) if of == Addr::v6(group.octets())));
+        assert!(matches!(heard_v6(&Message::Done { group }), Heard::Nothing));
+    }
 }
