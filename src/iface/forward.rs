@@ -393,4 +393,18 @@ mod tests {
             assert!(can_cross(&addr(text)), "{text}");
         }
     }
+
+    /// Covers: RFC 1812 §4.2.2.7
+    #[test]
+    fn only_a_packet_of_ipv4_that_says_so_may_be_cut() {
+        for (first, flags, is_forbidden) in
+            [(0x45, 0, false), (0x45, 0x40, true), (0x45, 0x20, false), (0x60, 0, true), (0x50, 0, true)]
+        {
+            let mut packet = [first, 0, 0, 20, 0, 0, flags, 0, 9, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+            let checksum = checksum::sum(&packet).finish();
+            packet[10..12].copy_from_slice(&checksum);
+            assert_eq!(has_dont_fragment(&packet), is_forbidden, "{first:#x} {flags:#x}");
+        }
+        assert!(has_dont_fragment(&[]), "of nothing nobody is told how to cut it");
+    }
 }

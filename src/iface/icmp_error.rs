@@ -167,3 +167,56 @@ impl Ingress<'_, '_, '_, '_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Covers: RFC 792, RFC 1122 §3.2.2
+    #[test]
+    #[cfg(feature = "proto-ipv4")]
+    fn a_quote_of_ipv4_has_a_header_and_eight_octets_of_what_began_the_datagram() {
+        let packet = |first: u8, offset: u16, payload: &[u8]| {
+            let [o0, o1] = offset.to_be_bytes();
+            let header = [first, 0, 0x12, 0x34, 0, 0, o0, o1, 9, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+            [&header[..], payload].concat()
+        };
+        let ports = [0, 53, 0x13, 0x88, 0, 9, 0, 0];
+        let options = [7, 3, 4, 0];
+        let behind = [&options[..], &ports].concat();
+        for (data, ports_of) in [
+            (packet(0x45, 0, &ports), Some((53, 5_000))),
+            (packet(0x45, 0x4000, &ports), Some((53, 5_000))),
+            (packet(0x45, 0x2000, &ports), Some((53, 5_000))),
+            (packet(0x46, 0, &behind), Some((53, 5_000))),
+            (packet(0x45, 0, &ports[..7]), None),
+            (packet(0x46, 0, &behind[..11]), None),
+            (packet(0x45, 1, &ports), None),
+            (packet(0x45, 0x1000, &ports), None),
+            (packet(0x44, 0, &ports), None),
+            (packet(0x55, 0, &ports), None),
+            (packet(0x65, 0, &ports), None),
+        ] {
+            let quote = Quote::parse(&data, true);
+            assert_eq!(quote.and_then(|quote| quote.ports()), ports_of, "{data:?}");
+            let said = quote.map(|quote| (quote.src, quote.dst, quote.len, quote.protocol));
+            let ends = (Addr::v4([10, 0, 0, 1]), Addr::v4([10, 0, 0, 2]), 0x1234, IpProtocol::UDP);
+            assert!(said.is_none_or(|said| said == ends));
+        }
+    }
+
+    /// Covers: RFC 4443 §2.4
+    #[test]
+    #[cfg(feature = "proto-ipv6")]
+    fn a_quote_of_ipv6_says_how_long_the_packet_was() {
+        let packet = |first: u8, len: usize| {
+            let header = [first, 0, 0, 0, 0x05, 0x10, 17, 9];
+            [&header[..], &[0xfd; 32], &[0, 53, 0x13, 0x88, 0, 9, 0, 0][..len]].concat()
+        };
+        let data = packet(0x60, 8);
+        let quote = Quote::parse(&data, false).unwrap();
+        assert_eq!((quote.len, quote.ports()), (40 + 0x510, Some((53, 5_000))));
+        assert!(Quote::parse(&packet(0x60, 7), false).is_none());
+        assert!(Quote::parse(&packet(0x40, 8), false).is_none());
+    }
+}

@@ -63,3 +63,24 @@ pub(crate) fn send_error(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &R
 pub(crate) fn is_error(message: &[u8]) -> bool {
     !matches!(message.first(), Some(&ECHO_REQUEST | &ECHO_REPLY))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Covers: RFC 1122 §3.2.2
+    #[test]
+    fn all_but_echoes_are_taken_for_errors() {
+        for (message, expected) in [
+            (&[0][..], false),
+            (&[8], false),
+            (&[3], true),
+            (&[5], true),
+            (&[11], true),
+            (&[13], true),
+            (&[], true),
+        ] {
+            assert_eq!(is_error(message), expected, "{message:?}");
+        }
+    }
+}

@@ -158,3 +158,46 @@ fn is_worth_an_error(received: &Received<'_>) -> bool {
 pub(crate) fn is_error(message: &[u8]) -> bool {
     message.first().is_none_or(|kind| *kind < 128 || *kind == REDIRECT)
 }
+
+#[cfg(all(test, feature = "proto-ipv6"))]
+mod tests {
+    use super::*;
+    use crate::wire::Addr;
+
+    /// Covers: RFC 4443 §2.1, §2.4
+    #[test]
+    fn no_error_is_sent_about_an_error_or_a_redirect_or_to_nobody() {
+        let cases: [(&[u8], bool); 8] = [
+            (&[1], true),
+            (&[4], true),
+            (&[127], true),
+            (&[128], false),
+            (&[129], false),
+            (&[135], false),
+            (&[REDIRECT], true),
+            (&[], true),
+        ];
+        let host = Addr::v6([0xfd; 16]);
+        for (message, expected) in cases {
+            assert_eq!(is_error(message), expected, "{message:?}");
+            for (protocol, src, is_worth) in [
+                (IpProtocol::ICMPV6, host, !expected),
+                (IpProtocol::UDP, host, true),
+                (IpProtocol::UDP, Addr::v6([0xff; 16]), false),
+                (IpProtocol::UDP, Addr::v6([0; 16]), false),
+            ] {
+                let received = Received {
+                    src,
+                    dst: host,
+                    protocol,
+                    hop_limit: 64,
+                    unicast: true,
+                    next_header_at: 6,
+                    packet: message,
+                    payload: message,
+                };
+                assert_eq!(is_worth_an_error(&received), is_worth, "{protocol} {src:?} {message:?}");
+            }
+        }
+    }
+}

@@ -522,4 +522,95 @@ mod tests {
             assert_eq!(cache.known(&addr(1)), Some(MAC));
         });
     }
+
+    const STALE: Evidence = Evidence { solicited: false, override_: true, create: true };
+
+    /// An entry for each state that a neighbour which is heard of can be in.
+    fn in_state(cache: &mut NeighborCache<'_>, state: State) {
+        resolve(cache, &addr(1), Ticks(0));
+        if state != State::Incomplete {
+            cache.learn(&addr(1), &MAC, if state == State::Stale { STALE } else { ANSWER }, Ticks(0));
+        }
+        assert_eq!(cache.entries[0].state, state);
+    }
+
+    #[test]
+    fn the_idle_neighbor_that_was_used_longest_ago_makes_room() {
+        let expired = Ticks(config::NEIGHBOR_REACHABLE);
+        let cases = [(State::Reachable, expired), (State::Stale, Ticks(0)), (State::Stale, Ticks(1))];
+        for (state, now) in
+            cases.into_iter().filter(|(state, _)| *state == State::Reachable || config::HAS_NUD)
+        {
+            with_cache(1, |cache| {
+                in_state(cache, state);
+                assert_eq!(resolve(cache, &addr(2), now).0, Resolution::Pending(0), "{state:?}");
+                assert_eq!((cache.known(&addr(1)), cache.len()), (None, 1));
+            });
+        }
+        with_cache(3, |cache| {
+            for (last, used) in [(1, 5), (2, 3), (3, 4)] {
+                cache.start(&addr(last), Ticks(used));
+                cache.learn(&addr(last), &MAC, ANSWER, Ticks(used));
+            }
+            assert_eq!(cache.start(&addr(4), expired.after(9)), Resolution::Pending(1));
+            assert_eq!(cache.start(&addr(5), expired.after(9)), Resolution::Pending(2));
+            assert_eq!(cache.known(&addr(1)), Some(MAC));
+        });
+    }
+
+    #[test]
+    fn one_that_speaks_takes_the_place_of_a_confirmed_one_but_of_none_that_is_waited_for() {
+        for (state, has_room) in [(State::Reachable, true), (State::Incomplete, false)] {
+            with_cache(1, |cache| {
+                in_state(cache, state);
+                cache.learn(&addr(2), &[6; 6], STALE, Ticks(1));
+                assert_eq!(cache.known(&addr(2)), has_room.then_some([6; 6]), "{state:?}");
+                assert_eq!(cache.find(&addr(1)).is_some(), !has_room);
+                assert_eq!(cache.known(&addr(3)), None);
+            });
+        }
+    }
+
+    /// Covers: RFC 4861 §7.2.5, RFC 4861 §7.2.3
+    #[test]
+    #[cfg(feature = "iface-nud")]
+    fn an_answer_does_to_an_entry_what_its_flags_say() {
+        use State::{Incomplete, Reachable, Stale};
+        const OTHER: Hardware = [6; 6];
+        let cases = [
+            // Before; solicited, override; hardware address; after, with which.
+            (Incomplete, true, true, MAC, Reachable, MAC),
+            (Incomplete, true, false, MAC, Reachable, MAC),
+            (Incomplete, false, true, MAC, Stale, MAC),
+            (Incomplete, false, false, MAC, Stale, MAC),
+            (Stale, true, false, MAC, Reachable, MAC),
+            (Stale, true, true, OTHER, Reachable, OTHER),
+            (Stale, true, false, OTHER, Stale, MAC),
+            (Stale, false, false, OTHER, Stale, MAC),
+            (Stale, false, true, OTHER, Stale, OTHER),
+            (Stale, false, false, MAC, Stale, MAC),
+            (Reachable, true, false, OTHER, Stale, MAC),
+            (Reachable, false, false, OTHER, Stale, MAC),
+            (Reachable, false, true, OTHER, Stale, OTHER),
+            (Reachable, false, true, MAC, Reachable, MAC),
+            (Reachable, false, false, MAC, Reachable, MAC),
+        ];
+        for case @ (before, solicited, override_, hardware, after, expected) in cases {
+            with_cache(1, |cache| {
+                in_state(cache, before);
+                let waited_for = cache.learn(
+                    &addr(1),
+                    &hardware,
+                    Evidence { solicited, override_, create: false },
+                    Ticks(1),
+                );
+                assert_eq!(waited_for.is_some(), before == Incomplete, "{case:?}");
+                assert_eq!(
+                    (cache.entries[0].state, cache.known(&addr(1))),
+                    (after, Some(expected)),
+                    "{case:?}"
+                );
+            });
+        }
+    }
 }

@@ -193,3 +193,128 @@ impl Routes<'_> {
         self.entries.iter_mut().flatten().for_each(|route| route.avoided_until = None);
     }
 }
+
+#[cfg(all(test, feature = "proto-ipv4"))]
+mod tests {
+    use super::*;
+    use crate::time::Duration;
+
+    fn cidr(text: &str, prefix_len: u8) -> IpCidr {
+        IpCidr::new(text.parse().unwrap(), prefix_len)
+    }
+
+    fn route(text: &str, prefix_len: u8, gateway: &str) -> Route {
+        Route::new(cidr(text, prefix_len), Some(gateway.parse().unwrap())).unwrap()
+    }
+
+    fn addr(text: &str) -> Addr {
+        Addr::try_from(text.parse::<IpAddress>().unwrap()).unwrap()
+    }
+
+    /// Through whom a destination is reached.
+    fn via(routes: &Routes<'_>, dst: &str, now: Instant) -> Option<Addr> {
+        routes.lookup(&addr(dst), now).map(|found| *found.next_hop)
+    }
+
+    const NOW: Instant = Instant::from_secs(9);
+
+    /// Covers: RFC 1812 §5.2.4.3
+    #[test]
+    fn the_longest_prefix_wins_and_then_the_smallest_metric() {
+        let mut entries = [None; 4];
+        let mut routes = Routes::new(ManagedSlice::Borrowed(&mut entries));
+        routes.add(route("192.0.2.0", 24, "10.0.0.1").with_metric(5)).unwrap();
+        routes.add(route("192.0.2.0", 24, "10.0.0.2").with_metric(3)).unwrap();
+        routes.add(route("192.0.2.128", 25, "10.0.0.3").with_metric(9)).unwrap();
+        routes.add(Route::new(cidr("198.51.100.0", 24), None).unwrap()).unwrap();
+        for (dst, next_hop) in [
+            ("192.0.2.1", Some("10.0.0.2")),
+            ("192.0.2.129", Some("10.0.0.3")),
+            ("198.51.100.7", Some("198.51.100.7")),
+            ("192.0.3.1", None),
+        ] {
+            assert_eq!(via(&routes, dst, NOW), next_hop.map(addr), "{dst}");
+        }
+        // The same way once more only has its metric changed: there is no room for another.
+        routes.add(route("192.0.2.0", 24, "10.0.0.1").with_metric(1)).unwrap();
+        assert_eq!(via(&routes, "192.0.2.1", NOW), Some(addr("10.0.0.1")));
+        let others = [
+            route("192.0.2.0", 24, "10.0.0.7"),
+            route("192.0.2.0", 25, "10.0.0.1"),
+            route("192.0.4.0", 24, "10.0.0.1"),
+        ];
+        assert!(others.into_iter().all(|other| routes.add(other) == Err(RouteTableFull)));
+        assert_eq!(via(&routes, "192.0.2.1", NOW), Some(addr("10.0.0.1")));
+    }
+
+    #[test]
+    fn removing_takes_all_routes_to_one_network_and_no_other() {
+        let mut entries = [None; 5];
+        let mut routes = Routes::new(ManagedSlice::Borrowed(&mut entries));
+        let all = [("192.0.2.0", 24, 1), ("192.0.2.0", 24, 2), ("192.0.2.0", 25, 3), ("192.0.4.0", 24, 4)];
+        for (text, prefix_len, last) in all {
+            routes.add(route(text, prefix_len, &format!("10.0.0.{last}"))).unwrap();
+        }
+        assert_eq!(routes.remove(cidr("192.0.2.0", 26)), 0);
+        assert_eq!(routes.remove(cidr("192.0.2.0", 24)), 2);
+        assert_eq!(routes.remove(cidr("192.0.2.0", 24)), 0);
+        assert_eq!(via(&routes, "192.0.2.200", NOW), None);
+        assert_eq!(via(&routes, "192.0.2.1", NOW), Some(addr("10.0.0.3")));
+        assert_eq!(via(&routes, "192.0.4.1", NOW), Some(addr("10.0.0.4")));
+        assert_eq!(routes.remove(cidr("192.0.4.0", 24)), 1);
+    }
+
+    #[test]
+    fn a_route_ends_when_it_says() {
+        let mut entries = [None; 1];
+        let mut routes = Routes::new(ManagedSlice::Borrowed(&mut entries));
+        routes.add(route("192.0.2.0", 24, "10.0.0.1").with_expiry(NOW)).unwrap();
+        let before = NOW - Duration::from_micros(1);
+        assert_eq!(via(&routes, "192.0.2.1", before), Some(addr("10.0.0.1")));
+        assert_eq!(via(&routes, "192.0.2.1", NOW), None);
+        assert_eq!(via(&routes, "192.0.2.1", NOW + Duration::from_secs(1)), None);
+    }
+
+    #[test]
+    #[cfg(feature = "alloc")]
+    fn an_own_table_grows_up_to_its_limit_and_a_lent_one_never() {
+        let mut routes = Routes::new(ManagedSlice::Owned(vec![]));
+        let nth = |n: usize| {
+            let [.., high, low] = n.to_be_bytes();
+            route(&format!("192.{high}.{low}.0"), 24, "10.0.0.1")
+        };
+        (0..config::MAX_ROUTES).for_each(|n| routes.add(nth(n)).unwrap());
+        assert_eq!(routes.add(nth(config::MAX_ROUTES)), Err(RouteTableFull));
+        assert_eq!(routes.remove(cidr("192.0.7.0", 24)), 1);
+        assert_eq!(routes.add(nth(config::MAX_ROUTES)), Ok(()));
+        let mut lent = Routes::new(ManagedSlice::Borrowed(&mut []));
+        assert_eq!(lent.add(nth(0)), Err(RouteTableFull));
+    }
+
+    /// Covers: RFC 1122 §3.3.1.4, RFC 4861 §6.3.6
+    #[test]
+    #[cfg(feature = "iface-nud")]
+    fn a_silent_gateway_is_avoided_for_its_time_or_until_it_is_heard_of() {
+        let mut entries = [None; 2];
+        let mut routes = Routes::new(ManagedSlice::Borrowed(&mut entries));
+        let (first, second) = (addr("10.0.0.1"), addr("10.0.0.2"));
+        routes.add(route("0.0.0.0", 0, "10.0.0.1")).unwrap();
+        routes.add(route("0.0.0.0", 0, "10.0.0.2").with_metric(7)).unwrap();
+        let over = NOW + config::GATEWAY_AVOIDANCE;
+        routes.avoid(&first, NOW);
+        for (now, gateway) in [(NOW, second), (over - Duration::from_micros(1), second), (over, first)] {
+            assert_eq!(via(&routes, "192.0.2.1", now), Some(gateway));
+        }
+        routes.on_sign_of_life(&second);
+        assert_eq!(via(&routes, "192.0.2.1", NOW), Some(second));
+        routes.avoid(&second, NOW);
+        assert_eq!(via(&routes, "192.0.2.1", NOW), Some(first), "none is better");
+        routes.on_sign_of_life(&second);
+        assert_eq!(via(&routes, "192.0.2.1", NOW), Some(second));
+        routes.on_sign_of_life(&first);
+        assert_eq!(via(&routes, "192.0.2.1", NOW), Some(first));
+        routes.avoid(&first, NOW);
+        routes.avoid_none();
+        assert_eq!(via(&routes, "192.0.2.1", NOW), Some(first));
+    }
+}

@@ -270,3 +270,54 @@ impl Socket<'_> {
         self.hop_limit
     }
 }
+
+#[cfg(all(test, feature = "proto-ipv4", feature = "proto-ipv6"))]
+mod tests {
+    use super::super::udp::PacketMetadata;
+    use super::*;
+
+    fn socket() -> Socket<'static> {
+        let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 2], vec![0; 20]);
+        Socket::new(buffer(), buffer())
+    }
+
+    const V4: IpAddress = IpAddress::v4(10, 0, 0, 2);
+    const V6: IpAddress = IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2);
+
+    #[test]
+    fn its_queues_say_what_they_have_and_what_they_take() {
+        let mut socket = socket();
+        assert_eq!(socket.endpoint(), Endpoint::Unspecified);
+        assert!(!socket.can_send() && !socket.can_recv() && !socket.has_output());
+        socket.bind(Endpoint::Ident(7)).unwrap();
+        assert_eq!(socket.endpoint(), Endpoint::Ident(7));
+        assert!(socket.is_for_echo(7) && !socket.is_for_echo(8));
+        assert!(socket.can_send() && !socket.has_output());
+        assert_eq!(socket.send(7, V4).err(), Some(SendError::TooShort));
+        assert_eq!(socket.send(8, V4).map(|room| room.len()), Ok(8));
+        assert!(socket.has_output() && socket.can_send());
+        socket.send_slice(&[8; 8], V4).unwrap();
+        assert!(!socket.can_send());
+        assert_eq!(socket.on_sent(), Events::WRITABLE);
+        assert!(socket.can_send() && socket.has_output());
+        let peer = socket.peer_of(&V4.into()).unwrap();
+        assert!(!socket.can_recv());
+        socket.process(&peer, b"message!").unwrap();
+        assert!(socket.can_recv());
+        assert_eq!(socket.recv().unwrap().0, b"message!");
+        assert!(!socket.can_recv());
+    }
+
+    #[test]
+    fn both_ends_of_what_is_sent_are_of_one_family() {
+        let mut socket = socket();
+        socket.bind(Endpoint::Ident(7)).unwrap();
+        let cases = [(V4, V4, true), (V6, V6, true), (V4, V6, false), (V6, V4, false)];
+        for (address, local, is_right) in cases {
+            let meta = Metadata { local_address: Some(local), ..Metadata::new(address) };
+            let sent = socket.peer_of(&meta).map(|peer| peer.local);
+            assert_eq!(sent.is_ok(), is_right, "{address} {local}");
+            assert!(is_right || sent == Err(SendError::Unaddressable));
+        }
+    }
+}

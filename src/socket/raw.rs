@@ -222,3 +222,67 @@ pub(crate) fn ip_key(version: IpVersion, protocol: IpProtocol) -> u16 {
     let version = if version == IpVersion::Ipv4 { 0 } else { 0x100 };
     version | u16::from(protocol.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket() -> Socket<'static> {
+        let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 2], vec![0; 70_000]);
+        Socket::ethernet(EtherType(0x88b5), buffer(), buffer())
+    }
+
+    #[test]
+    fn its_queues_say_what_they_have_and_what_they_take() {
+        let mut socket = socket();
+        assert!(!socket.can_recv() && !socket.has_output());
+        assert!(socket.can_send());
+        socket.process(Metadata::by_interface(3), b"came").unwrap();
+        assert!(socket.can_recv());
+        assert_eq!(socket.recv().unwrap(), (&b"came"[..], Metadata { interface: Some(3), timestamp: 0 }));
+        assert!(!socket.can_recv());
+        socket.send(14, Metadata::by_interface(2)).unwrap();
+        assert!(socket.has_output() && socket.can_send());
+        assert_eq!(socket.next().unwrap().0.interface, Some(2));
+        socket.send(14, Metadata::default()).unwrap();
+        assert!(!socket.can_send());
+        assert_eq!(socket.on_sent(), Events::WRITABLE);
+        assert_eq!(socket.on_sent(), Events::empty());
+        assert!(socket.can_send() && !socket.has_output());
+    }
+
+    #[test]
+    fn no_packet_is_larger_than_ip_can_carry() {
+        let mut socket = socket();
+        assert_eq!(socket.send(65_536, Metadata::default()).err(), Some(SendError::TooLarge));
+        assert_eq!(socket.send(65_535, Metadata::default()).map(|room| room.len()), Ok(65_535));
+    }
+
+    #[test]
+    fn a_header_is_one_of_the_sockets_kind_or_none() {
+        let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 1], vec![0; 100]);
+        let v4 = Socket::new(IpVersion::Ipv4, IpProtocol(89), buffer(), buffer());
+        let v6 = Socket::new(IpVersion::Ipv6, IpProtocol(89), buffer(), buffer());
+        let packet = |first: u8, len: usize| {
+            let mut packet = vec![0; len];
+            (packet[0], packet[9]) = (first, 89);
+            packet
+        };
+        for (first, len, is_v4, is_v6) in [
+            (0x45, 20, true, false),
+            (0x45, 40, true, false),
+            (0x46, 23, false, false),
+            (0x46, 24, true, false),
+            (0x44, 20, false, false),
+            (0x60, 39, false, false),
+            (0x60, 40, false, true),
+            (0x55, 40, false, false),
+        ] {
+            let packet = packet(first, len);
+            let can = [v4.can_be_sent(&packet), v6.can_be_sent(&packet)];
+            assert_eq!(can, [is_v4, is_v6], "{first:#x} {len}");
+        }
+        assert_ne!(v4.key(), v6.key());
+        assert!(v4.key().max(v6.key()) < 0x600, "where EtherTypes begin");
+    }
+}

@@ -266,4 +266,29 @@ mod tests {
         assert_eq!(addr.as_eui_64(), [0x02, 0x11, 0x22, 0xff, 0xfe, 0x33, 0x44, 0x55]);
         assert!(!addr.is_local() && Address([2, 0, 0, 0, 0, 1]).is_local());
     }
+
+    #[test]
+    fn an_address_says_whom_it_is_for() {
+        let cases = [
+            // Everybody, a group, one station.
+            ([0xff; 6], [true, true, false]),
+            ([0xff, 0xff, 0xff, 0xff, 0xff, 0xfe], [false, true, false]),
+            ([1, 0, 0x5e, 0, 0, 1], [false, true, false]),
+            ([2, 0, 0, 0, 0, 1], [false, false, true]),
+            ([0; 6], [false, false, false]),
+        ];
+        for (octets, expected) in cases {
+            let addr = Address::from(octets);
+            assert_eq!([addr.is_broadcast(), addr.is_multicast(), addr.is_unicast()], expected, "{addr}");
+            assert_eq!((addr, addr.as_bytes()), (Address::from_bytes(&octets), &octets));
+        }
+    }
+
+    #[test]
+    fn a_frame_is_as_long_as_its_header_and_its_payload() {
+        let data = hex(frames::ARP_REQUEST);
+        let frame = Frame::new_checked(&data).unwrap();
+        assert_eq!(Frame::<&[u8]>::buffer_len(frame.payload().len()), data.len());
+        assert_eq!(Repr::parse(&frame).unwrap().buffer_len(), data.len() - frame.payload().len());
+    }
 }

@@ -567,6 +567,10 @@ mod tests {
         assert_eq!(cidr("2001:db8:ffff::1/35").network(), cidr("2001:db8:e000::/35"));
         assert!(cidr("10.0.0.0/8").contains_subnet(&cidr("10.9.0.0/16")));
         assert!(!cidr("10.9.0.0/16").contains_subnet(&cidr("10.0.0.0/8")));
+        assert!(cidr("10.9.0.0/16").contains_subnet(&cidr("10.9.0.0/16")));
+        assert!(!cidr("10.0.0.0/8").contains_subnet(&cidr("11.9.0.0/16")));
+        assert!(!cidr("10.9.0.0/16").contains_subnet(&cidr("10.9.0.0/15")));
+        assert!(!cidr("::/0").contains_subnet(&cidr("10.9.0.0/16")));
     }
 
     #[test]
@@ -622,5 +626,70 @@ mod tests {
         assert_eq!(IpListenEndpoint::from(80).to_string(), "*:80");
         assert_eq!(IpListenEndpoint::from((Ipv4Address::UNSPECIFIED, 80)), 80.into());
         assert_eq!(IpListenEndpoint::from(v4).addr, Some(v4.addr));
+    }
+
+    /// Covers: RFC 1122 §3.2.1.3, RFC 4291 §2.4, RFC 3927 §2.1
+    #[test]
+    fn an_address_says_what_it_is_for() {
+        let cases = [
+            // Group, broadcast, one host, loopback, link-local.
+            ("0.0.0.0", [false, false, false, false, false]),
+            ("10.0.0.255", [false, false, true, false, false]),
+            ("255.255.255.255", [false, true, false, false, false]),
+            ("255.255.255.254", [false, false, true, false, false]),
+            ("223.255.255.255", [false, false, true, false, false]),
+            ("224.0.0.0", [true, false, false, false, false]),
+            ("239.255.255.255", [true, false, false, false, false]),
+            ("240.0.0.0", [false, false, true, false, false]),
+            ("126.255.255.255", [false, false, true, false, false]),
+            ("127.0.0.0", [false, false, true, true, false]),
+            ("127.255.255.255", [false, false, true, true, false]),
+            ("128.0.0.0", [false, false, true, false, false]),
+            ("169.253.255.255", [false, false, true, false, false]),
+            ("169.254.0.0", [false, false, true, false, true]),
+            ("169.254.255.255", [false, false, true, false, true]),
+            ("169.255.0.0", [false, false, true, false, false]),
+            ("::", [false, false, false, false, false]),
+            ("::1", [false, false, true, true, false]),
+            ("::2", [false, false, true, false, false]),
+            ("fe7f:ffff::1", [false, false, true, false, false]),
+            ("fe80::", [false, false, true, false, true]),
+            ("febf:ffff::1", [false, false, true, false, true]),
+            ("fec0::1", [false, false, true, false, false]),
+            ("feff::1", [false, false, true, false, false]),
+            ("ff00::", [true, false, false, false, false]),
+            ("ff02::1", [true, false, false, false, false]),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", [true, false, false, false, false]),
+        ];
+        for (text, expected) in cases {
+            let addr: IpAddress = text.parse().unwrap();
+            let found = [
+                addr.is_multicast(),
+                addr.is_broadcast(),
+                addr.is_unicast(),
+                addr.is_loopback(),
+                addr.is_link_local(),
+            ];
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_networks_of_ipv4_have_a_broadcast_address() {
+        let broadcast = |text: &str, len| IpCidr::new(text.parse().unwrap(), len).broadcast();
+        assert_eq!(broadcast("192.168.1.77", 26), Some(Ipv4Address::new(192, 168, 1, 127)));
+        assert_eq!(broadcast("192.168.1.77", 31), None);
+        assert_eq!(broadcast("2001:db8::1", 64), None);
+    }
+
+    #[test]
+    fn an_end_is_specified_if_both_its_parts_are() {
+        for (text, port, is_specified) in
+            [("10.0.0.1", 80, true), ("10.0.0.1", 0, false), ("0.0.0.0", 80, false), ("::", 0, false)]
+        {
+            let endpoint = IpEndpoint::new(text.parse().unwrap(), port);
+            assert_eq!(endpoint.is_specified(), is_specified, "{text} {port}");
+        }
+        assert_eq!([IpProtocol::TCP, IpProtocol::UDP_LITE].map(u8::from), [6, 136]);
     }
 }

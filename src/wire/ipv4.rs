@@ -536,4 +536,29 @@ mod tests {
         };
         assert_eq!(repr, expected);
     }
+
+    #[test]
+    fn the_views_of_a_header_read_the_same_field() {
+        let data = hex(frames::UDP4);
+        let header = Header::split(&data[14..]).unwrap().header;
+        assert_eq!(header.checksum(), data[24..26]);
+        assert_ne!(header.checksum()[0], header.checksum()[1]);
+    }
+
+    /// Covers: RFC 792
+    #[test]
+    fn a_quoted_packet_may_be_cut_but_has_a_header() {
+        let good = hex(frames::ROUTER_ALERT4)[14..].to_vec();
+        let whole = Header::split(&good).unwrap();
+        let quoted = Header::split_quoted(&good[..28]).unwrap();
+        assert_eq!((quoted.options, quoted.payload), (whole.options, &whole.payload[..4]));
+        let cases = [(0, 0x66), (0, 0x44), (0, 0x56), (3, 19), (3, 23)];
+        for (at, value) in cases {
+            let mut bad = good.clone();
+            (bad[2], bad[at]) = (0, value);
+            assert_eq!(Header::split_quoted(&bad).unwrap_err(), Error::Malformed, "{at} {value}");
+        }
+        assert_eq!(Header::split_quoted(&good[..23]).unwrap_err(), Error::Truncated);
+        assert_eq!(Header::split_quoted(&good[..19]).unwrap_err(), Error::Truncated);
+    }
 }

@@ -482,4 +482,36 @@ mod tests {
         assert_eq!((packet.header_len(), packet.total_len(), packet.verify_checksum()), (24, 32, true));
         assert_eq!(Repr::parse(&Ipv4Packet::new_unchecked(&packet.into_inner())), Ok(repr));
     }
+
+    #[test]
+    fn an_option_takes_what_it_says() {
+        let words = [[10, 0, 0, 1], [0, 0, 0, 9], [10, 0, 0, 2], [0; 4]];
+        let route = Route { done: 1, places: &words };
+        let timestamps = |flag: u8, done: u8, overflow: u8| {
+            let octets = [68, 20, 5 + done * 4, overflow << 4 | flag];
+            [&octets[..], words.as_flattened()].concat()
+        };
+        let written = [timestamps(0, 3, 15), timestamps(1, 2, 6)];
+        let [one, pairs] =
+            written.each_ref().map(|octets| Ipv4Option::Timestamps(Timestamps::read(&octets[2..]).unwrap()));
+        for (option, written) in [
+            (Ipv4Option::Nop, vec![1]),
+            (Ipv4Option::RecordRoute(route), [&[7, 19, 8][..], words.as_flattened()].concat()),
+            (Ipv4Option::LooseRoute(route), [&[131, 19, 8][..], words.as_flattened()].concat()),
+            (Ipv4Option::StrictRoute(route), [&[137, 19, 8][..], words.as_flattened()].concat()),
+            (Ipv4Option::RouterAlert(0x102), vec![148, 4, 1, 2]),
+            (Ipv4Option::Unknown(30, &[1, 2, 3]), vec![30, 5, 1, 2, 3]),
+            (one, written[0].clone()),
+            (pairs, written[1].clone()),
+        ] {
+            let mut buffer = [0xff; 40];
+            let left = option.emit(&mut buffer).len();
+            assert_eq!((&buffer[..40 - left], option.buffer_len()), (&written[..], written.len()));
+        }
+        // Pairs are done two words at a time (RFC 791 §3.1).
+        let odd = [9, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert!(Timestamps::read(&odd).is_none());
+        assert!(Timestamps::read(&[9, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_some());
+        assert!(Timestamps::read(&[13, 1, 0, 0, 0, 0, 0, 0, 0, 0]).is_some());
+    }
 }

@@ -357,4 +357,15 @@ mod tests {
             }
         }
     }
+
+    /// Covers: RFC 8200 §4.5
+    #[test]
+    fn a_whole_of_65535_octets_is_the_largest() {
+        let at_the_end = |len: usize| {
+            let header = [17, 0, 0xff, 0xf8, 0, 0, 0, 1];
+            walk(FRAG, &[&header[..], &vec![7; len]].concat()).map(|walk| walk.fragment.is_some())
+        };
+        assert_eq!(at_the_end(7), Ok(true));
+        assert_eq!(at_the_end(8), Err(problem_at(0, 42, false)));
+    }
 }

@@ -782,4 +782,18 @@ mod tests {
         assert!(!before.lt(before) && before.le(before) && before.ge(before));
         assert_eq!(before.max(after), after);
     }
+
+    /// Covers: RFC 9293 §3.4
+    #[test]
+    fn a_segment_occupies_its_data_and_its_ends() {
+        let with = |flags, data: &[u8]| {
+            let mut octets = [&LINUX_SYN[..20], data].concat();
+            (octets[12], octets[13]) = (0x50, flags);
+            Packet::new_checked(&octets).unwrap().segment_len()
+        };
+        for (flags, expected) in [(0x10, 0), (0x02, 1), (0x11, 1), (0x03, 2)] {
+            assert_eq!(with(flags, b""), expected);
+            assert_eq!(with(flags, b"data"), expected + 4);
+        }
+    }
 }

@@ -461,4 +461,16 @@ mod tests {
         assert!(repr.to_string().contains(" urgent=5 "));
         bar::is_canonical("urgent", &data, &rewrite);
     }
+
+    #[test]
+    fn a_segment_has_two_ports() {
+        let data = &hex(frames::TCP_SYN)[34..];
+        assert!(Repr::parse(&Packet::new_checked(data).unwrap()).is_ok());
+        for at in [0, 2] {
+            let mut bad = data.to_vec();
+            bad[at..at + 2].fill(0);
+            let packet = Packet::new_checked(&bad[..]).unwrap();
+            assert_eq!(Repr::parse(&packet).unwrap_err(), Error::Malformed);
+        }
+    }
 }

@@ -211,6 +211,7 @@ mod tests {
             let mut copy = Packet::new_unchecked(vec![0xff; data.len()]);
             repr.emit(&mut copy, &src, &dst, packet.payload());
             assert_eq!(copy.as_ref(), data);
+            copy.set_checksum([0xee; 2]);
             copy.fill_checksum(&src, &dst);
             assert_eq!(copy.into_inner(), data);
         }

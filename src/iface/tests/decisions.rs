@@ -196,6 +196,9 @@ fn a_handler_filters_and_takes_payload_in_place() {
     struct Take(Vec<u8>, Option<SocketHandle>);
     impl Handler for Take {
         fn payload(&mut self, socket: SocketHandle, data: &[u8]) -> usize {
+            if data == b"not now" {
+                return 0;
+            }
             self.0.extend(data);
             self.1 = Some(socket);
             data.len()
@@ -216,6 +219,10 @@ fn a_handler_filters_and_takes_payload_in_place() {
     assert!(!net.sockets.get::<udp::Socket>(handle).can_recv());
     assert!(net.sent().is_empty());
     assert_eq!(net.iface.stats().drops(DropReason::Filtered), 1);
+    net.wire.to_stack.push_back(udp4((PEER_IP, 1), (OUR_IP, 7), b"not now"));
+    net.iface.poll_with(net.now, &mut net.wire, &mut net.sockets, &mut handler, Budget::default());
+    let queued = net.sockets.get_mut::<udp::Socket>(handle).recv().map(|(data, _)| data.to_vec());
+    assert_eq!(queued, Ok(b"not now".to_vec()));
 }
 
 #[test]
@@ -303,14 +310,15 @@ fn a_link_local_address_needs_a_zone_where_there_are_several_ports() {
         let socket = sockets.get_mut::<udp::Socket>(handle);
         socket.send_slice(b"nowhere", peer).unwrap();
         socket.send_slice(b"second", peer.with_zone(1)).unwrap();
+        socket.send_slice(b"first", peer.with_zone(0)).unwrap();
         router.poll(now, &mut sockets);
         assert_eq!(router.connect(now, &mut sockets, tcp, peer, 0), Err(ConnectError::ZoneNeeded));
         router.connect(now, &mut sockets, tcp, peer.with_zone(0), 0).unwrap();
         router.poll(now, &mut sockets);
     }
-    assert_eq!((a.from_stack.len(), b.from_stack.len()), (1, 1));
-    assert_eq!(b.from_stack[0][48..], *b"second");
-    assert_eq!(a.from_stack[0][6], 6, "the SYN goes to the zone that was named");
+    assert_eq!((a.from_stack.len(), b.from_stack.len()), (2, 1));
+    assert_eq!((&a.from_stack[0][48..], &b.from_stack[0][48..]), (&b"first"[..], &b"second"[..]));
+    assert_eq!(a.from_stack[1][6], 6, "the SYN goes to the zone that was named");
     assert_eq!(first.stats().drops(DropReason::NoRoute), 1);
 }
 

@@ -320,8 +320,11 @@ fn what_means_nothing_beyond_its_link_stays_there() {
     }
     let [back, on] = net.exchange(&udp6(link_local, ula1(2), b"x"));
     assert!(on.is_empty());
-    assert!(back.iter().all(|packet| packet[40] == 135), "its neighbour is asked for, to be told");
+    assert!(back.len() == 1 && back[0][40] == 135, "its neighbour is asked for, to be told");
     assert_eq!(net.drops(DropReason::NotForwarded) + net.drops(DropReason::BadSource), 17);
+    assert!(net.ifaces.iter_mut().all(|iface| iface.forwarding()));
+    net.ifaces[0].set_forwarding(false);
+    assert!(!net.ifaces[0].forwarding());
 }
 
 /// Covers: RFC 2644 §3, RFC 1812 §5.3.4

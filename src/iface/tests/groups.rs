@@ -427,3 +427,54 @@ fn groups_that_never_leave_the_host_and_that_of_all_nodes_are_not_reported() {
     assert!(run_for(&mut net, 5).is_empty());
     assert!(net.iface.has_multicast_group(Ipv6Address::new(0xff01, 0, 0, 0, 0, 0, 0, 9)));
 }
+
+/// Covers: RFC 3376 §5.2, RFC 2236 §3
+#[test]
+fn only_groups_that_are_joined_and_told_of_are_answered_for_in_their_own_family() {
+    for query in [query2, query3] {
+        let mut net = v4_net();
+        let all = Ipv6Address::new(0xff05, 0, 0, 0, 0, 0, 0, 9);
+        net.iface.join_multicast_group(all).unwrap();
+        for group in [[224, 0, 0, 1], GROUP, OTHER] {
+            net.iface.join_multicast_group(addr(group)).unwrap();
+        }
+        run_for(&mut net, 5);
+        net.exchange(query(10, [224, 0, 0, 1]));
+        assert!(run_for(&mut net, 20).is_empty(), "everybody is in it");
+        // Of one that was left only its end is told, whatever is asked.
+        net.exchange(query(10, [239, 5, 5, 5]));
+        net.iface.leave_multicast_group(addr(OTHER)).unwrap();
+        net.poll();
+        net.sent();
+        net.exchange(query(10, OTHER));
+        net.exchange(query(10, [0; 4]));
+        let sent = run_for(&mut net, 20);
+        let about = |group: [u8; 4]| sent.iter().filter(move |(_, packet)| packet.ends_with(&group));
+        assert!(sent.iter().all(|(_, packet)| packet[0] == 0x46), "the query was one of IPv4");
+        assert_eq!(about(GROUP).count(), 1);
+        assert!(about([224, 0, 0, 1]).count() == 0 && about(OTHER).count() <= 1);
+    }
+}
+
+/// Covers: RFC 3376 §7.2.1
+#[test]
+fn when_the_version_changes_what_was_to_be_said_is_not_said() {
+    for is_left in [false, true] {
+        let mut net = v4_net();
+        let other_family = Ipv6Address::new(0xff05, 0, 0, 0, 0, 0, 0, 9);
+        net.iface.join_multicast_group(addr(GROUP)).unwrap();
+        if is_left {
+            run_for(&mut net, 5);
+            net.iface.leave_multicast_group(addr(GROUP)).unwrap();
+        }
+        net.iface.join_multicast_group(other_family).unwrap();
+        net.poll();
+        assert_eq!(net.sent().len(), 2, "each will be said once more");
+        let about_another = vec![0x11, 100, 0, 0, 239, 5, 5, 5];
+        net.exchange(igmp(ROUTER, [224, 0, 0, 1], 1, true, about_another));
+        let sent = run_for(&mut net, 20);
+        assert_eq!(sent.len(), 1, "{is_left}");
+        assert_eq!(sent[0].1[0] >> 4, 6, "the routers of IPv6 are others");
+        assert_eq!(net.iface.has_multicast_group(addr(GROUP)), !is_left);
+    }
+}

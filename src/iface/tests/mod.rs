@@ -2,6 +2,7 @@
 //!
 //! Each decision of the design that the engine makes has a test here with its name.
 
+mod addresses;
 mod decisions;
 // Both use the simulation's chance, and the second holds the timer heap against an oracle.
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
@@ -29,6 +30,7 @@ mod net;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
 mod poll_at;
 mod raw;
+mod redirects;
 mod tcp;
 #[cfg(feature = "tcp-abort-queue")]
 mod tcp_abort;

@@ -108,3 +108,40 @@ fn one_dead_neighbor_takes_only_its_share_of_the_queue() {
     assert_eq!(net.sent().len(), 3, "three questions, then silence");
     assert_eq!(net.iface.poll_at(net.now, &mut net.sockets), None);
 }
+
+/// Covers: RFC 5227 §1.1, RFC 4861 §7.1.1
+#[test]
+fn nobody_is_believed_to_be_at_the_address_of_a_group_or_to_have_one_of_ours() {
+    let mut net = Net::ethernet();
+    let group_mac = [1, 0, 0x5e, 0, 0, 9];
+    let solicit = |src: [u8; 16], hardware: [u8; 6]| {
+        let body = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &ula(1), &[1, 1], &hardware].concat();
+        ethernet(0x86dd, &icmp6(src, ula(1), 255, body))
+    };
+    for frame in [
+        arp(1, group_mac, PEER_IP, [0; 6], OUR_IP),
+        arp(1, PEER_MAC, OUR_IP, [0; 6], OUR_IP),
+        arp(1, PEER_MAC, [10, 0, 0, 255], [0; 6], OUR_IP),
+        arp(1, PEER_MAC, [224, 0, 0, 1], [0; 6], OUR_IP),
+    ] {
+        let before = net.iface.stats().drops(DropReason::BadNeighborMessage);
+        assert!(net.exchange(frame.clone()).is_empty(), "{frame:?}");
+        assert_eq!(net.iface.stats().drops(DropReason::BadNeighborMessage), before + 1);
+    }
+    // It is asked for, since its option says nothing that could be used.
+    let sent = net.exchange(solicit(ula(2), group_mac));
+    assert!(sent.len() == 1 && sent[0][54] == 135);
+    assert!(net.exchange(solicit(ula(1), PEER_MAC)).is_empty());
+    assert!(net.iface.neighbors.known(&crate::wire::Addr::v6(ula(2))).is_none());
+    assert_eq!(net.iface.neighbor_count(), 1);
+}
+
+/// Covers: RFC 4861 §7
+#[test]
+fn without_hardware_addresses_there_is_no_neighbor_discovery() {
+    let mut net = Net::ip();
+    let body = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &ula(1)].concat();
+    assert!(net.exchange(icmp6(ula(2), ula(1), 255, body)).is_empty());
+    assert_eq!(net.iface.stats().drops(DropReason::BadNeighborMessage), 1);
+    assert_eq!(net.iface.neighbor_count(), 0);
+}

@@ -1,8 +1,8 @@
 //! Raw sockets: what came, as it came, and what the application makes.
 
 use super::net::*;
-use crate::iface::SocketHandle;
-use crate::phy::Medium;
+use crate::iface::{Budget, NoHandler, SocketHandle};
+use crate::phy::{LinkState, Medium};
 use crate::socket::Events;
 use crate::socket::raw::{self, Metadata, PacketBuffer, PacketMetadata, RecvError, SendError};
 use crate::stats::DropReason;
@@ -128,6 +128,7 @@ fn a_packet_waits_for_its_neighbor() {
     assert_eq!(net.sent()[0][12..14], [8, 6], "it is asked for");
     let sent = net.exchange(arp(2, PEER_MAC, PEER_IP, OUR_MAC, OUR_IP));
     assert_eq!((&sent[0][..6], &sent[0][34..]), (&PEER_MAC[..], &b"late"[..]));
+    assert_eq!((sent.len(), net.iface.poll_at(net.now, &mut net.sockets)), (1, None), "once");
 }
 
 #[test]
@@ -239,6 +240,12 @@ mod cut {
         let pieces = sent.len() as u64;
         assert_eq!(counts(&net.iface.mib().ipv4), [1, pieces, 1, 1, 0, pieces]);
         assert_eq!(net.iface.stats().total_drops(), 0);
+        // What fits exactly goes whole.
+        net.wire.room = usize::MAX;
+        send(&mut net, handle, &ipv4(OUR_IP, PEER_IP, 89, &data[..1_480]));
+        net.poll();
+        assert_eq!(net.sent().iter().map(Vec::len).collect::<Vec<_>>(), [1_500]);
+        assert_eq!(net.iface.mib().ipv4.out_frag_reqds, 1);
         // One with a number keeps it; its options go into the first alone, but for those that are to be copied.
         let mut packet = ipv4(
             OUR_IP,
@@ -344,4 +351,72 @@ mod cut {
             assert_eq!(mib.out_requests, 2);
         }
     }
+}
+
+fn frame_socket(net: &mut Net) -> SocketHandle {
+    let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 4], vec![0; 4_000]);
+    let handle = net.sockets.add(raw::Socket::ethernet(EtherType(0x88b5), buffer(), buffer()));
+    net.poll();
+    handle
+}
+
+fn poll_sent(net: &mut Net) -> usize {
+    let Net { now, iface, wire, sockets } = net;
+    iface.poll_with(*now, wire, sockets, &mut NoHandler, Budget::default()).sent
+}
+
+#[test]
+fn a_frame_is_as_large_as_the_link_carries_at_most_and_is_lost_without_a_link() {
+    let mut net = Net::ethernet();
+    let handle = frame_socket(&mut net);
+    let send = |net: &mut Net, len: usize| {
+        let frame = ethernet(0x88b5, &vec![7; len - 14]);
+        net.sockets.get_mut::<raw::Socket>(handle).send_slice(&frame, Metadata::default()).unwrap();
+        let count = poll_sent(net);
+        (count, net.sent().len())
+    };
+    assert_eq!(send(&mut net, 1_514), (1, 1));
+    assert_eq!(send(&mut net, 1_515), (1, 0));
+    assert_eq!(net.iface.stats().drops(DropReason::TooBig), 1);
+    net.wire.link = LinkState::DOWN;
+    assert_eq!(send(&mut net, 100), (1, 0));
+    assert_eq!(net.iface.stats().drops(DropReason::LinkDown), 1);
+    let mut bare = Net::ip();
+    let handle = frame_socket(&mut bare);
+    let frame = ethernet(0x88b5, b"no such link");
+    bare.sockets.get_mut::<raw::Socket>(handle).send_slice(&frame, Metadata::default()).unwrap();
+    bare.poll();
+    assert!(bare.sent().is_empty());
+    assert_eq!(bare.iface.stats().drops(DropReason::LinkDown), 1);
+}
+
+#[test]
+fn a_frame_waits_for_room_in_the_device_and_goes_out_once() {
+    let mut net = Net::ethernet();
+    let handle = frame_socket(&mut net);
+    net.wire.room = 0;
+    let frame = ethernet(0x88b5, b"later");
+    net.sockets.get_mut::<raw::Socket>(handle).send_slice(&frame, Metadata::default()).unwrap();
+    assert_eq!((poll_sent(&mut net), net.sent().len()), (0, 0));
+    net.wire.room = 9;
+    assert_eq!(poll_sent(&mut net), 1);
+    assert_eq!(net.sent(), [frame]);
+    assert_eq!((poll_sent(&mut net), net.sent().len()), (0, 0));
+    assert_eq!(net.iface.stats().total_drops(), 0);
+}
+
+#[test]
+fn a_packet_that_no_route_takes_is_counted_for_its_family() {
+    let mut net = Net::ip();
+    let (v4, v6) = (ip_socket(&mut net, IpVersion::Ipv4, 89), ip_socket(&mut net, IpVersion::Ipv6, 89));
+    let no_routes = |net: &Net| (net.iface.mib().ipv4.out_no_routes, net.iface.mib().ipv6.out_no_routes);
+    let nowhere = ipv4(OUR_IP, [192, 0, 2, 1], 89, b"");
+    net.sockets.get_mut::<raw::Socket>(v4).send_slice(&nowhere, Metadata::default()).unwrap();
+    net.poll();
+    assert_eq!(no_routes(&net), (1, 0));
+    let nowhere = ipv6(ula(1), [0x20; 16], 89, 3, b"");
+    net.sockets.get_mut::<raw::Socket>(v6).send_slice(&nowhere, Metadata::default()).unwrap();
+    net.poll();
+    assert_eq!(no_routes(&net), (1, 1));
+    assert_eq!(net.iface.stats().drops(DropReason::NoRoute), 2);
 }

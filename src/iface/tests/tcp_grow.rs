@@ -174,3 +174,49 @@ fn a_lent_socket_that_waits_again_holds_no_memory() {
     pair.run(20);
     assert_eq!(pair.ends[1].memory.used(), 0);
 }
+
+/// What has ended makes room for another; the end of one listener changes nothing for the others.
+#[test]
+fn a_listener_makes_as_many_sockets_as_it_may_and_others_when_those_have_ended() {
+    let mut pair = Pair::new(1 << 20);
+    let End { sockets, memory, .. } = &mut pair.ends[1];
+    let [gone, listener] = [81, 82].map(|port| {
+        let mut listener = Listener::new(vec![HalfOpen::EMPTY; 4]);
+        listener.set_growing_buffers(4_096, 4_096, 1, memory);
+        let handle = sockets.add(listener);
+        sockets.listen(handle, port).unwrap();
+        handle
+    });
+    let connect = |pair: &mut Pair| {
+        let End { iface, sockets, memory, .. } = &mut pair.ends[0];
+        let client = sockets.add(Socket::growing(4_096, 4_096, memory));
+        iface.connect(pair.now, sockets, client, (IpAddress::v4(10, 0, 0, 2), 82), 0).unwrap();
+        pair.run(5);
+    };
+    connect(&mut pair);
+    let mut held = pair.ends[1].sockets.accept(listener).unwrap();
+    pair.ends[1].sockets.remove(gone);
+    for _ in 0..3 {
+        connect(&mut pair);
+        assert!(pair.ends[1].sockets.accept(listener).is_none(), "one at a time");
+        pair.ends[1].tcp(held).abort();
+        pair.ends[1].sockets.release(held).unwrap();
+        assert_eq!(pair.ends[1].sockets.orphan_count, 1);
+        pair.run(3_000);
+        assert_eq!(pair.ends[1].sockets.orphan_count, 0);
+        held = pair.ends[1].sockets.accept(listener).expect("who waited has its turn");
+    }
+}
+
+#[test]
+fn a_socket_in_use_can_not_be_lent() {
+    use crate::iface::{HandleError, LendError};
+    let mut pair = Pair::new(1 << 20);
+    let [_, server] = pair.connect();
+    let listener = pair.listener;
+    let sockets = &mut pair.ends[1].sockets;
+    assert_eq!(sockets.lend(listener, server), Err(LendError::InUse));
+    assert_eq!(sockets.lend(server, server), Err(HandleError::WrongKind.into()));
+    assert_eq!(sockets.lend(listener, listener), Err(HandleError::WrongKind.into()));
+    assert!(sockets.get::<Socket>(server).can_send(), "it goes on as before");
+}

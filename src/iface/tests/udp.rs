@@ -140,3 +140,106 @@ fn a_group_datagram_goes_to_every_socket_with_the_port() {
     assert!(net.sockets.get::<udp::Socket>(a).can_recv());
     assert!(!net.sockets.get::<udp::Socket>(b).can_recv());
 }
+
+/// Covers: RFC 1122 §4.1.3.5b
+#[test]
+fn each_datagram_leaves_from_the_address_that_was_asked_for() {
+    let mut net = Net::ip();
+    let second = IpAddress::v4(10, 0, 0, 7);
+    net.iface.add_address(crate::wire::IpCidr::new(second, 24)).unwrap();
+    let handle = bound(&mut net, 7);
+    for local in [IpAddress::v4(10, 0, 0, 1), second] {
+        let mut meta = udp::Metadata::new((IpAddress::v4(10, 0, 0, 2), 9));
+        meta.local_address = Some(local);
+        net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", meta).unwrap();
+    }
+    net.poll();
+    let sources: Vec<_> = net.sent().iter().map(|packet| packet[15]).collect();
+    assert_eq!(sources, [1, 7], "in one poll, to one peer");
+}
+
+/// Covers: RFC 4007 §6
+#[test]
+fn with_one_link_a_link_local_address_needs_no_zone() {
+    let mut net = Net::ip();
+    let handle = bound(&mut net, 7);
+    let peer = IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 9);
+    net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", (peer, 9)).unwrap();
+    let buffer = || crate::storage::SocketBuffer::new(vec![0; 9]);
+    let client = net.sockets.add(crate::socket::tcp::Socket::new(buffer(), buffer()));
+    let Net { now, iface, sockets, .. } = &mut net;
+    iface.connect(*now, sockets, client, (peer, 9), 0).unwrap();
+    net.poll();
+    let mut protocols: Vec<_> = net.sent().iter().map(|packet| packet[6]).collect();
+    protocols.sort_unstable();
+    assert_eq!(protocols, [6, 17]);
+}
+
+/// Covers: RFC 1122 §4.1.3.5, RFC 1122 §3.3.6
+#[test]
+fn what_comes_to_all_is_for_all_who_share_the_port_and_one_that_is_full_is_no_loss() {
+    let mut net = Net::ethernet();
+    let handles = [(); 2].map(|()| {
+        let handle = net.sockets.add(socket());
+        net.sockets.get_mut::<udp::Socket>(handle).set_port_sharing(true);
+        net.sockets.get_mut::<udp::Socket>(handle).bind(7).unwrap();
+        handle
+    });
+    net.poll();
+    let to = |hardware: [u8; 6], dst| {
+        let mut frame = ethernet(0x800, &udp4((PEER_IP, 1), (dst, 7), b"x"));
+        frame[..6].copy_from_slice(&hardware);
+        frame
+    };
+    let heard = |net: &mut Net| {
+        handles.map(|handle| usize::from(net.sockets.get_mut::<udp::Socket>(handle).recv().is_ok()))
+    };
+    net.exchange(to(OUR_MAC, OUR_IP));
+    assert_eq!(heard(&mut net).iter().sum::<usize>(), 1, "for one host");
+    for frame in
+        [to([0xff; 6], OUR_IP), to([0xff; 6], [10, 0, 0, 255]), to([1, 0, 0x5e, 0, 0, 1], [224, 0, 0, 1])]
+    {
+        net.exchange(frame);
+        assert_eq!(heard(&mut net), [1, 1]);
+    }
+    // Whichever is asked last: the other has room, so that the datagram is not lost.
+    for full in handles {
+        for _ in 0..2 {
+            net.exchange(to([0xff; 6], OUR_IP));
+        }
+        let other = handles[usize::from(handles[0] == full)];
+        while net.sockets.get_mut::<udp::Socket>(other).recv().is_ok() {}
+        net.exchange(to([0xff; 6], OUR_IP));
+        assert!(net.sockets.get::<udp::Socket>(other).can_recv());
+        assert_eq!(net.iface.stats().total_drops(), 0);
+        while heard(&mut net) != [0, 0] {}
+    }
+}
+
+/// Covers: RFC 1122 §3.2.1.3, RFC 1122 §3.2.2
+#[test]
+fn who_has_no_address_provokes_no_answer_however_often_it_sends() {
+    let mut net = Net::ip();
+    for nth in 0..3 {
+        assert!(net.exchange(udp4(([0; 4], 1), (OUR_IP, 9), b"x")).is_empty(), "{nth}");
+        assert!(net.exchange(icmp4([0; 4], OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1])).is_empty(), "{nth}");
+        assert!(net.exchange(udp6(([0; 16], 1), (ula(1), 9), 64, b"x")).is_empty(), "{nth}");
+    }
+    assert_eq!(net.exchange(udp4((PEER_IP, 1), (OUR_IP, 9), b"x")).len(), 1);
+}
+
+/// Covers: RFC 8200 §4.7, RFC 4443 §2.4 (e.3)
+#[test]
+fn nobody_hears_of_what_came_to_a_group_or_ends_without_a_protocol() {
+    let all_nodes = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let mut net = Net::ip();
+    for packet in [
+        udp6((ula(2), 1), (all_nodes, 9), 64, b"x"),
+        ipv6(ula(2), all_nodes, 200, 64, b"x"),
+        ipv6(ula(2), all_nodes, 59, 64, b"x"),
+        ipv6(ula(2), ula(1), 59, 64, b"x"),
+    ] {
+        assert!(net.exchange(packet.clone()).is_empty(), "{packet:?}");
+    }
+    assert_eq!(net.exchange(ipv6(ula(2), ula(1), 200, 64, b"x")).len(), 1);
+}

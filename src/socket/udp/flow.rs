@@ -132,3 +132,98 @@ impl Socket<'_> {
         Events::ERROR
     }
 }
+
+#[cfg(all(test, feature = "proto-ipv4", feature = "proto-ipv6"))]
+mod tests {
+    use super::super::{PacketBuffer, PacketMetadata};
+    use super::*;
+    use crate::wire::IpAddress;
+
+    fn socket() -> Socket<'static> {
+        let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 2], vec![0; 70_000]);
+        Socket::new(buffer(), buffer())
+    }
+
+    const REMOTE: IpEndpoint = IpEndpoint::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 2), 53);
+
+    /// Covers: RFC 1122 §4.1.3.5
+    #[test]
+    fn a_connected_socket_takes_from_its_remote_end_alone() {
+        let mut socket = socket();
+        socket.bind(5_000).unwrap();
+        socket.send_slice(b"", REMOTE).unwrap();
+        let (peer, _) = socket.next().unwrap();
+        let peer = Peer { zone: 3, ..*peer };
+        let mut strangers = [peer; 2];
+        strangers[0].remote_port = 54;
+        strangers[1].remote = Addr::try_from(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 3)).unwrap();
+        assert!(socket.takes_from(&peer) && strangers.iter().all(|stranger| socket.takes_from(stranger)));
+        for (zone, is_taken) in [(None, true), (Some(2), true), (Some(1), false), (Some(3), false)] {
+            socket.connect(IpEndpoint { zone, ..REMOTE }).unwrap();
+            assert_eq!(socket.takes_from(&peer), is_taken, "{zone:?}");
+            assert!(!strangers.iter().any(|stranger| socket.takes_from(stranger)));
+            assert_eq!(socket.remote_endpoint(), Some(IpEndpoint { zone, ..REMOTE }));
+        }
+        socket.disconnect();
+        assert!(socket.takes_from(&strangers[0]));
+    }
+
+    #[test]
+    fn closing_ends_the_connection_and_forgets_what_was_said_of_it() {
+        let mut socket = socket();
+        socket.connect(REMOTE).unwrap();
+        assert!(socket.is_open(), "a port is chosen for it");
+        socket.on_icmp_error(IcmpError {
+            reason: crate::socket::Unreachable::Port,
+            remote: REMOTE,
+            reporter: REMOTE.addr,
+        });
+        socket.close();
+        assert_eq!((socket.remote_endpoint(), socket.take_icmp_error()), (None, None));
+        assert!(!socket.is_open());
+    }
+
+    #[test]
+    fn it_can_send_while_it_is_open_and_has_room() {
+        let mut socket = socket();
+        assert!(!socket.can_send());
+        socket.bind(5_000).unwrap();
+        assert!(socket.can_send());
+        socket.send_slice(b"1", REMOTE).unwrap();
+        assert!(socket.can_send());
+        socket.send_slice(b"2", REMOTE).unwrap();
+        assert!(!socket.can_send());
+        socket.close();
+        assert!(!socket.can_send());
+    }
+
+    /// Covers: RFC 768
+    #[test]
+    fn no_datagram_is_larger_than_its_length_field_can_say() {
+        let mut socket = socket();
+        socket.bind(5_000).unwrap();
+        assert_eq!(socket.send(65_528, REMOTE).err(), Some(SendError::TooLarge));
+        assert_eq!(socket.send(65_527, REMOTE).map(|room| room.len()), Ok(65_527));
+    }
+
+    #[test]
+    #[cfg(feature = "udp-metadata")]
+    fn groups_are_reached_by_the_interface_that_was_chosen() {
+        let mut socket = socket();
+        socket.bind(5_000).unwrap();
+        let group = IpEndpoint::new(IpAddress::v4(239, 1, 2, 3), 7);
+        let host = IpEndpoint::new(IpAddress::v4(10, 0, 0, 2), 7);
+        let cases = [
+            (None, group, None, 0),
+            (Some(4), group, None, 5),
+            (Some(4), group, Some(1), 2),
+            (Some(4), host, None, 0),
+        ];
+        for (interface, to, zone, expected) in cases {
+            socket.set_multicast_interface(interface);
+            socket.send_slice(b"", IpEndpoint { zone, ..to }).unwrap();
+            assert_eq!(socket.next().unwrap().0.zone, expected, "{interface:?} {to} {zone:?}");
+            socket.on_sent();
+        }
+    }
+}
