@@ -147,6 +147,20 @@ mod tests {
         }
     }
 
+    /// A factor that is even would give two numbers the same.
+    #[test]
+    fn the_keys_are_all_of_a_hash_and_the_factors_odd() {
+        let mut idents = DatagramIdents { keys: Some(Keys::new([7; 32])), ..DatagramIdents::new() };
+        let all: Vec<_> = (0..64).map(|_| idents.permutation()).collect();
+        assert!(all.iter().all(|[_, b, c]| b & c & 1 == 1));
+        for place in 0..3 {
+            let union = all.iter().fold(0, |bits, keys| bits | keys[place]);
+            let common = all.iter().fold(u16::MAX, |bits, keys| bits & keys[place]);
+            assert_eq!((union, common), (u16::MAX, if place == 0 { 0 } else { 1 }), "each bit varies");
+        }
+        assert!(all.iter().all(|[a, b, c]| a | 1 != *b && b != c));
+    }
+
     #[test]
     fn numbers_in_a_row_are_not_in_a_row() {
         let keys = [0x3a91, 0x77c3, 0x0f0d];

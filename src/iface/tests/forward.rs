@@ -322,6 +322,10 @@ fn what_means_nothing_beyond_its_link_stays_there() {
     assert!(on.is_empty());
     assert!(back.len() == 1 && back[0][40] == 135, "its neighbour is asked for, to be told");
     assert_eq!(net.drops(DropReason::NotForwarded) + net.drops(DropReason::BadSource), 17);
+    // Of IPv4 nobody is told, even where the way back is known.
+    net.ifaces[0].add_address(cidr("169.254.9.1", 16)).unwrap();
+    assert!(net.exchange(&udp4(([169, 254, 1, 1], 1), (FAR_IP, 7), b"x")).concat().is_empty());
+    assert_eq!(net.drops(DropReason::NotForwarded) + net.drops(DropReason::BadSource), 18);
     assert!(net.ifaces.iter_mut().all(|iface| iface.forwarding()));
     net.ifaces[0].set_forwarding(false);
     assert!(!net.ifaces[0].forwarding());

@@ -10,16 +10,16 @@ use crate::stats::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::{IpAddress, Ipv6Address};
 
-const GROUP: [u8; 4] = [239, 1, 2, 3];
-const OTHER: [u8; 4] = [239, 1, 2, 4];
+pub(super) const GROUP: [u8; 4] = [239, 1, 2, 3];
+pub(super) const OTHER: [u8; 4] = [239, 1, 2, 4];
 const ROUTER: [u8; 4] = [10, 0, 0, 254];
 
-fn addr(octets: [u8; 4]) -> IpAddress {
+pub(super) fn addr(octets: [u8; 4]) -> IpAddress {
     IpAddress::from(crate::wire::Ipv4Address::from(octets))
 }
 
 /// A stack with IPv4 alone to look at: its IPv6 addresses are gone.
-fn v4_net() -> Net {
+pub(super) fn v4_net() -> Net {
     let mut net = Net::with_groups(Medium::Ip, 4);
     for own in net.iface.ip_addrs().collect::<Vec<_>>() {
         if matches!(own.address(), IpAddress::Ipv6(_)) {
@@ -45,7 +45,7 @@ fn run(net: &mut Net, until: Instant) -> Vec<(Instant, Vec<u8>)> {
     all
 }
 
-fn run_for(net: &mut Net, secs: u64) -> Vec<(Instant, Vec<u8>)> {
+pub(super) fn run_for(net: &mut Net, secs: u64) -> Vec<(Instant, Vec<u8>)> {
     let until = net.now + Duration::from_secs(secs);
     run(net, until)
 }
@@ -67,7 +67,7 @@ fn igmp(src: [u8; 4], dst: [u8; 4], ttl: u8, alert: bool, mut message: Vec<u8>) 
     packet
 }
 
-fn query3(max_tenths: u8, group: [u8; 4]) -> Vec<u8> {
+pub(super) fn query3(max_tenths: u8, group: [u8; 4]) -> Vec<u8> {
     let dst = if group == [0; 4] { [224, 0, 0, 1] } else { group };
     let message = [&[0x11, max_tenths, 0, 0][..], &group, &[2, 125, 0, 0]].concat();
     igmp(ROUTER, dst, 1, true, message)
@@ -85,11 +85,12 @@ fn message_of(packet: &[u8]) -> ([u8; 4], &[u8]) {
     assert!(crate::wire::checksum::sum(&packet[..24]).is_valid());
     assert!(crate::wire::checksum::sum(&packet[24..]).is_valid());
     assert_eq!(packet[12..16], OUR_IP);
+    assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), packet.len());
     (packet[16..20].try_into().unwrap(), &packet[24..])
 }
 
 /// What a report of IGMPv3 says of each group.
-fn records(packet: &[u8]) -> Vec<(u8, [u8; 4])> {
+pub(super) fn records(packet: &[u8]) -> Vec<(u8, [u8; 4])> {
     let (dst, message) = message_of(packet);
     assert_eq!((dst, message[0], packet[1]), ([224, 0, 0, 22], 0x22, 0xc0));
     assert_eq!(usize::from(message[7]) * 8, message.len() - 8);
@@ -357,10 +358,15 @@ fn mld(src: [u8; 16], dst: [u8; 16], alert: u8, message: Vec<u8>) -> Vec<u8> {
     packet
 }
 
+pub(super) fn general_query_of_mld() -> Vec<u8> {
+    mld(ROUTER6, ALL_NODES, 5, [&[130, 0, 0, 0, 0, 100, 0, 0][..], &[0; 16], &[2, 125, 0, 0]].concat())
+}
+
 /// The destination and the message of an MLD packet that is right in all else.
 fn mld_message(packet: &[u8]) -> ([u8; 16], &[u8]) {
     assert_eq!(packet[6..24], [&[0, 1][..], &LINK_LOCAL].concat());
     assert_eq!(packet[40..48], [58, 0, 5, 2, 0, 0, 1, 0]);
+    assert_eq!(usize::from(u16::from_be_bytes([packet[4], packet[5]])), packet.len() - 40);
     let mut plain = [&packet[..40], &packet[48..]].concat();
     (plain[5], plain[6]) = (packet[5] - 8, 58);
     assert_checksums(&plain);

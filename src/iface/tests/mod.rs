@@ -16,6 +16,7 @@ mod fragments;
 mod fuzzed;
 #[cfg(feature = "iface-nud")]
 mod gateways;
+mod group_changes;
 mod groups;
 mod hooks;
 mod host;

@@ -260,3 +260,19 @@ fn a_device_is_no_port_without_a_place_or_without_ethernet() {
     assert_eq!(bridge.add_port(Instant::ZERO, one), Ok(0));
     assert_eq!(bridge.add_port(Instant::ZERO, two), Err(AddPortError::NoPlace));
 }
+
+/// Covers: RFC 2863 §3.1.6, IEEE 802.1D §7.7
+#[test]
+fn a_port_counts_what_came_and_what_went_as_an_interface_does() {
+    with_lan(2, 16, |lan| {
+        lan.hear(0, frame(station(2), station(1), 60));
+        lan.hear(0, frame(EVERYBODY, station(1), 100));
+        lan.hear(0, frame(GROUP, station(1), 80));
+        let [came, went] = [0, 1].map(|place| lan.bridge.ports()[place].stats().bridged());
+        assert_eq!((came.in_octets, came.in_frames), (240, 3));
+        assert_eq!((came.in_ucast_pkts, came.in_multicast_pkts, came.in_broadcast_pkts), (1, 1, 1));
+        assert_eq!((went.out_octets, went.out_frames), (240, 3));
+        assert_eq!((went.out_ucast_pkts, went.out_multicast_pkts, went.out_broadcast_pkts), (1, 1, 1));
+        assert_eq!((came.out_octets, went.in_octets), (0, 0));
+    });
+}

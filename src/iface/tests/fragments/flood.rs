@@ -40,6 +40,9 @@ fn datagrams_are_put_together_in_lent_memory() {
 /// Covers: RFC 1122 §3.3.2a, §3.3.2b
 #[test]
 fn places_that_grow_take_datagrams_as_large_as_their_memory_allows() {
+    for (limit, largest) in [(2_047, 0), (2_048, 2_048), (4_095, 2_048), (4_096, 4_096)] {
+        assert_eq!(Fragments::growing(2, limit).largest_datagram(), largest);
+    }
     for (limit, largest) in [(100, 0), (5_000, 4_096), (1 << 20, 65_535)] {
         let mut net = with_fragments(Fragments::growing(2, limit));
         assert_eq!(net.iface.fragments().largest_datagram(), largest);

@@ -227,6 +227,22 @@ fn packets_that_a_router_may_cut_have_numbers_that_do_not_count_up() {
     }
     let in_a_row = numbers.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) < 16).count();
     assert!(in_a_row < 10, "{in_a_row}");
+    // The keys that they are mixed by last until all 65,536 have been used, and not from poll to poll.
+    assert!(!net.iface.is_unsettled());
+    let keys = format!("{:?}", net.iface.idents);
+    net.poll();
+    assert_eq!(format!("{:?}", net.iface.idents), keys);
+    let counted = (200..65_536).map(|_| {
+        net.iface.use_ident();
+        net.iface.idents.next()
+    });
+    assert!(counted.last().is_some());
+    assert!(keys.contains("counter: 200") && net.iface.idents.next() != 0);
+    let after = format!("{:?}", net.iface.idents);
+    assert_ne!(keys.split("keys").last(), after.split("keys").last(), "the next ones are in another order");
+    net.iface.use_ident();
+    let next = format!("{:?}", net.iface.idents);
+    assert_eq!(after.split("keys").last(), next.split("keys").last());
     numbers.sort_unstable();
     numbers.dedup();
     assert_eq!(numbers.len(), 200);
