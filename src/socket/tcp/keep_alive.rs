@@ -91,7 +91,8 @@ impl Connection {
         }
         self.silence.probes = self.silence.probes.saturating_add(1);
         self.marks |= Marks::KEEP_ALIVE;
-        let span = left.map_or(interval, |left| interval.min(left.max(1)));
+        // The user's timeout may be over already: a peer that is there has time to answer all the same.
+        let span = left.map_or(interval, |left| interval.min(left.max(self.rtt.rto())));
         self.timers.set(Timer::Idle, now.after(span));
         Events::empty()
     }
