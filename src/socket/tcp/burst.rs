@@ -129,3 +129,28 @@ impl Socket<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::tcp::segment::Kind;
+
+    /// What is one piece, or less, says all that it has to say.
+    #[test]
+    fn only_what_is_longer_than_a_piece_is_cut() {
+        let pieces = Pieces { segment_len: 1_000, piece_len: 3_000 };
+        let flags = Flags::ACK | OF_THE_LAST;
+        for (len, lens) in
+            [(1_000, &[1_000][..]), (3_000, &[3_000]), (3_001, &[3_000, 1]), (6_000, &[3_000; 2])]
+        {
+            let mut plan = Plan { kind: Kind::New, seq: SeqNum(7), offset: 5, len, flags, ..Plan::none() };
+            let burst = Burst::begin(&mut plan, pieces);
+            for (n, &len) in lens.iter().enumerate() {
+                let is_last = n + 1 == lens.len();
+                assert_eq!(plan.len, len);
+                assert_eq!(plan.flags, if is_last { flags } else { Flags::ACK });
+                assert_eq!(burst.advance(&mut plan), !is_last);
+            }
+        }
+    }
+}

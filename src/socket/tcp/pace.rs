@@ -194,3 +194,29 @@ impl Socket<'_> {
         self.side.config.pacing.0
     }
 }
+
+#[cfg(test)]
+impl Pace {
+    /// What may go in this tick has gone.
+    pub(super) fn exhaust(&mut self) {
+        self.left = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_go_is_cut_into_whole_segments_and_only_if_it_is_too_much() {
+        let now = Ticks(5);
+        let limit = |left: i32, len: u32, now: Ticks| {
+            Pace { left, quantum: 1_000, ..Pace::new(Ticks(5)) }.limit(len, 1_460, now)
+        };
+        assert_eq!(limit(2_500, 2_000, now), 2_000);
+        assert_eq!(limit(3_000, 5_000, now), 2_920);
+        assert_eq!(limit(1, 5_000, now), 1_460, "a segment more, which the next tick pays for");
+        assert_eq!((limit(0, 5_000, now), limit(-9, 5_000, now)), (0, 0));
+        assert_eq!(limit(0, 5_000, Ticks(6)), 5_000, "a tick that was not looked at");
+    }
+}

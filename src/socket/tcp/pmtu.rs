@@ -450,3 +450,25 @@ impl Socket<'_> {
         connection.on_too_big(cx, seq, mtu, quoted_len).ok_or(DropReason::PathMtu)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A loss is that of the probe if it begins there and is no longer, while the probe is out.
+    ///
+    /// Covers: RFC 4821 §7.6.2
+    #[test]
+    fn a_probe_is_told_by_where_it_begins_and_how_long_it_is() {
+        let mut pmtu = Pmtu::new();
+        assert!(!pmtu.is_probe(SeqNum(0), 0));
+        pmtu.set(1_400, SeqNum(7), Flags::PROBE);
+        assert!(pmtu.is_probe(SeqNum(7), 1_400) && pmtu.is_probe(SeqNum(7), 1));
+        assert!(!pmtu.is_probe(SeqNum(7), 1_401), "and what is behind it");
+        assert!(!pmtu.is_probe(SeqNum(8), 100) && !pmtu.is_probe_at(SeqNum(8)));
+        pmtu.set(1_200, SeqNum(7), Flags::REPORT);
+        assert!(!pmtu.is_probe_at(SeqNum(7)), "that is a report");
+        pmtu.clear();
+        assert!(!pmtu.is_probe_at(SeqNum(7)));
+    }
+}

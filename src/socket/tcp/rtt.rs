@@ -196,6 +196,23 @@ mod tests {
         assert_eq!(rtt.srtt(), Some(50));
     }
 
+    /// Covers: RFC 4015 §3.2
+    #[test]
+    fn a_needless_timeout_makes_the_next_longer_than_what_was_late() {
+        let mut rtt = sampled(&[100]);
+        rtt.raise(400);
+        assert_eq!((rtt.srtt(), rtt.rto()), (Some(400), 1_200));
+        rtt.raise(50);
+        assert_eq!((rtt.srtt(), rtt.rto()), (Some(400), 1_200));
+    }
+
+    #[cfg(feature = "tcp-info")]
+    #[test]
+    fn before_the_first_sample_there_is_no_variation_to_tell_of() {
+        assert_eq!(Rtt::new().parts(), (0, 0, 0));
+        assert_eq!(sampled(&[100]).parts(), (800, 200, 0));
+    }
+
     /// Covers: RFC 6298 §5.7
     #[test]
     fn the_first_timeout_after_a_lost_syn_is_three_seconds() {

@@ -403,3 +403,56 @@ impl Listener<'_> {
         self.stamps.is_wanted()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Instant;
+
+    const WANTED: Choice = Choice(true);
+    const UNWANTED: Choice = Choice(false);
+
+    fn tuple() -> Tuple {
+        Tuple { local: Addr::UNSPECIFIED, remote: Addr::UNSPECIFIED, local_port: 1, remote_port: 2, zone: 0 }
+    }
+
+    /// Calls `test` with a context and the clock that a peer sees.
+    fn with_clock(test: impl Fn(&Context<'_>, u32)) {
+        let (keys, now) = (Keys::new([5; 32]), Instant::from_secs(1_000));
+        let ticks = Ticks::from_instant(now);
+        let cx = Context { now, ticks, ip_mtu: 1_500, burst_len: 0, keys: &keys };
+        test(&cx, ticks.0.wrapping_add(offset(&keys, &tuple())));
+    }
+
+    /// Where stamps were not agreed on, or a segment has none, an echo tells no round trip: who sends it may have made it
+    /// up.
+    ///
+    /// Covers: RFC 7323 §3.2, §4.1
+    #[test]
+    fn only_a_stamp_that_was_agreed_on_is_an_echo() {
+        with_clock(|cx, clock| {
+            let echo = Stamp::new(7, clock.wrapping_sub(300));
+            let none = Stamp { is_there: false, ..echo };
+            let stamps = |wanted| Stamps::new(cx, &tuple(), wanted);
+            assert_eq!(stamps(WANTED).echoed(&echo, cx.ticks), Some(Ticks(cx.ticks.0.wrapping_sub(300))));
+            assert_eq!(stamps(WANTED).echoed(&none, cx.ticks), None);
+            assert_eq!(stamps(UNWANTED).echoed(&echo, cx.ticks), None);
+            let ahead = Stamp::new(7, clock.wrapping_add(1));
+            assert_eq!(stamps(WANTED).echoed(&ahead, cx.ticks), None);
+        });
+    }
+
+    #[test]
+    fn what_a_cookie_hides_in_a_stamp_is_read_only_where_stamps_are_wanted() {
+        with_clock(|cx, clock| {
+            let echo = Stamp::new(7, clock.wrapping_sub(300) | 0x20);
+            let none = Stamp { is_there: false, ..echo };
+            assert!(echo.hidden_time(WANTED, cx, &tuple()).is_some() && echo.hidden_ecn(WANTED));
+            for (stamp, wanted) in [(echo, UNWANTED), (none, WANTED), (none, UNWANTED)] {
+                assert_eq!(stamp.hidden_time(wanted, cx, &tuple()), None);
+                assert!(!stamp.hidden_ecn(wanted));
+                assert_eq!(stamp.hidden(1_460, wanted), Options { mss: 1_460, ..Options::NONE });
+            }
+        });
+    }
+}

@@ -168,6 +168,7 @@ mod tests {
         assert_eq!([carried(100, 1_000), carried(200, 1_990)], [900, 900]);
         assert_eq!(carried(100, 2_000), 200);
         assert_eq!(carried(50, 4_000), 50, "long ago");
+        assert_eq!([carried(800, 4_500), carried(60, 5_999)], [800, 800], "the whole of the next");
     }
 
     #[test]

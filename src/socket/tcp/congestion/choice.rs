@@ -336,6 +336,30 @@ mod tests {
         }
     }
 
+    /// What a router has told of was congestion, whatever becomes of what was lost.
+    #[test]
+    fn a_reduction_that_is_kept_is_not_undone() {
+        let mut control = started(CongestionControl::Cubic);
+        control.on_loss(100_000, MSS);
+        control.keep();
+        assert!(!control.undo());
+        assert_eq!(control.threshold(), 70_000);
+    }
+
+    /// Covers: RFC 6582 §3.2, RFC 5681 §3.2
+    #[test]
+    fn recovery_inflates_the_window_for_each_duplicate_and_deflates_it_again() {
+        for kind in [CongestionControl::Cubic, CongestionControl::Reno] {
+            let mut control = started(kind);
+            control.on_loss(10_000, MSS);
+            let window = control.window();
+            control.on_dup_ack(MSS);
+            assert_eq!(control.window(), window + MSS);
+            control.on_partial_ack(2 * MSS, MSS);
+            assert_eq!(control.window(), window);
+        }
+    }
+
     #[test]
     fn what_lies_behind_a_silence_is_not_undone() {
         let mut control = started(CongestionControl::Cubic);

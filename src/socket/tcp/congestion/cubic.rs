@@ -397,6 +397,75 @@ mod tests {
         assert_eq!(cubic.w_max, 80_000);
     }
 
+    /// As large as at the last loss is not smaller.
+    ///
+    /// Covers: RFC 9438 §4.7
+    #[test]
+    fn who_loses_at_the_old_plateau_makes_no_room() {
+        let mut cubic = Cubic::new();
+        cubic.on_loss(100_000);
+        cubic.on_loss(100_000);
+        assert_eq!(cubic.w_max, 100_000);
+    }
+
+    /// Reno's window grows by half a segment for a window up to that of the last loss, and by a whole one from there;
+    /// what is acknowledged beyond a window counts for the next segment.
+    ///
+    /// Covers: RFC 9438 §4.3
+    #[test]
+    fn the_estimate_grows_as_reno_does_from_the_old_window_on() {
+        let cwnd = 10 * MSS;
+        let mut cubic = Cubic { w_est: cwnd, cwnd_prior: cwnd, ..Cubic::new() };
+        cubic.grow_estimate(cwnd, cwnd + cwnd / 2, MSS);
+        assert_eq!(cubic.w_est, 11 * MSS);
+        cubic.grow_estimate(cwnd, cwnd / 2, MSS);
+        assert_eq!(cubic.w_est, 12 * MSS);
+        let mut cubic = Cubic { w_est: cwnd, cwnd_prior: cwnd + 1, ..Cubic::new() };
+        cubic.grow_estimate(cwnd, cwnd, MSS);
+        assert_eq!(cubic.w_est, cwnd);
+    }
+
+    /// Covers: RFC 9438 §4.2, §5.8
+    #[test]
+    fn up_to_two_round_trips_between_acknowledgments_are_no_rest() {
+        for (gap, epoch_at) in [(150, 0), (200, 0), (201, 101), (1_000, 900)] {
+            let mut cubic = Cubic { is_on: true, ..Cubic::new() };
+            cubic.rest(Ticks(gap), 100);
+            assert_eq!(cubic.epoch_at, Ticks(epoch_at), "after {gap} ticks");
+        }
+    }
+
+    #[test]
+    fn after_a_silence_an_epoch_begins() {
+        let mut cubic = Cubic::new();
+        cubic.on_loss(100 * MSS);
+        cubic.on_ack(70 * MSS, MSS, MSS, Ticks(9), 100);
+        cubic.on_restart();
+        cubic.on_ack(50 * MSS, MSS, MSS, Ticks(5_000), 100);
+        assert_eq!((cubic.epoch_at, cubic.w_max), (Ticks(5_000), 100 * MSS));
+        assert_eq!(cubic.k, time_to(50 * MSS, MSS));
+    }
+
+    /// Covers: RFC 9438 §4.9
+    #[test]
+    fn a_reduction_that_is_taken_back_leaves_the_epoch_as_it_was() {
+        let mut cubic = Cubic::new();
+        cubic.on_loss(100 * MSS);
+        for now in 0..500 {
+            cubic.on_ack(70 * MSS, 10 * MSS, MSS, Ticks(now), 100);
+        }
+        let parts = |it: &Cubic| (it.w_max, it.cwnd_prior, it.k, it.w_est, it.epoch_at, it.is_on);
+        let (before, saved) = (parts(&cubic), cubic.save());
+        cubic.on_loss(80 * MSS);
+        assert!(!cubic.is_on);
+        cubic.on_ack(56 * MSS, MSS, MSS, Ticks(600), 100);
+        assert_eq!(cubic.restore(&saved), 80 * MSS);
+        assert_eq!(parts(&cubic), before);
+        let saved = Cubic::new().save();
+        cubic.restore(&saved);
+        assert_eq!(parts(&cubic), parts(&Cubic::new()));
+    }
+
     /// Covers: RFC 9438 §4.8
     #[test]
     fn after_a_timeout_the_plateau_is_where_avoidance_begins() {

@@ -343,4 +343,14 @@ mod tests {
             assert_eq!(rounds.is_css(), is_css);
         }
     }
+
+    /// A round trip of more than a minute is a long one, and not one that was not measured, nor a short one.
+    #[test]
+    fn a_round_trip_that_is_too_long_to_be_kept_counts_as_the_longest() {
+        for rtt in [65_534, 65_535, 65_536, 200_000] {
+            let mut hystart = Hystart::new();
+            hystart.on_ack(SeqNum(0), SeqNum(9), Some(rtt), false, Ticks(0));
+            assert_eq!((hystart.current, hystart.samples), (65_534, 1), "{rtt} ticks");
+        }
+    }
 }

@@ -194,6 +194,41 @@ mod tests {
         assert_eq!(reno.window(), 5_000);
     }
 
+    /// When little is out at the end of a recovery, no more than a segment leaves at once.
+    ///
+    /// Covers: RFC 6582 §3.2
+    #[test]
+    fn a_recovery_ends_without_a_burst() {
+        for (flight, window) in [(0, 2_000), (500, 2_000), (3_000, 4_000), (9_000, 10_000), (60_000, 10_000)]
+        {
+            let mut reno = started();
+            reno.on_loss(20_000, MSS);
+            reno.on_recovered(flight, MSS);
+            assert_eq!(reno.window(), window, "{flight} octets are out");
+        }
+    }
+
+    /// Covers: RFC 7661 §4.4.2
+    #[cfg(feature = "tcp-validation")]
+    #[test]
+    fn what_was_not_used_halves_and_slow_start_may_lead_to_three_quarters() {
+        let mut reno = started();
+        (reno.cwnd, reno.ssthresh) = (80_000, 20_000);
+        reno.on_unused(MSS);
+        assert_eq!((reno.window(), reno.ssthresh), (40_000, 60_000));
+        reno.on_unused(MSS);
+        assert_eq!((reno.window(), reno.ssthresh), (20_000, 60_000));
+    }
+
+    /// Covers: RFC 9406 §4.2
+    #[test]
+    fn only_the_first_slow_start_is_a_search() {
+        let mut reno = started();
+        assert!(reno.is_searching());
+        reno.on_timeout(10_000, MSS, true);
+        assert!(!reno.is_searching());
+    }
+
     #[test]
     fn a_timeout_leaves_one_segment_and_halves_once() {
         let mut reno = started();

@@ -239,3 +239,39 @@ impl Connection {
         (self.snd.nxt, self.snd.max) = (ack, ack);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuple(server: u32, zone: u8) -> Tuple {
+        let addr = |last: u32| Addr::v4([192, 0, 2, last as u8]);
+        Tuple { local: addr(1), remote: addr(server), local_port: 9, remote_port: 80, zone }
+    }
+
+    /// Which of them is for a server.
+    fn place(places: &mut [FastOpenCookie], tuple: &Tuple, now: u32) -> usize {
+        let place: *const _ = FastOpenCookie::place(places, tuple, Ticks(now)).unwrap();
+        places.iter().position(|it| core::ptr::eq(it, place)).unwrap()
+    }
+
+    /// Covers: RFC 7413 §4.1.3
+    #[test]
+    fn a_server_has_its_own_place_a_free_one_or_that_which_was_not_used_for_longest() {
+        // Half a turn of the clock after it was started, too.
+        for start in [10, 1 << 31, u32::MAX - 500] {
+            let mut places = [FastOpenCookie::EMPTY; 3];
+            let at = |after: u32| start.wrapping_add(after);
+            let servers = [tuple(2, 0), tuple(3, 0), tuple(3, 1)];
+            for (n, server) in servers.iter().enumerate() {
+                assert_eq!(place(&mut places, server, at(n as u32)), n, "a free one");
+                assert!(places[n].is_for(server));
+            }
+            places[1] = FastOpenCookie::EMPTY;
+            assert_eq!(place(&mut places, &servers[2], at(100)), 2, "its own, though one is free");
+            assert_eq!(place(&mut places, &servers[0], at(200)), 0);
+            assert_eq!(place(&mut places, &servers[1], at(300)), 1);
+            assert_eq!(place(&mut places, &tuple(4, 0), at(400)), 2, "the one that was used at 100");
+        }
+    }
+}

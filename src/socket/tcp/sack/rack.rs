@@ -450,6 +450,146 @@ mod tests {
         assert!(sent.known().is_empty());
     }
 
+    /// Ranges that end at multiples of 100, by when they were sent, whether again, and whether they are lost.
+    fn ranges(parts: &[(u32, bool, bool)]) -> SentTimes {
+        let mut sent = SentTimes::new();
+        for (&(at, is_again, is_lost), n) in parts.iter().zip(1..) {
+            sent.push(Range { end: UNA + 100 * n, at: Ticks(at), is_again, is_lost });
+        }
+        sent
+    }
+
+    fn parts(sent: &SentTimes) -> Vec<(i32, u32, bool, bool)> {
+        sent.ranges().map(|r| (r.end.since(UNA), r.at.0, r.is_again, r.is_lost)).collect()
+    }
+
+    #[test]
+    fn neighbours_that_are_alike_are_one_range() {
+        for is_again in [false, true] {
+            for is_lost in [false, true] {
+                let sent = ranges(&[(1, is_again, is_lost); 3]);
+                assert_eq!(parts(&sent), [(300, 1, is_again, is_lost)]);
+            }
+        }
+        let sent = ranges(&[(1, false, false), (1, true, false), (1, true, true), (2, true, true)]);
+        assert_eq!(sent.known().len(), 4);
+    }
+
+    #[test]
+    fn what_is_sent_again_in_pieces_stays_what_was_sent_again() {
+        let mut sent = ranges(&[(1, false, false); 4]);
+        for n in 0..3 {
+            sent.on_sent(UNA, UNA + 100 * n, UNA + 100 * (n + 1), Ticks(2));
+        }
+        assert_eq!(parts(&sent), [(300, 2, true, false), (400, 1, false, false)]);
+    }
+
+    /// Of a pair that becomes one nothing is believed that was true of one of them only, but that it may have been sent
+    /// again.
+    #[test]
+    fn a_pair_that_becomes_one_is_sent_again_if_either_was_and_lost_if_both_were() {
+        for (a, b) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut sent = ranges(&[(1, a, a), (7, b, b)]);
+            sent.join();
+            assert_eq!(parts(&sent), [(200, 7, a || b, a && b)]);
+        }
+    }
+
+    /// However close in time, those that differ are joined last, and those of which one is lost last of all.
+    #[test]
+    fn those_become_one_that_are_alike() {
+        let mut sent = ranges(&[(0, false, false), (1, true, false), (900, true, false)]);
+        sent.join();
+        assert_eq!(parts(&sent), [(100, 0, false, false), (300, 900, true, false)]);
+        let mut sent = ranges(&[(0, false, false), (1, false, true), (900, true, true)]);
+        sent.join();
+        assert_eq!(parts(&sent), [(100, 0, false, false), (300, 900, true, true)]);
+    }
+
+    fn board(spans: &[(u32, u32)]) -> Scoreboard {
+        let mut board = Scoreboard::new();
+        spans.iter().for_each(|&(start, end)| board.add(UNA + start, UNA + end));
+        board
+    }
+
+    #[test]
+    fn what_was_sent_again_and_has_arrived_is_no_more_on_its_way() {
+        let sent = ranges(&[(1, false, false), (2, true, false), (3, false, false)]);
+        assert!(sent.has_again(UNA, &board(&[])) && sent.has_again(UNA, &board(&[(100, 199)])));
+        assert!(!sent.has_again(UNA, &board(&[(100, 200)])));
+    }
+
+    /// Something that was sent at `at` and ends at `end` has arrived, a round trip of 100 ticks later.
+    fn arrived(at: u32, end: u32) -> Rack {
+        Rack { at: Ticks(at), end: UNA + end, rtt: 100, is_known: true, ..Rack::new() }
+    }
+
+    /// Covers: RFC 8985 §6.2
+    #[test]
+    fn lost_is_what_was_sent_before_what_has_arrived_and_is_late() {
+        let all = [(10, false, false), (20, false, false), (30, false, false), (40, false, false)];
+        // The third has arrived. What follows it is not lost, however late it is.
+        for (now, lost, due) in
+            [(110, 0, Some(145)), (135, 100, Some(145)), (145, 200, None), (9_000, 200, None)]
+        {
+            let mut sent = ranges(&all);
+            let mut rack = arrived(30, 300);
+            rack.detect(&mut sent, &board(&[(200, 300)]), UNA, (400, 100), false, Ticks(now));
+            assert_eq!(sent.lost(UNA, &board(&[(200, 300)])), lost, "at {now}");
+            assert_eq!(rack.due(), due.map(Ticks));
+            let known = parts(&sent);
+            assert_eq!(known.len(), 4, "{known:?}");
+            assert!(known.iter().zip(all).all(|(known, all)| known.1 == all.0), "{known:?}");
+            // Lost once, it is so at the next look.
+            rack.detect(&mut sent, &board(&[(200, 300)]), UNA, (400, 100), false, Ticks(now));
+            assert_eq!(parts(&sent), known);
+        }
+    }
+
+    /// What was sent in one tick is split where that ends which has arrived.
+    #[test]
+    fn of_one_tick_that_is_lost_which_is_before_what_has_arrived() {
+        let mut sent = ranges(&[(10, false, false); 4]);
+        let board = board(&[(200, 300)]);
+        arrived(10, 300).detect(&mut sent, &board, UNA, (400, 100), true, Ticks(110));
+        assert_eq!(parts(&sent), [(300, 10, false, true), (400, 10, false, false)]);
+        assert_eq!(sent.lost(UNA, &board), 200);
+    }
+
+    /// Covers: RFC 8985 §6.2
+    #[test]
+    fn quarters_of_the_shortest_round_trip_are_waited_for_where_packets_overtake_each_other() {
+        let mut rack = arrived(1, 100);
+        rack.begin(UNA);
+        assert_eq!(rack.patience((400, 100), false), 25);
+        assert_eq!(rack.patience((400, 100), true), 0);
+        rack.on_overtaken();
+        assert_eq!(rack.patience((400, 100), true), 25);
+        rack.on_twice(UNA, UNA + 500);
+        assert_eq!(rack.patience((400, 100), true), 50);
+        rack.on_twice(UNA, UNA + 500);
+        assert_eq!(rack.patience((400, 100), true), 50, "once a round trip");
+        for _ in 0..40 {
+            rack.on_twice(UNA + 500, UNA + 1_000);
+            rack.round = UNA;
+        }
+        assert_eq!(rack.patience((400, 100), true), 400, "no more than a round trip");
+    }
+
+    /// Covers: RFC 8985 §6.2
+    #[test]
+    fn sixteen_recoveries_without_a_needless_repetition_make_it_impatient_again() {
+        let mut rack = arrived(1, 100);
+        rack.begin(UNA);
+        rack.on_twice(UNA, UNA + 500);
+        for _ in 0..15 {
+            rack.on_recovered();
+            assert_eq!(rack.patience((400, 100), false), 50);
+        }
+        rack.on_recovered();
+        assert_eq!(rack.patience((400, 100), false), 25);
+    }
+
     /// However long it sends at a steady rate, and whatever it repeats: no octet counts as sent much later than it was,
     /// since else its loss is seen that much later.
     #[test]

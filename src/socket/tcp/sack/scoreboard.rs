@@ -250,4 +250,41 @@ mod tests {
             }
         }
     }
+
+    const MANY: usize = 300;
+
+    /// The shortest gives way to one just before it, and the order stays.
+    #[test]
+    fn a_full_list_stays_in_order_whichever_range_is_the_shortest() {
+        for shortest in [0, 1, 2, 5, MANY] {
+            let mut board = Scoreboard::new();
+            let mut places = 0;
+            // As many as there is room for, of 20 octets each but one.
+            while board.known().len() == places && places < MANY {
+                let start = UNA + 100 * places as u32 + 50;
+                board.add(start, start + if places == shortest { 10 } else { 20 });
+                places += 1;
+            }
+            let count = board.known().len();
+            assert!(count < MANY);
+            for n in 0..count as u32 {
+                let start = UNA + 100 * n + 10;
+                board.add(start, start + 30);
+                let known = board.known();
+                assert!(known.len() == count && known.windows(2).all(|two| two[0].end.lt(two[1].start)));
+                let octets: u32 = known.iter().map(Span::len).sum();
+                assert_eq!(octets, board.sacked());
+            }
+        }
+    }
+
+    /// Covers: RFC 2018 §8
+    #[test]
+    fn a_peer_has_let_go_of_a_range_when_it_acknowledges_up_to_it() {
+        let mut board = Scoreboard::new();
+        assert!(!board.is_reneged(UNA));
+        board.add(UNA + 100, UNA + 200);
+        assert!(!board.is_reneged(UNA) && !board.is_reneged(UNA + 99));
+        assert!(board.is_reneged(UNA + 100));
+    }
 }

@@ -169,3 +169,18 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ended_is_not_taken_back() {
+        let mut undo = Undo::new();
+        undo.begin(SeqNum(5), true);
+        undo.tellers = TELLERS;
+        assert!(undo.is_armed && undo.awaited == Awaited::First && undo.wants_new());
+        undo.end();
+        assert!(!undo.is_armed && undo.awaited == Awaited::None && !undo.wants_new());
+    }
+}

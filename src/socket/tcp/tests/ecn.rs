@@ -20,11 +20,11 @@ fn agreed() -> Pair {
 }
 
 /// A connection that has agreed with a peer whose segments are made by hand.
-fn peer() -> Peer {
+pub(super) fn peer() -> Peer {
     peer_of(socket(400_000, 400_000))
 }
 
-fn peer_of(mut socket: Socket<'static>) -> Peer {
+pub(super) fn peer_of(mut socket: Socket<'static>) -> Peer {
     socket.set_ecn(EcnMode::Ask);
     let mut peer = Peer::with(socket);
     let syn = peer.sent()[0];
@@ -40,13 +40,13 @@ fn peer_of(mut socket: Socket<'static>) -> Peer {
 
 impl Peer {
     /// Acknowledges `len` more octets, with these flags too.
-    fn acknowledge(&mut self, len: u32, flags: Flags) {
+    pub(super) fn acknowledge(&mut self, len: u32, flags: Flags) {
         self.ack = self.ack + len;
         self.give(Segment { flags: Flags::ACK | flags, ..self.ack_segment() });
     }
 
     /// Gives a full segment of data.
-    fn give_marked(&mut self, mark: Mark, flags: Flags) {
+    pub(super) fn give_marked(&mut self, mark: Mark, flags: Flags) {
         let data = [7; MSS];
         self.give(Segment { payload: &data, mark, flags: Flags::ACK | flags, ..self.ack_segment() });
         self.seq = self.seq + MSS as u32;

@@ -139,3 +139,23 @@ fn how_many_acks_there_are_ends_no_round() {
         assert_eq!(threshold, u32::MAX);
     }
 }
+
+/// Once a loss has taught where slow start ends, longer round trips say nothing of it.
+///
+/// Covers: RFC 9406 §4.2
+#[test]
+fn after_a_loss_round_trips_do_not_move_the_threshold() {
+    let mut pair = far(true);
+    lose(&mut pair, &[20]);
+    transfer(&mut pair, A, &pattern(200 * MSS, 4), Duration::from_secs(2));
+    let (_, threshold) = windows(&pair.ends[A]);
+    assert!(threshold < u32::MAX);
+    let start = pair.now;
+    pair.script = Box::new(move |sent| {
+        let rounds = sent.at.saturating_duration_since(start).total_millis() / 80;
+        if sent.from == B { Fate::Late(15 * rounds) } else { Fate::Pass }
+    });
+    pair.ends[A].send_slice(&pattern(1_500 * MSS, 4)).unwrap();
+    pair.run(Duration::from_secs(3));
+    assert_eq!(windows(&pair.ends[A]).1, threshold);
+}

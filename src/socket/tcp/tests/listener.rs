@@ -3,17 +3,17 @@
 use super::*;
 use crate::socket::tcp::Decision;
 
-struct Bench {
-    now: Instant,
-    keys: Keys,
-    listener: Listener<'static>,
+pub(super) struct Bench {
+    pub(super) now: Instant,
+    pub(super) keys: Keys,
+    pub(super) listener: Listener<'static>,
 }
 
-fn tuple(port: u16) -> Tuple {
+pub(super) fn tuple(port: u16) -> Tuple {
     Tuple { local: addr(1), remote: addr(2), local_port: 80, remote_port: port, zone: 0 }
 }
 
-fn syn(seq: u32) -> Segment<'static> {
+pub(super) fn syn(seq: u32) -> Segment<'static> {
     Segment {
         seq: SeqNum(seq),
         ack: SeqNum(0),
@@ -28,19 +28,19 @@ fn syn(seq: u32) -> Segment<'static> {
 }
 
 impl Bench {
-    fn new(records: usize) -> Bench {
+    pub(super) fn new(records: usize) -> Bench {
         let mut listener = Listener::new(vec![HalfOpen::EMPTY; records]);
         listener.set_receive_len(1 << 18);
         listener.listen(80).unwrap();
         Bench { now: Instant::from_secs(50), keys: Keys::new([1; 32]), listener }
     }
 
-    fn syn(&mut self, port: u16) -> Option<Plan> {
+    pub(super) fn syn(&mut self, port: u16) -> Option<Plan> {
         self.request(port, &syn(u32::from(port)))
     }
 
     /// The answer to `seg`, with what the listener said of it.
-    fn give(&mut self, port: u16, seg: &Segment<'_>) -> (Verdict, Plan) {
+    pub(super) fn give(&mut self, port: u16, seg: &Segment<'_>) -> (Verdict, Plan) {
         let cx = context!(self.keys, self.now, MTU);
         let mut reply = Plan::none();
         let verdict = self.listener.process(&cx, &tuple(port), seg, &mut reply);
@@ -57,11 +57,11 @@ impl Bench {
     }
 
     /// The last ACK of the handshake, with the first request.
-    fn ack(&mut self, port: u16, syn_ack: &Plan) -> Verdict {
+    pub(super) fn ack(&mut self, port: u16, syn_ack: &Plan) -> Verdict {
         self.segment(port, &request(syn_ack))
     }
 
-    fn retransmits(&mut self) -> Vec<(Tuple, Plan)> {
+    pub(super) fn retransmits(&mut self) -> Vec<(Tuple, Plan)> {
         let cx = context!(self.keys, self.now, MTU);
         let mut plan = Plan::none();
         core::iter::from_fn(|| {
@@ -71,7 +71,7 @@ impl Bench {
     }
 }
 
-fn request(syn_ack: &Plan) -> Segment<'static> {
+pub(super) fn request(syn_ack: &Plan) -> Segment<'static> {
     Segment {
         seq: syn_ack.ack,
         ack: syn_ack.seq + 1,

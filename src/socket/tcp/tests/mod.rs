@@ -3,12 +3,16 @@
 //! [`Pair`] lets a script decide what happens to each segment; [`Peer`] is one socket and hand-made
 //! segments. Files by theme.
 
+mod acceptance;
 mod autotune;
 #[cfg(feature = "tcp-bbr")]
 mod bbr;
 mod close;
 mod ecn;
 mod establish;
+#[cfg(feature = "tcp-fastopen")]
+mod fast_open;
+mod half_open;
 mod hostile;
 mod hystart;
 #[cfg(feature = "tcp-info")]
@@ -22,8 +26,11 @@ mod pmtu;
 mod probe;
 mod rack;
 mod random;
+mod recovery;
+mod reports;
 mod sack;
 mod send_ref;
+mod settings;
 mod stamps;
 mod timers;
 mod transfer;

@@ -260,7 +260,7 @@ fn a_path_that_takes_next_to_nothing_gets_what_routers_may_cut() {
     let mut pair = Pair::established(100_000, 100_000);
     shrink(&mut pair, 600);
     transfer(&mut pair, A, &pattern(100 * MSS, 4), Duration::from_secs(20));
-    assert!(pair.ends[A].path_mtu().unwrap() <= 600);
+    assert!(pair.ends[A].path_mtu().unwrap() <= 600 && pair.ends[A].may_be_cut());
 }
 
 #[test]
