@@ -546,6 +546,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_lost_is_not_waited_for() {
+        let mut sent = ranges(&[(10, false, true), (30, false, false)]);
+        let (mut rack, board) = (arrived(30, 200), board(&[(100, 200)]));
+        rack.detect(&mut sent, &board, UNA, (400, 100), false, Ticks(110));
+        assert_eq!((rack.due(), sent.lost(UNA, &board)), (None, 100));
+    }
+
     /// What was sent in one tick is split where that ends which has arrived.
     #[test]
     fn of_one_tick_that_is_lost_which_is_before_what_has_arrived() {

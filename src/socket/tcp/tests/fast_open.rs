@@ -41,6 +41,9 @@ fn an_answer_that_is_lost_behind_its_syn_ack_is_repeated() {
             peer.sent().pop()
         });
         assert_eq!(again.map(|plan| (plan.seq, plan.len)), Some((answer.seq, 10)));
+        // Nothing of the opening is left that a probe would have to wait for.
+        let kind = if sack_permitted { Kind::TailLossProbe } else { Kind::RtoRetransmit };
+        assert_eq!(again.map(|plan| plan.kind), Some(kind));
     }
 }
 

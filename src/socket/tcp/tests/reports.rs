@@ -126,6 +126,7 @@ fn each_size_that_does_not_pass_is_tried_three_times() {
     let sizes: Vec<_> = probes.chunk_by(|a, b| a == b).map(|same| (same[0], same.len())).collect();
     // All that is possible, and then ever half of what is left between what passes and what does not.
     assert_eq!(sizes[..3], [(1_460, 3), (1_242, 3), (1_133, 3)], "{sizes:?}");
+    assert_eq!(sizes[3].0, 1_078);
 }
 
 /// A probe needs as much behind it that its loss would be seen soon: three segments.
@@ -218,6 +219,14 @@ fn who_does_not_say_its_mtu_says_less_than_what_it_quotes() {
         assert_eq!(tell(&mut peer, first, 0, quoted_len), Ok(()));
         assert_eq!(peer.socket.path_mtu(), Some(mtu), "{quoted_len}");
     }
+}
+
+/// Covers: RFC 1191 §3
+#[test]
+fn what_is_no_larger_than_the_link_takes_was_not_too_large_for_it() {
+    let (mut peer, first) = plain();
+    assert_eq!(tell(&mut peer, first, 1_000, 1_000), Err(DropReason::PathMtu));
+    assert_eq!(tell(&mut peer, first, 999, 1_000), Ok(()));
 }
 
 /// A repetition that was due by duplicates is one of all that goes again.
