@@ -50,3 +50,28 @@ impl Room {
         others
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 40 octets of options are all that there are (RFC 9293 §3.1); two blocks of padding begin a list of SACK's.
+    #[test]
+    fn blocks_of_sack_take_what_is_left_beside_the_room() {
+        let room = |len| Room::new(len).unwrap();
+        for (room, others, most, expected) in [
+            (Room::NONE, 40, 3, 3),
+            (room(4), 0, 9, 4),
+            (room(12), 0, 9, 3),
+            (room(12), 0, 2, 2),
+            (room(12), 12, 9, 1),
+            (room(16), 12, 9, 1),
+            (room(20), 12, 9, 0),
+            (room(28), 12, 9, 0),
+            (room(28), 36, 9, 0),
+            (room(4), 40, 9, 0),
+        ] {
+            assert_eq!(room.blocks_beside(others, most), expected, "{room:?} {others} {most}");
+        }
+    }
+}

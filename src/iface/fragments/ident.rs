@@ -184,5 +184,10 @@ mod tests {
         assert!(first.abs_diff(other) > 1_000 && first.abs_diff(icmp) > 1_000);
         let second = idents.next(&us, &a, IpProtocol::UDP);
         assert!((1..=3).contains(&second.wrapping_sub(first)));
+        // A counter for all would have come to 32 more in between.
+        let mut next = |last| idents.next(&us, &Addr::v4([10, 0, 1, last]), IpProtocol::UDP);
+        let numbers: Vec<_> = (0..32).map(&mut next).collect();
+        let again: Vec<_> = (0..32).map(next).collect();
+        assert!(again.iter().zip(&numbers).all(|(again, number)| again.wrapping_sub(*number) < 16));
     }
 }

@@ -77,6 +77,10 @@ fn the_scope_of_the_source_comes_before_its_prefix() {
     ] {
         assert_eq!(both.source_for(&addr(dst)), Some(addr(src)), "{dst}");
     }
+    // RFC 6724 §2.2: of two on one link neither is nearer, but itself.
+    let two = iface(&[("2001:db8::1", 64), ("2001:db8::8000", 64)]);
+    assert_eq!(two.source_for(&addr("2001:db8::8001")), Some(addr("2001:db8::1")));
+    assert_eq!(two.source_for(&addr("2001:db8::8000")), Some(addr("2001:db8::8000")));
     let one = iface(&[("fe80::1", 64)]);
     assert_eq!(one.source_for(&addr("2001:db8::9")), Some(addr("fe80::1")), "better than none");
     assert_eq!(one.source_for(&addr("10.0.0.1")), None);
@@ -144,4 +148,13 @@ fn an_echo_request_to_a_group_or_to_all_is_not_answered() {
         assert!(net.exchange(packet.clone()).is_empty(), "{packet:?}");
     }
     assert_eq!(net.iface.stats().drops(crate::stats::DropReason::Unacceptable), 4);
+}
+
+#[test]
+fn what_is_kept_of_a_packet_says_its_family() {
+    use crate::iface::output::is_v4_frame;
+    let (v4, v6) = (ipv4(PEER_IP, OUR_IP, 17, b""), ipv6(ula(2), ula(1), 17, 64, b""));
+    assert_eq!([&v4, &v6].map(|packet| is_v4_frame(packet, 0)), [Some(true), Some(false)]);
+    let frames = [ethernet(0x800, &v4), ethernet(0x86dd, &v6), arp(1, PEER_MAC, PEER_IP, [0; 6], OUR_IP)];
+    assert_eq!(frames.map(|frame| is_v4_frame(&frame, 14)), [Some(true), Some(false), None]);
 }

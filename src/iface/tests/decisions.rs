@@ -299,6 +299,7 @@ fn a_link_local_address_needs_a_zone_where_there_are_several_ports() {
     let mut second = interface(Config::new(HardwareAddress::Ip), &b, 0);
     first.add_address(IpCidr::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 1), 64)).unwrap();
     second.add_address(IpCidr::new(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 2), 64)).unwrap();
+    second.add_address(IpCidr::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2), 64)).unwrap();
     let mut sockets = SocketSet::with_capacity(4, Keys::new([1; 32]));
     let handle = sockets.add(socket());
     sockets.bind(handle, 9_000).unwrap();
@@ -313,6 +314,13 @@ fn a_link_local_address_needs_a_zone_where_there_are_several_ports() {
         socket.send_slice(b"first", peer.with_zone(0)).unwrap();
         router.poll(now, &mut sockets);
         assert_eq!(router.connect(now, &mut sockets, tcp, peer, 0), Err(ConnectError::ZoneNeeded));
+        let elsewhere = sockets.add(crate::socket::tcp::Socket::new(
+            SocketBuffer::new(vec![0; 9]),
+            SocketBuffer::new(vec![0; 9]),
+        ));
+        let global = IpEndpoint::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 9), 53);
+        assert_eq!(router.connect(now, &mut sockets, elsewhere, global, 0), Ok(()), "it has no zones");
+        sockets.remove(elsewhere);
         router.connect(now, &mut sockets, tcp, peer.with_zone(0), 0).unwrap();
         router.poll(now, &mut sockets);
     }

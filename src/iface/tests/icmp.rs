@@ -94,3 +94,30 @@ fn an_error_does_not_exceed_the_minimum_mtu() {
     assert_eq!(answers[0].len(), 1_280);
     assert_checksums(&answers[0]);
 }
+
+/// Covers: RFC 8200 §4, RFC 1122 §3.2.2.1
+#[test]
+fn icmp_of_the_other_family_is_an_unknown_protocol() {
+    let mut net = Net::ip();
+    let answers = net.exchange(ipv6(ula(2), ula(1), 1, 64, &echo_request()));
+    assert_eq!(answers[0][40..42], [4, 1]);
+    let answers = net.exchange(ipv4(PEER_IP, OUR_IP, 58, &echo_request()));
+    assert_eq!(answers[0][20..22], [3, 2]);
+    assert_eq!(net.iface.stats().drops(DropReason::UnknownProtocol), 2);
+}
+
+/// Covers: RFC 894, RFC 4443 §3.1
+#[test]
+fn the_links_padding_is_not_quoted() {
+    let mut net = Net::ethernet();
+    net.meet(PEER_IP);
+    let body = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &ula(1), &[1, 1], &PEER_MAC].concat();
+    net.exchange(ethernet(0x86dd, &icmp6(ula(2), ula(1), 255, body)));
+    for (ether_type, packet, quoted_at) in [
+        (0x800, udp4((PEER_IP, 1), (OUR_IP, 9), b""), 14 + 28),
+        (0x86dd, udp6((ula(2), 1), (ula(1), 9), 64, b""), 14 + 48),
+    ] {
+        let answers = net.exchange(ethernet(ether_type, &[&packet[..], &[0xee; 30]].concat()));
+        assert_eq!(answers[0][quoted_at..], packet);
+    }
+}

@@ -135,3 +135,19 @@ fn a_connected_one_hears_of_errors() {
     net.exchange(datagram(0, 12, b"lite"));
     assert!(received(&mut net, handle).is_some(), "it comes from the remote end");
 }
+
+/// Covers: RFC 3828 §3.1
+#[test]
+fn no_checksum_is_zero() {
+    let mut net = Net::ip();
+    let handle = lite(&mut net, 7);
+    let mut checksum = |data: [u8; 2]| {
+        net.sockets.get_mut::<udp::Socket>(handle).send_slice(&data, PEER).unwrap();
+        net.poll();
+        let packet = net.sent().remove(0);
+        [packet[26], packet[27]]
+    };
+    // What is added to the sum makes it all ones.
+    let added = checksum([0; 2]);
+    assert_eq!(checksum(added), [0xff; 2]);
+}

@@ -487,4 +487,19 @@ mod tests {
         packet.set_word(9);
         assert_eq!(packet.word(), 9);
     }
+
+    /// Covers: RFC 1191 §4
+    #[test]
+    fn only_who_had_to_cut_says_how_large_a_packet_may_be() {
+        for (code, expected) in [(0, 0), (1, 0), (3, 0), (4, 1_280), (5, 0)] {
+            let mut packet = Packet::new_unchecked(
+                [&[3, code, 0, 0, 0, 0, 0x05, 0][..], &hex(frames::UDP4)[14..]].concat(),
+            );
+            packet.fill_checksum();
+            let Ok(Repr::DstUnreachable { next_hop_mtu, .. }) = parse(packet.as_ref()) else {
+                panic!("{code}")
+            };
+            assert_eq!(next_hop_mtu, expected, "{code}");
+        }
+    }
 }

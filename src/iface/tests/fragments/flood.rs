@@ -116,3 +116,37 @@ fn a_flood_from_everywhere_takes_bounded_memory_and_stops_nobody() {
     // Of the errors about what has not come, no more than the rate allows.
     assert!(net.sent().len() <= 16);
 }
+
+/// Covers: RFC 5722 §3
+#[test]
+fn for_memory_the_oldest_that_has_some_gives_way_and_what_is_condemned_stays_so() {
+    let mut net = with_fragments(Fragments::growing(8, 2 * 2_048 + 600));
+    let handle = bound(&mut net, 7);
+    let v4 = Family::V4;
+    let piece = |last: u8, place: usize| {
+        let datagram = v4.udp_from(last, 7, &octets(100 + usize::from(last)));
+        match place {
+            0 => v4.piece_from(last, 17, 1, 0, true, &datagram[..40]),
+            _ => v4.piece_from(last, 17, 1, 40, false, &datagram[40..]),
+        }
+    };
+    let overlap = v4.piece_from(5, 17, 1, 32, true, &[9; 16]);
+    exchange_all(&mut net, [piece(5, 0), overlap]);
+    exchange_all(&mut net, [piece(2, 0), piece(3, 0), piece(4, 0)]);
+    assert_eq!(net.iface.fragments().in_use(), 3, "the first that has memory is gone");
+    exchange_all(&mut net, [piece(5, 0), piece(5, 1), piece(3, 1), piece(4, 1)]);
+    assert_eq!(received(&mut net, handle), [octets(103), octets(104)]);
+    assert_eq!(net.iface.fragments().in_use(), 1);
+}
+
+#[test]
+fn condemned_datagrams_take_no_more_places_than_the_share_of_their_source() {
+    for family in BOTH {
+        let mut net = with_fragments(lent(8, 4_000));
+        for ident in 0..20 {
+            let piece = |at| family.piece_from(66, 17, ident, at, true, &[at as u8; 16]);
+            exchange_all(&mut net, [piece(0), piece(8)]);
+            assert!(net.iface.fragments().in_use() <= 2);
+        }
+    }
+}

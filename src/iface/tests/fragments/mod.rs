@@ -120,6 +120,7 @@ impl Family {
                     (header.ident().into(), offset, more, parts.payload)
                 }
                 Family::V6 => {
+                    assert_eq!(usize::from(u16::from_be_bytes([packet[4], packet[5]])), packet.len() - 40);
                     let walk = ipv6ext::walk(packet[6].into(), &packet[40..]).unwrap();
                     let fragment = walk.fragment.unwrap();
                     (fragment.ident, fragment.offset, fragment.more, walk.payload)

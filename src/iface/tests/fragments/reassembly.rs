@@ -415,3 +415,64 @@ fn random_pieces_give_the_datagram_unless_some_overlap() {
     }
     assert!(whole > 800 && dropped > 200, "{whole} whole, {dropped} dropped");
 }
+
+/// Covers: RFC 791 §3.1, RFC 8200 §4.5
+#[test]
+fn a_whole_may_have_as_many_octets_as_its_length_can_say() {
+    // Of IPv4 with its header, of IPv6 without.
+    for (family, most) in [(Family::V4, 65_535 - 20), (Family::V6, 65_535)] {
+        for (len, is_kept) in [(most, true), (most + 1, false)] {
+            let mut net = Net::ip();
+            exchange_all(&mut net, [family.piece(9, 65_504, false, &vec![0; len - 65_504])]);
+            assert_eq!(net.iface.fragments().in_use(), usize::from(is_kept), "{family:?} {len}");
+        }
+    }
+    // Eight octets of headers before that of the fragment count eight, wherever it belongs.
+    let mut net = Net::ip();
+    let fragment = [17, 0, 0x3e, 0x80, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8];
+    let options = [44, 0, 1, 4, 0, 0, 0, 0];
+    assert!(
+        exchange_all(&mut net, [ipv6(ula(2), ula(1), 60, 64, &[&options[..], &fragment].concat())])
+            .is_empty()
+    );
+    assert_eq!(net.iface.fragments().in_use(), 1);
+}
+
+/// Covers: RFC 1812 §4.3.2.3, RFC 4443 §2.4 (c)
+#[test]
+fn who_hears_of_missing_fragments_is_quoted_as_much_as_an_error_has_room_for() {
+    for (family, most) in [(Family::V4, 576), (Family::V6, 1_280)] {
+        let mut net = Net::ip();
+        let first = family.piece(9, 0, true, &octets(1_400));
+        exchange_all(&mut net, [first.clone()]);
+        net.advance(Duration::from_secs(61));
+        net.poll();
+        let sent = net.sent();
+        assert_checksums(&sent[0]);
+        assert_eq!((sent.len(), sent[0].len()), (1, most));
+        let quote = &sent[0][family.header_len() + 8..];
+        assert_eq!(quote, &first[..quote.len()]);
+    }
+}
+
+/// Covers: RFC 1122 §3.2.2, RFC 4443 §2.4 (e.4)
+#[test]
+fn a_whole_of_which_one_piece_came_to_all_provokes_no_error() {
+    for (family, ether_type) in [(Family::V4, 0x800), (Family::V6, 0x86dd)] {
+        for (to_all, errors) in [(None, 1), (Some(0), 0), (Some(1), 0)] {
+            let mut net = Net::ethernet();
+            net.meet(PEER_IP);
+            let body = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &ula(1), &[1, 1], &PEER_MAC].concat();
+            net.exchange(ethernet(0x86dd, &icmp6(ula(2), ula(1), 255, body)));
+            let pieces = family.cut(9, &family.udp(9, &octets(100)), &[40]);
+            let frames = pieces.iter().enumerate().map(|(place, piece)| {
+                let mut frame = ethernet(ether_type, piece);
+                if to_all == Some(place) {
+                    frame[..6].fill(0xff);
+                }
+                frame
+            });
+            assert_eq!(exchange_all(&mut net, frames).len(), errors, "{family:?} {to_all:?}");
+        }
+    }
+}

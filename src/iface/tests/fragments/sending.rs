@@ -271,3 +271,50 @@ fn a_socket_pings_with_more_than_the_link_carries() {
         assert_eq!(net.iface.mib().icmpv4.out_msgs + net.iface.mib().icmpv6.out_msgs, 1);
     }
 }
+
+/// Covers: RFC 768, RFC 8200 §8.1
+#[test]
+fn no_checksum_of_a_datagram_in_fragments_is_zero() {
+    for family in BOTH {
+        let mut net = Net::ip();
+        let handle = bound(&mut net, 7);
+        let mut data = octets(4_000);
+        data[..2].fill(0);
+        let mut checksum = |data: &[u8]| {
+            send(&mut net, handle, family, data);
+            net.poll();
+            let (_, datagram) = family.join(&net.sent());
+            [datagram[6], datagram[7]]
+        };
+        // What is added to the sum makes it all ones.
+        let added = checksum(&data);
+        data[..2].copy_from_slice(&added);
+        assert_eq!(checksum(&data), [0xff; 2]);
+    }
+}
+
+#[test]
+fn an_echo_reply_that_fits_exactly_goes_whole() {
+    for family in BOTH {
+        let mut net = Net::ip();
+        for (len, count) in [(1_500, 1), (1_501, 2)] {
+            let request = family.echo_request(&octets(len - family.header_len() - 8));
+            let sent = exchange_all(
+                &mut net,
+                family.cut(len as u16, &request, &[800]).into_iter().map(|mut piece| match family {
+                    Family::V4 => {
+                        piece[9] = 1;
+                        let mut packet = crate::wire::ipv4::Packet::new_unchecked(piece);
+                        packet.fill_checksum();
+                        packet.into_inner()
+                    }
+                    Family::V6 => {
+                        piece[40] = 58;
+                        piece
+                    }
+                }),
+            );
+            assert_eq!((sent.len(), total(&net).out_frag_reqds), (count, count as u64 - 1), "{family:?}");
+        }
+    }
+}
