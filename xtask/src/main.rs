@@ -54,7 +54,7 @@ enum Task {
     Paths(paths::Arguments),
     /// Draws sequence, windows and round trip of a TCP sender on a path of the grid, as SVG
     Trace(trace::Arguments),
-    /// Wrong lines of code that no test notices; twenty minutes for all files that have marks
+    /// Wrong lines of code that no test notices; a quarter of an hour for all files that have marks
     Mutants(mutants::Arguments),
     /// Where firmware images can still panic, against the reviewed list
     Panics,
