@@ -8,10 +8,10 @@ use anyhow::{Context, Result, ensure};
 
 /// Octets of a connection's buffers, which lwIP has as constants.
 const BUFFERS: [usize; 3] = [4 << 10, 64 << 10, 1 << 20];
-/// The release with the version that docs/BENCHMARKS.md names.
-const SOURCES: &str = "\
-deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main
-";
+/// The release with the version that docs/BENCHMARKS.md names; the machine may have another.
+const RELEASE: &str = "trixie";
+/// What it is signed with.
+const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Builds the programs that bench/peers starts: target/lwip/lwip-65536 and so on.
 pub(crate) fn build() -> Result<()> {
@@ -30,13 +30,23 @@ fn fetch(dir: &Path, source: &Path) -> Result<()> {
     for folder in ["lists/partial", "cache/archives/partial", "no-parts"] {
         fs::create_dir_all(apt.join(folder))?;
     }
-    fs::write(apt.join("sources.list"), SOURCES)?;
+    let source_list = format!("deb-src [signed-by={KEYS}] {} {RELEASE} main\n", archive()?);
+    fs::write(apt.join("sources.list"), source_list)?;
     run(apt_get(&apt).arg("update"))?;
     run(apt_get(&apt).args(["source", "lwip"]))?;
     let unpacked = fs::read_dir(&apt)?.filter_map(Result::ok).map(|entry| entry.path());
     let unpacked = unpacked.filter(|path| path.join("src/include/lwip").is_dir());
     fs::rename(unpacked.last().context("apt has unpacked nothing")?, source)?;
     Ok(())
+}
+
+/// Where the machine itself has its packages from.
+fn archive() -> Result<String> {
+    let mut command = Command::new("apt-get");
+    command.args(["indextargets", "--format", "$(COMPONENT) $(REPO_URI)", "Created-By: Packages"]);
+    let listed = String::from_utf8(command.output().context("apt-get")?.stdout)?;
+    let main = listed.lines().find_map(|line| line.strip_prefix("main "));
+    Ok(main.context("apt has no archive with a component main")?.to_string())
 }
 
 /// apt-get, with all its files in `dir`.
