@@ -27,6 +27,8 @@ pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
 /// Whether frames, packets and segments are counted for SNMP.
 pub(crate) const HAS_MIB: bool = cfg!(feature = "stats-mib");
+/// Whether there are connections.
+pub(crate) const HAS_TCP: bool = cfg!(feature = "socket-tcp");
 /// Whether UDP sockets can speak UDP-Lite.
 pub(crate) const HAS_UDPLITE: bool = cfg!(feature = "socket-udplite");
 /// Whether the application can have hooks.

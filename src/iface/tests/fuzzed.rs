@@ -10,7 +10,7 @@ use crate::storage::SocketBuffer;
 use crate::time::Duration;
 use crate::wire::checksum::pseudo_header;
 use crate::wire::tcp::Flags;
-use crate::wire::{Addr, EtherType, IpAddress, IpEndpoint, IpListenEndpoint};
+use crate::wire::{Addr, EtherType, IpAddress, IpCidr, IpEndpoint, IpListenEndpoint, Ipv4Address};
 
 fn tcp_socket(len: usize) -> Socket<'static> {
     Socket::new(SocketBuffer::new(vec![0; len]), SocketBuffer::new(vec![0; len]))
@@ -200,4 +200,43 @@ fn what_any_address_of_ours_has_sent_in_vain_is_reported_to_nobody() {
     let is_question = |frame: &Vec<u8>| frame[12..14] == [8, 6] && frame[38..42] == PEER_IP;
     assert!(!sent.is_empty() && sent.iter().all(is_question), "{sent:02x?}");
     assert_eq!(net.iface.stats().drops(DropReason::NeighborUnreachable), 1);
+}
+
+/// The peer was somebody in a far network when it began, and is everybody in ours when something is sent again.
+///
+/// Covers: RFC 1122 §4.2.3.10
+#[test]
+fn nothing_of_a_connection_goes_to_what_has_become_a_broadcast_address() {
+    let mut net = Net::ethernet();
+    net.meet(PEER_IP);
+    net.iface.add_default_ipv4_route(PEER_IP.into()).unwrap();
+    let mut listener = Listener::new(vec![HalfOpen::EMPTY; 2]);
+    listener.set_buffers(1_000, 1_000, 1);
+    let listener = net.sockets.add(listener);
+    net.sockets.listen(listener, 80).unwrap();
+    let far = [10, 1, 0, 255];
+    let from_far = |port: u16, ack: u32, flags: u8| {
+        let seq = if flags == SYN { 1_000 } else { 1_001 };
+        let flags = Flags::from_bits_retain(flags);
+        ethernet(EtherType::IPV4.0, &tcp4(far, OUR_IP, (port, 80), (seq, ack), flags, &[], &[]))
+    };
+    let is_to_far = |frame: &Vec<u8>| frame[12..14] == [8, 0] && frame[30..34] == far;
+    // One is half open, the other a connection with data on its way.
+    assert!(net.exchange(from_far(1_000, 0, SYN)).iter().any(is_to_far));
+    let sent = net.exchange(from_far(1_001, 0, SYN));
+    let ours = u32::from_be_bytes(sent[0][38..42].try_into().unwrap());
+    net.exchange(from_far(1_001, ours + 1, ACK));
+    let connection = net.sockets.accept(listener).unwrap();
+    net.sockets.get_mut::<Socket>(connection).send_slice(b"to one").unwrap();
+    net.poll();
+    assert!(net.sent().iter().any(is_to_far));
+
+    net.iface.add_address(IpCidr::new(Ipv4Address::new(10, 1, 0, 1).into(), 24)).unwrap();
+    for _ in 0..100 {
+        net.advance(Duration::from_millis(100));
+        net.poll();
+        assert_eq!(net.sent().iter().find(|frame| is_to_far(frame)), None);
+    }
+    // At 1, 3 and 7 s, each of the two.
+    assert!(net.iface.stats().drops(DropReason::NoRoute) >= 6);
 }

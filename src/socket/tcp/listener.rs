@@ -458,9 +458,8 @@ impl<'a> Listener<'a> {
     /// has had its time. Without cookies it has none: under a flood whoever is near gets through.
     pub(super) fn place(&self, now: Ticks) -> Option<usize> {
         const GRACE: i32 = ticks_of_ms(config::TCP_HALF_OPEN_GRACE) as i32;
-        let grace = if self.cookies.is_on() { GRACE } else { 0 };
-        let has_had_time =
-            |&i: &usize| self.half_open.get(i).is_some_and(|record| now.since(record.created_at) >= grace);
+        let is_past = |record: &HalfOpen| now.since(record.created_at) >= GRACE;
+        let has_had_time = |&i: &usize| !self.cookies.is_on() || self.half_open.get(i).is_some_and(is_past);
         self.oldest(Stage::Free).or_else(|| self.oldest(Stage::Answered).filter(has_had_time))
     }
 
