@@ -25,13 +25,6 @@ impl Connection {
         self.control.pace(round_trip) >> 4
     }
 
-    /// Whether something would be sent now that losses are being repaired, but for its time.
-    pub(super) fn is_repair_held_back(&self, side: &Side<'_>) -> bool {
-        let out = self.snd.outstanding();
-        let has_new = side.tx.len() as u32 > out && self.snd.wnd > out;
-        self.pipe() < self.control.window() && (has_new || self.sack.has_lost(&self.snd))
-    }
-
     /// A segment is sent, before SND.MAX is moved.
     #[inline]
     pub(super) fn on_sent_delivery(&mut self, cx: &Context<'_>, plan: &Plan, side: &Side<'_>) {

@@ -451,7 +451,7 @@ impl Socket<'_> {
         let Phase::Connection(connection) = &mut self.phase else { return false };
         connection.refill(cx, &self.side);
         let is_due = connection.plan(cx, &self.side, plan);
-        if !is_due && connection.is_to_wait(&self.side) {
+        if !is_due && connection.is_to_wait(cx, &self.side) {
             connection.wait(&self.side);
         }
         is_due
@@ -460,7 +460,7 @@ impl Socket<'_> {
     /// Whether [`plan`](Self::plan) would do something.
     pub(crate) fn has_output(&self, cx: &Context<'_>) -> bool {
         let Phase::Connection(connection) = &self.phase else { return false };
-        connection.plan(cx, &self.side, &mut Plan::none()) || connection.is_to_wait(&self.side)
+        connection.plan(cx, &self.side, &mut Plan::none()) || connection.is_to_wait(cx, &self.side)
     }
 
     /// Writes the segment, with a zero checksum, into `out`, which has [`Plan::total_len`] octets, and

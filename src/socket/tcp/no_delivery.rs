@@ -25,9 +25,4 @@ impl Connection {
     pub(super) fn pace_by_model(&self, _round_trip: u32) -> u32 {
         0
     }
-
-    #[cfg(feature = "tcp-pacing")]
-    pub(super) fn is_repair_held_back(&self, _side: &Side<'_>) -> bool {
-        false
-    }
 }

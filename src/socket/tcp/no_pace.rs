@@ -50,7 +50,7 @@ impl Connection {
     pub(super) fn wait(&mut self, _side: &Side<'_>) {}
 
     #[inline]
-    pub(super) fn is_to_wait(&self, _side: &Side<'_>) -> bool {
+    pub(super) fn is_to_wait(&self, _cx: &Context<'_>, _side: &Side<'_>) -> bool {
         false
     }
 }

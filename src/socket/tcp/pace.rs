@@ -10,7 +10,8 @@
 //! round trip, and nothing is held back.
 
 use super::connection::Connection;
-use super::{Side, Socket, State};
+use super::segment::Plan;
+use super::{Side, Socket};
 use crate::config;
 use crate::socket::Context;
 use crate::time::Ticks;
@@ -147,10 +148,11 @@ impl Connection {
         window.min(MOST) * pace / round_trip
     }
 
-    /// Whether something is held back, and the time at which it goes is not set, or is another by now.
+    /// Whether something is held back, and the time at which it goes is not set, or is another by now. Nothing is
+    /// due now.
     #[inline]
-    pub(super) fn is_to_wait(&self, side: &Side<'_>) -> bool {
-        self.pace.left <= 0 && self.pace.wait != self.turn(side) && self.is_held_back(side)
+    pub(super) fn is_to_wait(&self, cx: &Context<'_>, side: &Side<'_>) -> bool {
+        self.pace.left <= 0 && self.pace.wait != self.turn(side) && self.is_held_back(cx, side)
     }
 
     /// Nothing more may go in this tick: waits for the one in which it may.
@@ -167,17 +169,11 @@ impl Connection {
         quantum.map_or(1, |quantum| self.pace.debt(quantum))
     }
 
+    /// Whether something would go in a tick that was not looked at, in which all may.
     #[inline(never)]
-    fn is_held_back(&self, side: &Side<'_>) -> bool {
-        if self.state == State::Closed {
-            return false;
-        }
-        if self.sack.is_repairing() {
-            return self.paces_repairs() && self.is_repair_held_back(side);
-        }
-        let flight = self.snd.flight();
-        let is_open = flight < self.control.window().min(self.snd.wnd);
-        is_open && side.tx.len() as u32 > flight
+    fn is_held_back(&self, cx: &Context<'_>, side: &Side<'_>) -> bool {
+        let later = Context { ticks: cx.ticks.after(1), ..*cx };
+        self.plan(&later, side, &mut Plan::none())
     }
 }
 

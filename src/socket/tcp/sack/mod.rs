@@ -198,12 +198,6 @@ impl Sack {
         self.sent.lost(snd.una, &self.board)
     }
 
-    /// Whether something is to be sent again.
-    #[cfg(feature = "tcp-bbr")]
-    pub(super) fn has_lost(&self, snd: &Send) -> bool {
-        self.sent.first_lost(snd.una, &self.board).is_some()
-    }
-
     /// Whether all that has not arrived counted as lost when the repair began.
     #[cfg(feature = "tcp-info")]
     pub(super) fn is_after_timeout(&self) -> bool {

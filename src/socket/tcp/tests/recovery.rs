@@ -330,20 +330,17 @@ fn after_a_needless_timeout_duplicates_tell_of_losses_again() {
 #[test]
 fn what_has_arrived_and_what_is_lost_is_known_to_the_octet() {
     let mut peer = sacked(60_000);
-    let parts = |peer: &Peer| {
-        let connection = connection(peer);
-        (connection.sack.lost(&connection.snd), connection.sack.has_lost(&connection.snd))
-    };
-    assert_eq!(parts(&peer), (0, false));
+    let lost = |peer: &Peer| connection(peer).sack.lost(&connection(peer).snd);
+    assert_eq!(lost(&peer), 0);
     give_blocks(&mut peer, &[(2 * M, 5 * M)]);
-    assert_eq!(parts(&peer), (2 * M, true));
+    assert_eq!(lost(&peer), 2 * M);
     for (end, has_arrived) in
         [(1, false), (2 * M, false), (2 * M + 1, true), (5 * M, true), (5 * M + 1, false)]
     {
         assert_eq!(connection(&peer).sack.has_arrived(peer.ack + end), has_arrived, "{end}");
     }
     peer.sent();
-    assert_eq!(parts(&peer), (0, false), "it is on its way again");
+    assert_eq!(lost(&peer), 0, "it is on its way again");
 }
 
 /// A user who has set a time is told when it is over, whatever probes might still tell.

@@ -127,6 +127,28 @@ fn the_first_syn_is_new_and_the_others_are_not() {
     assert_eq!(kinds(&mut peer), [Kind::SynRetransmit]);
 }
 
+/// Found by the fuzzer: the segment that a duplicate ACK lets go beyond the window left in the next tick, and no deadline
+/// had told of it.
+///
+/// Covers: RFC 3042 §2
+#[test]
+fn pacing_waits_for_what_a_duplicate_ack_lets_go() {
+    let mut peer = Peer::plain(1_000, 60_000);
+    peer.socket.send_slice(&[0; 20 * MSS]).unwrap();
+    peer.sent();
+    let Socket { phase: Phase::Connection(connection), .. } = &mut peer.socket else { panic!() };
+    connection.pace.exhaust();
+    assert!(peer.sent().is_empty());
+    let before = peer.socket.deadline(Ticks::from_instant(peer.now));
+    peer.give_ack();
+    assert!(peer.sent().is_empty());
+    let next = Ticks::from_instant(peer.now).after(1);
+    assert!(before.is_some_and(|before| next.is_before(before)));
+    assert_eq!(peer.socket.deadline(Ticks::from_instant(peer.now)), Some(next));
+    peer.sleep_to_deadline();
+    assert_eq!(peer.sent().len(), 1);
+}
+
 /// A window that is full, or holds all there is, holds nothing back: no tick need come for it.
 #[test]
 fn pacing_waits_only_where_something_is_held_back() {
@@ -137,13 +159,14 @@ fn pacing_waits_only_where_something_is_held_back() {
         peer.socket.send_slice(&vec![0; queued]).unwrap();
         peer.sent();
         peer.socket.send_slice(&vec![0; 3 * MSS]).unwrap();
+        let cx = context!(peer.keys, peer.now, MTU);
         let Socket { phase: Phase::Connection(connection), side, .. } = &mut peer.socket else { panic!() };
         connection.pace.exhaust();
-        let is_waiting = connection.is_to_wait(side);
+        let is_waiting = connection.is_to_wait(&cx, side);
         while side.tx.len() > connection.snd.flight() as usize {
             side.tx.dequeue_allocated(1);
         }
-        (is_waiting, connection.is_to_wait(side))
+        (is_waiting, connection.is_to_wait(&cx, side))
     };
     assert_eq!(waits(2 * MSS, 0xffff), (true, false));
     assert_eq!(waits(10 * MSS, 0xffff), (false, false), "the congestion window is full");
