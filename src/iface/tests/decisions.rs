@@ -7,7 +7,7 @@ use crate::iface::{
 };
 use crate::phy::{Device, HardwareAddress, LinkState, Medium, RxMeta};
 use crate::rand::Keys;
-use crate::socket::tcp::ConnectError;
+use crate::socket::tcp::{self, ConnectError};
 use crate::socket::udp;
 use crate::stats::DropReason;
 use crate::storage::{PacketPool, SocketBuffer};
@@ -126,6 +126,24 @@ fn a_poll_stops_at_its_budget_and_says_that_more_waits() {
     net.iface.poll_budget(net.now, &mut net.wire, &mut net.sockets, budget);
     let progress = net.iface.poll_budget(net.now, &mut net.wire, &mut net.sockets, budget);
     assert_eq!((progress.frames, progress.more), (2, false));
+}
+
+/// What a listener repeats for its requests counts among what a poll has sent.
+#[test]
+fn a_poll_says_how_many_requests_were_answered_once_more() {
+    let mut net = Net::ip();
+    let mut listener = tcp::Listener::new(vec![tcp::HalfOpen::EMPTY; 4]);
+    listener.set_buffers(1_000, 1_000, 4);
+    let handle = net.sockets.add(listener);
+    net.sockets.listen(handle, 80).unwrap();
+    for port in 1..4 {
+        net.exchange(tcp4(PEER_IP, OUR_IP, (port, 80), (100, 0), crate::wire::tcp::Flags::SYN, &[], &[]));
+    }
+    net.now += crate::time::Duration::from_millis(1_100);
+    let Net { now, wire, iface, sockets } = &mut net;
+    let progress = iface.poll_budget(*now, wire, sockets, Budget::default());
+    assert_eq!((progress.sent, net.sent().len()), (3, 3));
+    assert_eq!(net.iface.mib().tcp.retrans_segs, 3);
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn what_is_dropped_at_any_place_goes_no_further() {
         assert!(poll(&mut net, &mut judge).is_empty(), "{hook:?}");
         assert_eq!(judge.seen.last().map(|seen| seen.0), Some(hook));
         assert_eq!(net.iface.stats().drops(DropReason::Filtered), 1);
+        assert_eq!(net.iface.stats().total_drops(), 1, "one reason each");
         assert_eq!(net.iface.packets.free_count(), crate::config::DEFAULT_WAITING_PACKETS);
     }
 }

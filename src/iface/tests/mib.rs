@@ -220,6 +220,18 @@ fn a_packet_in_the_pool_is_handed_over_once() {
     assert_eq!(net.iface.mib().interface.out_frames, 2, "the other one is ARP's");
 }
 
+/// What is not IP waits for room as well, and is lost only if it can not even wait.
+#[test]
+fn an_answer_of_arp_is_lost_when_the_pool_is_full_and_not_before() {
+    let mut net = stack();
+    net.wire.room = 0;
+    let places = net.iface.packets.free_count() as u64;
+    for count in 1..=places + 2 {
+        net.exchange(arp(1, PEER_MAC, PEER_IP, [0; 6], OUR_IP));
+        assert_eq!(net.iface.mib().interface.out_discards, count.saturating_sub(places), "{count}");
+    }
+}
+
 /// "A counted reason for every drop", by arithmetic: IP delivered what it received and did not use up
 /// otherwise; the protocols, which count for themselves, must have got as many.
 #[test]

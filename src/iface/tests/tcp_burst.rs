@@ -2,8 +2,8 @@
 
 use super::net::*;
 use crate::config::PACKETS_PER_TURN;
-use crate::iface::{Budget, Config, NoHandler, SocketHandle};
-use crate::phy::{HardwareAddress, TxChecksum};
+use crate::iface::{Budget, Config, Handler, Hook, HookSet, NoHandler, SocketHandle, Verdict};
+use crate::phy::{HardwareAddress, TxChecksum, TxMeta};
 use crate::socket::tcp::{Socket, State};
 use crate::stats::DropReason;
 use crate::storage::SocketBuffer;
@@ -220,6 +220,54 @@ fn a_device_that_does_not_sum_does_not_cut() {
     bench.socket().send_slice(&data()[..LEN]).unwrap();
     assert_eq!(bench.sent().len(), 10);
     assert!(bench.net.wire.asked.iter().all(|meta| meta.segment_len == 0));
+}
+
+/// Who watches what leaves sees it in the pool, where nobody would say what is to be cut.
+#[test]
+fn a_device_that_cuts_gets_segments_if_the_handler_watches_what_leaves() {
+    struct Watcher(Vec<usize>);
+    impl Handler for Watcher {
+        fn packet(&mut self, _hook: Hook, packet: &[u8]) -> Verdict {
+            self.0.push(packet.len());
+            Verdict::Accept
+        }
+        fn hooks(&self) -> HookSet {
+            HookSet::POST_ROUTE
+        }
+    }
+    let mut bench = Bench::new(65_535, TxChecksum::TCP);
+    bench.socket().send_slice(&data()[..2 * MSS]).unwrap();
+    let mut watcher = Watcher(Vec::new());
+    let Net { now, wire, iface, sockets } = &mut bench.net;
+    iface.poll_with(*now, wire, sockets, &mut watcher, Budget::default());
+    assert_eq!(watcher.0, [MSS + 40; 2]);
+    assert_eq!(bench.net.wire.asked, [TxMeta::default(); 2]);
+    assert_eq!(bench.sent(), [(0, MSS, ACK), (MSS, MSS, PUSH)]);
+}
+
+/// What a turn would send has no way any more: it counts as sent, as far as a turn goes, and is one drop; with nothing
+/// to send there is none.
+#[test]
+#[cfg(feature = "tcp-info")]
+fn a_turn_without_a_way_loses_what_it_would_have_sent() {
+    let mut bench = Bench::new(0, TxChecksum::empty());
+    bench.socket().send_slice(&data()[..10 * MSS]).unwrap();
+    assert_eq!(bench.sent_count(), 10);
+    bench.acknowledge(10 * MSS);
+    assert_eq!(bench.sent_count(), 0);
+    assert!(bench.net.iface.remove_address(IpAddress::v4(10, 0, 0, 1)));
+    let lost = |bench: &mut Bench| {
+        bench.net.poll();
+        assert!(bench.net.sent().is_empty());
+        let now = bench.net.now;
+        let out = bench.socket().info(now).unwrap().unacked;
+        (bench.net.iface.stats().drops(DropReason::NoRoute), out as usize)
+    };
+    bench.socket();
+    assert_eq!(lost(&mut bench), (0, 0));
+    // Twenty may leave now.
+    bench.socket().send_slice(&data()[10 * MSS..]).unwrap();
+    assert_eq!(lost(&mut bench), (1, PACKETS_PER_TURN));
 }
 
 /// Covers: RFC 6298 §5.4

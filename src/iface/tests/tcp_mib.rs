@@ -305,6 +305,36 @@ fn a_cookie_that_comes_back_is_an_open() {
     assert_eq!(desk.counts(), [0, 1, 0, 0, 1]);
 }
 
+/// Whoever asks for a connection, what it says once more is not counted as new.
+#[test]
+fn what_is_sent_again_is_counted_by_itself() {
+    let counts = |desk: &Desk| {
+        let mib = desk.net.iface.mib().tcp;
+        (mib.out_segs, mib.retrans_segs)
+    };
+    let again = |desk: &mut Desk, expected| {
+        while desk.net.sent().is_empty() {
+            desk.net.advance(Duration::from_millis(100));
+            desk.net.poll();
+        }
+        assert_eq!(counts(desk), expected);
+    };
+    let mut desk = Desk::new();
+    desk.connect();
+    assert_eq!(counts(&desk), (1, 0));
+    again(&mut desk, (1, 1));
+    desk.give(0, SYN | ACK);
+    assert_eq!(counts(&desk), (2, 1), "the ACK");
+    desk.socket().send_slice(&[1; 10]).unwrap();
+    desk.net.poll();
+    assert_eq!((desk.net.sent().len(), counts(&desk)), (1, (3, 1)));
+    again(&mut desk, (3, 2));
+    let mut desk = Desk::new();
+    desk.listen();
+    desk.give(0, SYN);
+    again(&mut desk, (1, 1));
+}
+
 /// Two stacks and a way between them that loses packets.
 struct Pair {
     ends: [Net; 2],
