@@ -150,3 +150,27 @@ fn condemned_datagrams_take_no_more_places_than_the_share_of_their_source() {
         }
     }
 }
+
+/// Nothing waits that can not be kept: it is lost, and its place is free.
+#[test]
+fn what_neither_leaves_nor_can_be_kept_is_lost() {
+    let send = |fragments, data: &[u8]| {
+        let mut net = with_fragments(fragments);
+        let handle = bound(&mut net, 7);
+        net.wire.room = 0;
+        let socket = net.sockets.get_mut::<udp::Socket>(handle);
+        socket.send_slice(data, (IpAddress::v4(10, 0, 0, 2), 7)).unwrap();
+        net.poll();
+        assert_eq!((net.iface.fragments().in_use(), net.iface.stats().total_drops()), (0, 1));
+        assert_eq!(Family::V4.mib(&net).out_frag_fails, 1);
+        net.wire.room = 9;
+        net.poll();
+        assert!(net.sent().is_empty());
+        net
+    };
+    let busy = send(Fragments::growing(2, 2_048), &octets(4_000));
+    assert_eq!(busy.iface.stats().drops(DropReason::DeviceBusy), 1);
+    // Without a place nothing is cut, were there room in the device or not.
+    let uncut = send(lent(0, 0), &octets(4_000));
+    assert_eq!(uncut.iface.stats().drops(DropReason::TooBig), 1);
+}

@@ -2,6 +2,7 @@
 
 mod flood;
 mod reassembly;
+mod reports;
 mod sending;
 
 use super::net::*;

@@ -328,12 +328,16 @@ fn a_fragment_in_a_fragment_goes_no_further() {
 
 #[test]
 fn a_chain_of_headers_that_is_too_long_is_refused() {
-    let mut net = Net::ip();
-    let mut options = vec![44, 15, 1, 124];
-    options.extend([0; 124]);
-    let fragment = [17, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0];
-    exchange_all(&mut net, [ipv6(ula(2), ula(1), 60, 64, &[&options[..], &fragment].concat())]);
-    assert_eq!((drops(&net, ExtensionHeaders), net.iface.fragments().in_use()), (1, 0));
+    // With the fixed header and that of the fragment 128 octets, then 136.
+    for (len, is_refused) in [(80, false), (88, true)] {
+        let mut net = Net::ip();
+        let mut options = vec![44, len / 8 - 1, 1, len - 4];
+        options.resize(len.into(), 0);
+        let fragment = [17, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0];
+        exchange_all(&mut net, [ipv6(ula(2), ula(1), 60, 64, &[&options[..], &fragment].concat())]);
+        assert_eq!(drops(&net, ExtensionHeaders), u32::from(is_refused), "{len}");
+        assert_eq!(net.iface.fragments().in_use(), usize::from(!is_refused), "{len}");
+    }
 }
 
 #[test]
