@@ -355,6 +355,7 @@ fn when_both_open_at_once_the_data_goes_after_the_handshake() {
         let data: Vec<u8> = sent.iter().flat_map(|sent| sent.data.clone()).collect();
         assert_eq!(data, REQUEST[taken as usize..]);
         assert_eq!(bench.socket(attempt.handle).state(), State::Established);
+        assert_eq!(bench.stats().active_fail, 0, "there was no SYN-ACK that could have taken it");
     }
 }
 

@@ -271,3 +271,19 @@ fn there_is_only_so_much_room_and_timestamps_give_way() {
         assert_eq!(syn.len(), 40 + 12 + stamp_len + room, "{asked}");
     }
 }
+
+/// A socket that listens by itself has its request checked, too.
+#[test]
+fn a_socket_that_waits_for_a_connection_takes_no_request_without_the_option() {
+    let mut desk = Desk::new();
+    let buffer = || SocketBuffer::new(vec![0; 4_000]);
+    let mut socket = Socket::new(buffer(), buffer());
+    socket.set_option_room(WORD.len()).unwrap();
+    let handle = desk.net.sockets.add(socket);
+    desk.net.sockets.listen(handle, PORTS.1).unwrap();
+    for option in [&WRONG[..], &[]] {
+        assert_eq!(desk.give(option, 50, 0, Flags::SYN, &[]), []);
+    }
+    assert_eq!((desk.refused(), desk.socket(handle).state()), (2, State::Listen));
+    let [(SYN_ACK, _, 51, 0)] = desk.give(&WORD, 50, 0, Flags::SYN, &[])[..] else { panic!() };
+}

@@ -81,3 +81,19 @@ fn where_nobody_listens_a_syn_is_answered_for_the_old_connection() {
     assert_eq!(give(&mut net, 5_000, 0, Flags::SYN, &stamp(2_000)).0, Flags::ACK);
     assert_eq!(net.sockets.time_wait_count(), 1);
 }
+
+/// Covers: RFC 6191 §2
+#[test]
+fn a_socket_that_listens_by_itself_may_follow_with_a_later_clock() {
+    for has_stamps in [true, false] {
+        let (mut net, listener) = net();
+        net.sockets.remove(listener);
+        let buffer = || crate::storage::SocketBuffer::new(vec![0; 1_000]);
+        let mut socket = Socket::new(buffer(), buffer());
+        socket.set_timestamps_enabled(has_stamps);
+        let socket = net.sockets.add(socket);
+        net.sockets.listen(socket, PORTS.1).unwrap();
+        let is_answered = give(&mut net, 10, 0, Flags::SYN, &stamp(1_001)).0 == SYN_ACK;
+        assert_eq!((is_answered, net.sockets.time_wait_count()), (has_stamps, usize::from(!has_stamps)));
+    }
+}

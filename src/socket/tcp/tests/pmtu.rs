@@ -417,3 +417,30 @@ fn what_the_device_cuts_is_cut_to_the_new_size() {
     let lens: Vec<_> = pair.plans(A).iter().map(|plan| plan.len).filter(|&len| len > 1_260).collect();
     assert!(!lens.is_empty() && lens.iter().all(|len| len % 1_260 == 0), "{lens:?}");
 }
+
+/// What is not in doubt any more is tried first: the report may be right.
+///
+/// Covers: RFC 1191 §6.3, RFC 5927 §7.2
+#[test]
+fn a_report_that_waits_is_not_forgotten_because_larger_segments_are_due() {
+    let mut pair = Pair::established(400_000, 400_000);
+    pair.ends[A].set_mtu_probing(MtuProbing::Off);
+    transfer_over(&mut pair, &[1_300], &pattern(50 * MSS, 4), millis(300));
+    assert_eq!(pair.ends[A].path_mtu(), Some(1_300));
+    pair.run(AGE);
+    pair.log.clear();
+    let first = next(&pair);
+    pair.script(
+        move |_, sent| if sent.plan.seq == first || sent.from == B { Fate::Pass } else { Fate::Drop },
+    );
+    pair.ends[A].send_slice(&pattern(5 * MSS, 4)).unwrap();
+    pair.flush(A);
+    let second = pair.plans(A)[1].seq;
+    assert_eq!(tell(&mut pair, second, 1_200), Ok(()));
+    pair.run(millis(100));
+    let Phase::Connection(connection) = &pair.ends[A].phase else { panic!("no connection") };
+    assert_eq!(connection.snd.una, second, "only the first has arrived");
+    assert_eq!(pair.ends[A].path_mtu(), Some(1_300), "no larger one is sent yet");
+    pair.run(Duration::from_secs(3));
+    assert_eq!(pair.ends[A].path_mtu(), Some(1_200), "the timer has run out");
+}

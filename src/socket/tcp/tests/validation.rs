@@ -7,11 +7,16 @@ const M: u32 = MSS as u32 - 12;
 
 /// A paced connection over 80 ms; A has sent for a while, and all has arrived. Its window is far larger than at first.
 fn practised() -> Pair {
+    practised_over(40)
+}
+
+/// The same over a path that takes so many ms each way.
+fn practised_over(delay: u64) -> Pair {
     let mut pair = Pair::of(paced(), paced());
-    pair.delay = millis(40);
+    pair.delay = millis(delay);
     pair.open();
-    pair.run(millis(120));
-    transfer(&mut pair, A, &pattern(200 * MSS, 4), millis(600));
+    pair.run(millis(3 * delay));
+    transfer(&mut pair, A, &pattern(200 * MSS, 4), millis(15 * delay));
     assert!(window(&pair) > 100 * M, "{}", window(&pair));
     pair.log.clear();
     pair
@@ -112,6 +117,26 @@ fn a_loss_reduces_what_was_carried_not_what_was_allowed() {
     transfer(&mut pair, A, &pattern(5 * M as usize, 9), millis(400));
     let threshold = windows(&pair.ends[A]).1;
     assert!((13 * M..=15 * M).contains(&threshold), "{} segments of {}", threshold / M, before / M);
+}
+
+/// Covers: RFC 7661 §4.2
+#[test]
+fn what_was_carried_is_remembered_for_three_round_trips_where_those_are_long() {
+    let mut pair = practised_over(400);
+    // What is carried then begins a new period.
+    pair.now += Duration::from_secs(20);
+    for segments in [40, 5, 5] {
+        transfer(&mut pair, A, &pattern(segments * M as usize, 9), millis(1_300));
+    }
+    let mut left = 1;
+    pair.script(move |_, sent| {
+        let is_lost = sent.from == A && sent.plan.len > 0 && left > 0;
+        left -= i32::from(is_lost);
+        if is_lost { Fate::Drop } else { Fate::Pass }
+    });
+    transfer(&mut pair, A, &pattern(5 * M as usize, 9), millis(4_000));
+    let threshold = windows(&pair.ends[A]).1;
+    assert!((27 * M..=29 * M).contains(&threshold), "{} segments", threshold / M);
 }
 
 /// Covers: RFC 7661 §4.3

@@ -228,3 +228,36 @@ fn a_reset_counts_though_the_window_is_closed() {
     peer.give(Segment { flags: Flags::RST, ..peer.ack_segment() });
     assert_eq!(peer.socket.error(), Some(Error::Reset));
 }
+
+/// Who has more than that left is not waiting, and the next acknowledgment tells.
+///
+/// Covers: RFC 9293 MUST-39
+#[test]
+fn an_update_is_due_when_little_is_left_of_what_there_is_room_for() {
+    for (room, left, is_due) in
+        [(0x20000, 0x7fff, true), (0x20000, 0x8000, false), (1_000, 500, true), (1_000, 501, false)]
+    {
+        let rx = SocketBuffer::new(vec![0; room]);
+        let mut recv = crate::socket::tcp::recv::Recv::new();
+        recv.shift = 2;
+        recv.on_syn(SeqNum(0), left);
+        assert_eq!(recv.is_update_due(&rx, 400), is_due, "{left} of {room}");
+    }
+}
+
+/// What waits in the buffer comes first.
+#[test]
+fn nothing_is_seen_in_place_while_something_waits_before_it() {
+    let mut rx = SocketBuffer::new(vec![0; 100]);
+    let mut recv = crate::socket::tcp::recv::Recv::new();
+    recv.on_syn(SeqNum(0), 100);
+    let mut seen = Vec::new();
+    for data in [b"first", b"later"] {
+        let mut see = |octets: &[u8]| {
+            seen.extend_from_slice(octets);
+            2
+        };
+        assert_eq!(recv.take(&mut rx, 0, data, Some(&mut see)).len, 5);
+    }
+    assert_eq!((&seen[..], rx.len()), (&b"first"[..], 8));
+}
