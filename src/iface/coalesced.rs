@@ -175,6 +175,26 @@ mod tests {
     }
 
     #[test]
+    fn a_header_of_ipv4_that_is_as_long_as_one_of_ipv6_stays_one() {
+        let bare = packet(true, 250);
+        let mut whole = [&bare[..20], &[1; 20], &bare[20..]].concat();
+        whole[0] = 0x4a;
+        let len = whole.len() as u16;
+        whole[2..4].copy_from_slice(&len.to_be_bytes());
+        whole[10..12].fill(0);
+        let sum = checksum::sum(&whole[..40]).finish();
+        whole[10..12].copy_from_slice(&sum);
+        let cut = Coalesced::new(&whole, 100).unwrap();
+        for index in 0..3 {
+            let mut out = vec![0xff; cut.len_of(index)];
+            cut.write(index, &mut out);
+            let parts = ipv4::Header::split(&out).expect("lengths and checksum are right");
+            assert_eq!(parts.header.ident(), 0xffff_u16.wrapping_add(index as u16));
+            assert_eq!(parts.payload.len(), out.len() - 40);
+        }
+    }
+
+    #[test]
     fn what_is_no_tcp_or_has_no_payload_is_not_cut() {
         let whole = packet(true, 10);
         assert!(Coalesced::new(&whole, 0).is_none());

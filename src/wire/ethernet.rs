@@ -251,6 +251,15 @@ mod tests {
         assert_eq!(header, data[..HEADER_LEN]);
     }
 
+    /// RFC 4291 appendix A: an identifier's bit says the opposite of an address's.
+    #[test]
+    fn the_universal_bit_is_turned_over_in_an_interface_identifier() {
+        for (first, turned) in [(0, 2), (2, 0), (0x34, 0x36), (0xfe, 0xfc)] {
+            let address = Address([first, 0x56, 0x78, 0x9a, 0xbc, 0xde]);
+            assert_eq!(address.as_eui_64(), [turned, 0x56, 0x78, 0xff, 0xfe, 0x9a, 0xbc, 0xde]);
+        }
+    }
+
     #[test]
     fn a_cut_header_is_truncated() {
         let data = hex(frames::ARP_REQUEST);

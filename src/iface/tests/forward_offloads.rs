@@ -1,6 +1,6 @@
 //! Segments that stay together, and checksums that stay open, across a router whose next device takes them so.
 
-use super::forward::{FAR_MAC, Routed, partial_tcp};
+use super::forward::{FAR_MAC, Routed, partial_tcp, with_checksum};
 use super::net::*;
 use crate::iface::coalesced::Coalesced;
 use crate::phy::{RxMeta, TxChecksum, TxMeta};
@@ -234,4 +234,20 @@ fn behind_a_tag_the_checksum_is_as_much_further_on() {
     net.ifaces[1].tags = crate::iface::VlanTags::single(crate::wire::VlanId::new(42).unwrap());
     net.exchange(&partial_tcp(true, 99));
     assert_eq!(net.wires[1].asked[0].checksum_start, 14 + 4 + 20);
+}
+
+/// It might have been cut, if routers did so to what is several segments: who allows that is not told.
+///
+/// Covers: RFC 1812 §5.2.6
+#[test]
+fn only_who_forbids_cutting_hears_that_segments_are_too_long() {
+    for is_forbidden in [true, false] {
+        let mut net = Routed::with_mtu(1_280);
+        net.wires[0].meta = TOGETHER;
+        let mut packet = partial_tcp(true, LEN);
+        packet[6] = if is_forbidden { 0x40 } else { 0 };
+        let [back, on] = net.exchange(&with_checksum(packet));
+        assert_eq!((back.len(), on.len()), (usize::from(is_forbidden), 0));
+        assert_eq!(net.drops(DropReason::TooBig), 1);
+    }
 }

@@ -145,3 +145,20 @@ fn without_hardware_addresses_there_is_no_neighbor_discovery() {
     assert_eq!(net.iface.stats().drops(DropReason::BadNeighborMessage), 1);
     assert_eq!(net.iface.neighbor_count(), 0);
 }
+
+/// Who asks for us is answered as long as there is a place where the answer can wait for room.
+#[test]
+fn answers_of_neighbor_discovery_may_fill_the_pool() {
+    let mut net = Net::ethernet();
+    let body = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &ula(1), &[1, 1], &PEER_MAC].concat();
+    let question = ethernet(0x86dd, &icmp6(ula(2), ula(1), 255, body));
+    assert_eq!(net.exchange(question.clone()).len(), 1);
+    net.wire.room = 0;
+    let places = net.iface.packets.free_count();
+    for _ in 0..places {
+        net.exchange(question.clone());
+    }
+    assert_eq!((net.iface.packets.free_count(), net.iface.stats().total_drops()), (0, 0));
+    net.exchange(question);
+    assert_eq!(net.iface.stats().drops(DropReason::DeviceBusy), 1);
+}
