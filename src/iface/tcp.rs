@@ -262,7 +262,7 @@ pub(crate) fn dispatch(
     let step = links.with_port(route.port, |iface, out| {
         let mut cx = context(keys, now, iface.ip_mtu());
         // What the application has to see whole, no device cuts.
-        let cut_len = if socket.room().is_none() { cut_len(iface, out) } else { 0 };
+        let cut_len = if socket.room().is_none() { cut_len(iface, out, &route.next_hop) } else { 0 };
         cx.burst_len = Pieces::plan_len(cut_len, cx.ip_mtu);
         let pieces = socket.pieces(&cx, cut_len);
         let mut plan = Plan::none();
@@ -339,14 +339,15 @@ impl Turn<'_> {
     }
 }
 
-/// Octets of the longest IP packet that the device cuts into segments; 0 if it cuts none.
-fn cut_len(iface: &Interface<'_>, out: &Out<'_>) -> usize {
+/// Octets of the longest IP packet that the device cuts into segments on its way to `next_hop`; 0 if it cuts none.
+fn cut_len(iface: &Interface<'_>, out: &Out<'_>, next_hop: &Addr) -> usize {
     let device = &iface.capabilities;
     // Who cuts segments makes their checksums, too. Links are that carry less than is asked of one: nothing is cut for them,
     // so that each segment is found to be too long.
     let cuts = device.tx_checksum.contains(TxChecksum::TCP) && iface.ip_mtu() >= config::MIN_PATH_MTU;
-    // What is watched goes by way of the pool, which neither has room for more nor says what is to be cut.
-    if cuts && !out.hooks.watches_output() { device.max_segmentation_len } else { 0 }
+    // What is watched or for ourselves goes by way of the pool, which neither has room for more nor says what is to be cut.
+    let is_pooled = || out.hooks.watches_output() || iface.is_looped(next_hop);
+    if cuts && !is_pooled() { device.max_segmentation_len } else { 0 }
 }
 
 /// A packet with a segment of `len` octets.
