@@ -434,7 +434,7 @@ impl Interface<'_> {
         let ip_len = ip_len_of(packet);
         let link_len = self.link_header_len();
         // What the device is to cut was planned for it.
-        if ip_len > self.ip_mtu() && packet.segment_len == 0 {
+        if packet.segment_len == 0 && ip_len > self.ip_mtu() {
             return self.never(packet.dst.is_v4(), DropReason::TooBig);
         }
         let (checksum_at, offload) = checksum_of(packet.protocol);
