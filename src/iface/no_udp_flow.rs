@@ -17,13 +17,14 @@ impl SocketSet<'_> {
     pub(crate) fn note_flow(&mut self, _ix: u32) {}
 
     #[inline]
-    pub(crate) fn udp_flow(
+    pub(crate) fn next_taker(
         &self,
-        _protocol: IpProtocol,
+        protocol: IpProtocol,
+        after: u32,
         _peer: &Peer,
-        _dst: &Addr,
-        _port: u16,
+        dst: &Addr,
+        port: u16,
     ) -> Option<u32> {
-        None
+        self.next_udp(protocol, after, dst, port)
     }
 }

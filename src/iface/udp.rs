@@ -165,16 +165,8 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let is_for_one = received.unicast && !received.dst.is_multicast();
         let mut taken = Err(DropReason::NoSocket);
         let mut last = NIL;
-        if let Some(ix) = self.sockets.udp_flow(protocol, &peer, &received.dst, port) {
-            taken = self.give_datagram(ix, &peer, coverage, data);
-            if is_for_one {
-                return taken;
-            }
+        while let Some(ix) = self.sockets.next_taker(protocol, last, &peer, &received.dst, port) {
             last = ix;
-        }
-        let mut next = NIL;
-        while let Some(ix) = self.sockets.next_udp(protocol, next, &received.dst, port) {
-            (next, last) = (ix, ix);
             if !is_for_one && !self.hears(ix, &received.dst) {
                 continue;
             }

@@ -29,25 +29,54 @@ impl SocketSet<'_> {
         self.flows.0 |= self.udp(ix).is_some_and(|socket| socket.remote().is_some());
     }
 
-    /// The connected socket that a datagram from `peer` to `dst` is for.
+    /// The next socket after `after` that a datagram from `peer` to `dst` is for: those that are connected to `peer`
+    /// first, then those that take from anybody. `NIL` begins.
     #[inline]
-    pub(crate) fn udp_flow(&self, protocol: IpProtocol, peer: &Peer, dst: &Addr, port: u16) -> Option<u32> {
-        if self.flows.0 { self.find_flow(protocol, peer, dst, port) } else { None }
+    pub(crate) fn next_taker(
+        &self,
+        protocol: IpProtocol,
+        after: u32,
+        peer: &Peer,
+        dst: &Addr,
+        port: u16,
+    ) -> Option<u32> {
+        if self.flows.0 {
+            return self.next_in_flows(protocol, after, peer, dst, port);
+        }
+        self.next_udp(protocol, after, dst, port)
     }
 
     #[inline(never)]
-    fn find_flow(&self, protocol: IpProtocol, peer: &Peer, dst: &Addr, port: u16) -> Option<u32> {
+    fn next_in_flows(
+        &self,
+        protocol: IpProtocol,
+        after: u32,
+        peer: &Peer,
+        dst: &Addr,
+        port: u16,
+    ) -> Option<u32> {
+        if self.udp(after).is_some_and(|socket| socket.remote().is_none()) {
+            return self.next_udp(protocol, after, dst, port);
+        }
+        let flow = self.find_flow(protocol, after, peer, dst, port);
+        flow.or_else(|| self.next_udp(protocol, NIL, dst, port))
+    }
+
+    fn find_flow(&self, protocol: IpProtocol, after: u32, peer: &Peer, dst: &Addr, port: u16) -> Option<u32> {
         let hash = self.flow_hash(protocol, &peer.remote, peer.remote_port, port);
         let is_hit = |socket: &udp::Socket<'_>| {
             socket.remote().is_some() && socket.takes_from(peer) && socket.accepts(protocol, dst, port)
         };
         let mut chain = self.table.chain(&self.slots, hash);
+        if after != NIL {
+            chain.find(|&(ix, _)| ix == after)?;
+        }
         chain.find(|(_, entry)| super::udp::as_udp(&entry.0.socket).is_some_and(is_hit)).map(|(ix, _)| ix)
     }
 
     /// Who may have sent from `src` and `port` to `peer`.
     pub(crate) fn udp_sender(&self, protocol: IpProtocol, peer: &Peer, src: &Addr, port: u16) -> Option<u32> {
-        self.udp_flow(protocol, peer, src, port).or_else(|| self.next_udp(protocol, NIL, src, port))
+        self.next_taker(protocol, NIL, peer, src, port)
     }
 
     /// Tells a UDP socket that something it has sent did not arrive.

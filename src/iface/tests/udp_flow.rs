@@ -3,7 +3,7 @@
 use super::net::*;
 use super::udp::{bound, socket};
 use crate::iface::SocketHandle;
-use crate::phy::RxMeta;
+use crate::phy::{Medium, RxMeta};
 use crate::socket::udp::{self, BindError, ConnectError, SendError};
 use crate::socket::{Events, IcmpError, Unreachable};
 use crate::stats::DropReason;
@@ -116,6 +116,89 @@ fn a_port_is_shared_only_if_both_agree_and_a_group_reaches_both() {
     assert_eq!((received(&mut net, handles[0]), received(&mut net, handles[1])), (1, 1));
     net.exchange(udp4((PEER_IP, 1), (OUR_IP, 5_353), b"one"));
     assert_eq!(received(&mut net, handles[0]) + received(&mut net, handles[1]), 1);
+}
+
+const GROUPS: [&str; 4] = ["239.1.2.3", "239.1.2.4", "ff05::1:3", "ff05::1:4"];
+
+/// A datagram from port 53 of the peer to port 5,000 of whoever is there.
+fn to_many(dst: &str) -> Vec<u8> {
+    match dst.parse().unwrap() {
+        IpAddress::Ipv4(dst) => udp4((PEER_IP, 53), (dst.octets(), 5_000), b"all"),
+        IpAddress::Ipv6(dst) => udp6((ula(2), 53), (dst.octets(), 5_000), 64, b"all"),
+    }
+}
+
+fn peer_of(group: &str) -> IpEndpoint {
+    match group.parse().unwrap() {
+        IpAddress::Ipv4(_) => PEER,
+        IpAddress::Ipv6(_) => IpEndpoint::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2), 53),
+    }
+}
+
+/// A socket at port 5,000, which it shares, with room for a group.
+fn sharing(net: &mut Net, remote: Option<IpEndpoint>, group: Option<&str>) -> SocketHandle {
+    let mut socket = socket().with_memberships(vec![udp::Membership::EMPTY; 1]);
+    socket.set_port_sharing(true);
+    socket.bind(5_000).unwrap();
+    if let Some(remote) = remote {
+        socket.connect(remote).unwrap();
+    }
+    if let Some(group) = group {
+        socket.join_multicast_group(group.parse::<IpAddress>().unwrap(), 0).unwrap();
+    }
+    let handle = net.sockets.add(socket);
+    net.poll();
+    assert_eq!(net.sockets.get::<udp::Socket>(handle).error(), None);
+    handle
+}
+
+/// Covers: RFC 1112 §7.2
+#[test]
+fn a_connected_socket_hears_of_no_other_groups_than_its_own() {
+    let mut net = Net::with_groups(Medium::Ip, 16);
+    for group in GROUPS {
+        net.iface.join_multicast_group(group.parse::<IpAddress>().unwrap()).unwrap();
+    }
+    for [mine, others] in [[GROUPS[0], GROUPS[1]], [GROUPS[2], GROUPS[3]]] {
+        let member = sharing(&mut net, Some(peer_of(mine)), Some(mine));
+        let without = sharing(&mut net, Some(peer_of(mine)), None);
+        net.exchange(to_many(others));
+        assert_eq!((received(&mut net, member), received(&mut net, without)), (0, 1), "{others}");
+        net.exchange(to_many(mine));
+        assert_eq!((received(&mut net, member), received(&mut net, without)), (1, 1), "{mine}");
+        // If nobody hears it, it is for nobody.
+        net.sockets.remove(without);
+        let drops = net.iface.stats().drops(DropReason::NoSocket);
+        net.exchange(to_many(others));
+        assert_eq!(received(&mut net, member), 0);
+        assert_eq!(net.iface.stats().drops(DropReason::NoSocket), drops + 1);
+        net.sockets.remove(member);
+    }
+}
+
+/// Covers: RFC 1122 §4.1.3.5, RFC 1112 §7.2
+#[test]
+fn every_socket_gets_what_is_for_many_those_that_are_connected_to_the_same_end_too() {
+    for dst in ["239.1.2.3", "ff05::1:3", "255.255.255.255", "10.0.0.255"] {
+        let mut net = Net::with_groups(Medium::Ip, 16);
+        let addr: IpAddress = dst.parse().unwrap();
+        let _ = net.iface.join_multicast_group(addr);
+        let elsewhere = IpEndpoint { port: 54, ..peer_of(dst) };
+        let flows = [(); 3].map(|()| sharing(&mut net, Some(peer_of(dst)), None));
+        let open = [(); 2].map(|()| sharing(&mut net, None, None));
+        let other = sharing(&mut net, Some(elsewhere), None);
+        net.exchange(to_many(dst));
+        let counts = flows.into_iter().chain(open).map(|handle| received(&mut net, handle));
+        assert_eq!(counts.collect::<Vec<_>>(), [1; 5], "{dst}");
+        assert_eq!(received(&mut net, other), 0, "{dst}");
+        assert_eq!(net.iface.stats().total_drops(), 0);
+        // A full one takes nothing from the others.
+        (0..3).for_each(|_| drop(net.exchange(to_many(dst))));
+        assert_eq!(received(&mut net, flows[0]), 2);
+        net.exchange(to_many(dst));
+        assert_eq!(received(&mut net, flows[0]), 1);
+        assert_eq!(net.iface.stats().drops(DropReason::BufferFull), 1, "the third");
+    }
 }
 
 /// An error about `quoted`, from `reporter`.

@@ -94,7 +94,8 @@ impl Socket<'_> {
     }
 
     /// Whether the port may be shared with other sockets that say the same, for groups that several want to
-    /// hear. Each gets what is sent to a group or to all; what is for one host goes to one of them.
+    /// hear. Each gets what is sent to a group or to all, connected ones from their remote end; what is for one
+    /// host goes to one of them.
     pub fn set_port_sharing(&mut self, shares: bool) {
         self.flow.shares_port = shares;
         self.moved = true;

@@ -70,8 +70,8 @@ impl<'a> Socket<'a> {
     ///
     /// The interface joins at the next poll, and leaves when its last member does, or is closed or removed. If it
     /// has no room that shows as `Events::ERROR`, and [`has_membership_failed`](Self::has_membership_failed)
-    /// says so. A socket with memberships hears of no other groups; one without hears whatever the interface is
-    /// in.
+    /// says so. A socket with memberships hears of no other groups, be it connected or not; one without hears
+    /// whatever the interface is in.
     pub fn join_multicast_group(
         &mut self,
         group: impl Into<IpAddress>,
