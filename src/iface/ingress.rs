@@ -237,6 +237,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         }
         #[cfg(feature = "iface-loopback")]
         if self.is_looped {
+            if self.links.iface.is_for_many(&received.dst) {
+                self.looped_for_many(received);
+            }
             return Ok(true);
         }
         if config::HAS_FAST_PATHS && self.links.iface.familiar == Some((received.src, received.dst)) {
@@ -246,6 +249,16 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return Ok(false);
         }
         self.is_unfamiliar_for_us(received)
+    }
+
+    /// A copy of what we have sent to a group or to all.
+    #[cfg(feature = "iface-loopback")]
+    #[inline(never)]
+    fn looped_for_many(&mut self, received: &mut Received<'_>) {
+        received.unicast = false;
+        if config::HAS_MIB {
+            self.on_packet_for_many(received, received.dst.is_multicast());
+        }
     }
 
     /// The same for a pair of addresses that is not the last one's.

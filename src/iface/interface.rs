@@ -393,6 +393,14 @@ impl<'a> Interface<'a> {
         addr == u32::MAX || self.own().any(|own| is_directed_broadcast(own, addr))
     }
 
+    /// Whether `addr` is that of a group, or a broadcast address of this link.
+    #[inline]
+    pub(crate) fn is_for_many(&self, addr: &Addr) -> bool {
+        // Host parts of two bits at least, all ones: seldom is there need to look closer.
+        let may_be_broadcast = addr.as_v4().is_some_and(|[.., last]| last & 3 == 3);
+        addr.is_multicast() || may_be_broadcast && self.is_broadcast(addr)
+    }
+
     /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
     pub(crate) fn is_in_group(&self, group: &Addr) -> bool {
         if let Some(octets) = group.as_v4() {

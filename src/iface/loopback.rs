@@ -1,4 +1,5 @@
-//! Packets to ourselves: to an own address, to 127.0.0.0/8 or to `::1` (RFC 1122 §3.2.1.3 g, RFC 4291 §2.5.3).
+//! Packets to ourselves: to an own address, to 127.0.0.0/8 or to `::1` (RFC 1122 §3.2.1.3 g, RFC 4291 §2.5.3), and copies of
+//! what UDP sockets send to groups or to all.
 //!
 //! They never meet a device. They wait in the pool of the interface that the route names, at most half
 //! of it, and are taken in after the sockets have sent, in the same poll. A packet larger than a cell of the

@@ -209,6 +209,8 @@ pub(super) struct Way {
     pub(super) src: Addr,
     /// The next hop's, once it was asked for.
     hardware: Option<Hardware>,
+    /// It leads to a group or to all, and some of them may be here.
+    is_to_many: bool,
 }
 
 impl Way {
@@ -227,7 +229,9 @@ impl Way {
             links.iface.drop_packet(peer.remote.is_v4(), DropReason::NoRoute);
             return None;
         };
+        let mut is_to_many = false;
         let src = links.with_port(route.port, |iface, _| {
+            is_to_many = config::HAS_LOOPBACK && iface.is_for_many(&peer.remote);
             // An answer to what came to a group or to all comes from one address.
             let own = peer.local.filter(|own| own.is_unicast() && !iface.is_broadcast(own));
             let src =
@@ -244,7 +248,14 @@ impl Way {
             route,
             src: src??,
             hardware: None,
+            is_to_many,
         })
+    }
+
+    /// The way of the copy for those of us who hear of the group, or have the port.
+    fn to_ourselves(&self) -> Way {
+        let next_hop = Addr::loopback(self.remote.is_v4());
+        Way { route: Route { next_hop, ..self.route }, hardware: None, is_to_many: false, ..*self }
     }
 
     /// Sends a packet this way, or lets it wait for its neighbour.
@@ -280,7 +291,7 @@ pub(crate) fn dispatch(
 ) -> Step {
     let mut way: Option<Way> = None;
     for _ in 0..quota {
-        let Some(socket) = sockets.udp_mut(ix) else { return Step::Idle };
+        let Some(mut socket) = sockets.udp_mut(ix) else { return Step::Idle };
         let (hop_limit, src_port) = (socket.hop_limit(), socket.bound_to().1);
         let Some((peer, data)) = socket.next().filter(|_| src_port != 0) else { return Step::Idle };
         // Most often one peer gets several.
@@ -296,11 +307,49 @@ pub(crate) fn dispatch(
         if let Some(way) = way.as_ref().filter(|_| !has_room) {
             return Step::NoRoom { port: way.route.port };
         }
+        if let Some(way) = way.as_ref().filter(|way| config::HAS_LOOPBACK && way.is_to_many) {
+            send_copy(links, sockets, ix, way);
+            let Some(again) = sockets.udp_mut(ix) else { return Step::Idle };
+            socket = again;
+        }
         let events = socket.on_sent();
         sockets.notify(ix, events);
         *sent += 1;
     }
     Step::More
+}
+
+/// Sends what has gone to a group or to all to ourselves, too, if somebody here hears it (RFC 1112 §7.1, where the
+/// loopback is an option; RFC 3493 §5.2).
+#[inline(never)]
+fn send_copy(links: &mut Links<'_, '_, '_>, sockets: &SocketSet<'_>, ix: u32, way: &Way) {
+    let Some(socket) = sockets.udp(ix) else { return };
+    let Some((peer, data)) = socket.next() else { return };
+    let (port, is_group) = (way.route.port, way.remote.is_multicast());
+    let is_in = |iface: &Interface<'_>| !is_group || peer.meta.loops() && iface.is_in_group(&way.remote);
+    if !links.iface(port).is_some_and(is_in) {
+        return;
+    }
+    let src_port = socket.bound_to().1;
+    let zone = if !way.src.is_v4() && way.src.is_link_local() { (port as u8).saturating_add(1) } else { 0 };
+    let sender = udp::Peer { remote: way.src, remote_port: src_port, local: None, zone, ..*peer };
+    let (mut taker, protocol) = (NIL, socket.protocol());
+    loop {
+        let next = sockets.next_taker(protocol, taker, &sender, &way.remote, peer.remote_port);
+        let Some(ix) = next else { return };
+        if sockets.udp(ix).is_some_and(|socket| socket.hears(&way.remote, port)) {
+            break;
+        }
+        taker = ix;
+    }
+    let mut way = way.to_ourselves();
+    let has_room = match protocol {
+        IpProtocol::UDP_LITE if config::HAS_UDPLITE => udplite::send(links, &mut way, socket, peer, data),
+        _ => send(links, &mut way, peer, src_port, socket.hop_limit(), data),
+    };
+    if !has_room {
+        links.with_port(port, |iface, _| iface.drop_packet(way.remote.is_v4(), DropReason::QueueFull));
+    }
 }
 
 /// Sends a datagram, or drops it for a reason; `false` if its port has no room for it.

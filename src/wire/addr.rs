@@ -156,6 +156,12 @@ impl Addr {
         }
     }
 
+    /// 127.0.0.1 or `::1`.
+    pub(crate) fn loopback(is_v4: bool) -> Addr {
+        let addr = if is_v4 { IpAddress::v4(127, 0, 0, 1) } else { IpAddress::Ipv6(Ipv6Address::LOCALHOST) };
+        Addr::try_from(addr).unwrap_or(Addr::UNSPECIFIED) // who asks has the family built in
+    }
+
     /// 169.254.0.0/16 or fe80::/10.
     pub(crate) fn is_link_local(&self) -> bool {
         match (self.as_v4(), self.as_v6()) {
@@ -297,6 +303,7 @@ mod tests {
         assert!(addr("127.9.9.9").is_loopback() && !addr("128.0.0.1").is_loopback());
         assert!(addr("169.254.1.1").is_link_local() && !addr("169.253.1.1").is_link_local());
         assert!(addr("10.0.0.1").is_unicast());
+        assert_eq!(Addr::loopback(true), addr("127.0.0.1"));
         assert_eq!(IpAddress::from(addr("10.0.0.1")), IpAddress::v4(10, 0, 0, 1));
         assert_eq!(addr("1.2.3.4").words(), [0, 0, 0, u32::from_ne_bytes([1, 2, 3, 4])]);
     }
@@ -305,6 +312,7 @@ mod tests {
     #[cfg(feature = "proto-ipv6")]
     fn kinds_of_ipv6_addresses_are_told_apart() {
         assert!(addr("::").is_unspecified() && addr("::1").is_loopback() && !addr("::2").is_loopback());
+        assert_eq!(Addr::loopback(false), addr("::1"));
         assert!(addr("ff02::1").is_multicast() && !addr("fe80::1").is_multicast());
         assert!(addr("fe80::1").is_link_local() && addr("febf::1").is_link_local());
         assert!(!addr("fec0::1").is_link_local() && addr("fec0::1").is_unicast());

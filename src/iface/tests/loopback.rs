@@ -20,6 +20,11 @@ fn udp_socket() -> udp::Socket<'static> {
     udp::Socket::new(buffer(), buffer())
 }
 
+fn lite_socket() -> udp::Socket<'static> {
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 100]);
+    udp::Socket::new_lite(buffer(), buffer())
+}
+
 fn bound(net: &mut Net, port: u16) -> SocketHandle {
     let handle = net.sockets.add(udp_socket());
     net.sockets.bind(handle, port).unwrap();
@@ -230,5 +235,194 @@ fn what_fits_a_cell_of_the_pool_can_be_sent_to_ourselves() {
         }
         assert_eq!(net.iface.stats().drops(DropReason::TooBig), 2);
         assert!(net.sent().is_empty());
+    }
+}
+
+/// A socket that shares its port with others, in a group.
+fn member(net: &mut Net, port: u16, group: &str) -> SocketHandle {
+    let mut socket = udp_socket().with_memberships(vec![udp::Membership::EMPTY; 1]);
+    socket.set_port_sharing(true);
+    socket.bind(port).unwrap();
+    socket.join_multicast_group(group.parse::<IpAddress>().unwrap(), 0).unwrap();
+    let handle = net.sockets.add(socket);
+    net.poll();
+    handle
+}
+
+fn send_to(net: &mut Net, handle: SocketHandle, to: &str, port: u16) {
+    let to: IpAddress = to.parse().unwrap();
+    net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"to many", (to, port)).unwrap();
+    net.poll();
+}
+
+/// Whom the next datagram is from.
+fn sender(net: &mut Net, handle: SocketHandle) -> Option<IpEndpoint> {
+    let (data, meta) = net.sockets.get_mut::<udp::Socket>(handle).recv().ok()?;
+    assert_eq!(data, b"to many");
+    Some(meta.endpoint)
+}
+
+/// The datagrams among what went out; groups are reported, too.
+fn datagrams(net: &mut Net) -> usize {
+    let link_len = if net.wire.medium == Medium::Ethernet { 14 } else { 0 };
+    let is_udp = |frame: &&Vec<u8>| {
+        let packet = &frame[link_len..];
+        packet[if packet[0] >> 4 == 4 { 9 } else { 6 }] == 17
+    };
+    net.sent().iter().filter(is_udp).count()
+}
+
+const GROUPS: [(&str, &str, &str); 3] = [
+    ("239.1.2.3", "239.1.2.4", "10.0.0.1"),
+    ("ff05::1:3", "ff05::1:4", "fd00::1"),
+    ("ff02::1:3", "ff02::1:4", "fe80::1"),
+];
+
+/// Covers: RFC 1112 §7.1
+#[test]
+fn what_we_send_to_a_group_reaches_our_own_members_unless_they_are_not_to_hear_it() {
+    for ((group, other, own), medium) in
+        GROUPS.into_iter().flat_map(|groups| [(groups, Medium::Ethernet), (groups, Medium::Ip)])
+    {
+        let mut net = Net::with_groups(medium, 16);
+        let members = [(); 2].map(|()| member(&mut net, 5_000, group));
+        let others = [member(&mut net, 5_000, other), member(&mut net, 5_001, group)];
+        let speaker = bound(&mut net, 7);
+        datagrams(&mut net);
+        for loops in [true, false, true] {
+            net.sockets.get_mut::<udp::Socket>(speaker).set_multicast_loop(loops);
+            send_to(&mut net, speaker, group, 5_000);
+            assert_eq!(datagrams(&mut net), 1, "others hear it in any case");
+            for handle in members {
+                let from = sender(&mut net, handle);
+                assert_eq!(from.map(|from| (from.addr, from.port)), loops.then(|| (own.parse().unwrap(), 7)));
+                assert_eq!(sender(&mut net, handle), None, "once");
+            }
+            assert!(!others.iter().any(|other| net.sockets.get::<udp::Socket>(*other).can_recv()));
+        }
+        // Who speaks hears itself. Where nobody hears there is no copy.
+        send_to(&mut net, members[0], group, 5_000);
+        assert!(sender(&mut net, members[0]).is_some() && sender(&mut net, members[1]).is_some());
+        send_to(&mut net, speaker, group, 6_000);
+        send_to(&mut net, speaker, if other.contains(':') { "ff05::9" } else { "239.9.9.9" }, 5_000);
+        assert_eq!((datagrams(&mut net), net.iface.stats().total_drops()), (3, 0), "{group} {medium:?}");
+    }
+}
+
+/// Covers: RFC 919 §6
+#[test]
+fn what_we_send_to_all_reaches_ourselves() {
+    for to in ["255.255.255.255", "10.0.0.255"] {
+        let mut net = Net::ethernet();
+        let hearers = [(); 2].map(|()| {
+            let handle = net.sockets.add(udp_socket());
+            net.sockets.get_mut::<udp::Socket>(handle).set_port_sharing(true);
+            net.sockets.bind(handle, 5_000).unwrap();
+            handle
+        });
+        let speaker = bound(&mut net, 7);
+        net.sockets.get_mut::<udp::Socket>(speaker).set_multicast_loop(false);
+        send_to(&mut net, speaker, to, 5_000);
+        assert_eq!(datagrams(&mut net), 1);
+        let from = Some(IpEndpoint::new(IpAddress::v4(10, 0, 0, 1), 7));
+        assert_eq!(hearers.map(|handle| sender(&mut net, handle)), [from; 2], "{to}");
+        let mib = net.iface.mib().ipv4;
+        assert_eq!((mib.in_bcast_pkts, mib.out_bcast_pkts), (1, 1));
+        assert_eq!((mib.out_requests, mib.out_transmits, mib.in_delivers), (2, 2, 1));
+    }
+}
+
+#[test]
+fn a_connected_member_hears_whom_it_is_connected_to_and_a_member_with_udp_lite_its_own() {
+    for (group, _, own) in GROUPS {
+        let mut net = Net::with_groups(Medium::Ip, 16);
+        let [near, far] = [0, 1].map(|more| {
+            let handle = member(&mut net, 5_000, group);
+            let zone = own.starts_with("fe80").then_some(0);
+            let remote = IpEndpoint { zone, ..IpEndpoint::new(own.parse().unwrap(), 7 + more) };
+            net.sockets.get_mut::<udp::Socket>(handle).connect(remote).unwrap();
+            net.poll();
+            handle
+        });
+        let speakers = [false, true].map(|is_lite| {
+            let handle = net.sockets.add(if is_lite { lite_socket() } else { udp_socket() });
+            net.sockets.bind(handle, 7).unwrap();
+            handle
+        });
+        send_to(&mut net, speakers[0], group, 5_000);
+        send_to(&mut net, speakers[1], group, 5_000);
+        assert!(sender(&mut net, near).is_some() && sender(&mut net, near).is_none(), "{group}");
+        assert_eq!(sender(&mut net, far), None);
+        let lite = net.sockets.add(lite_socket());
+        net.sockets.bind(lite, 5_000).unwrap();
+        send_to(&mut net, speakers[1], group, 5_000);
+        assert!(sender(&mut net, lite).is_some());
+        assert_eq!(net.iface.stats().total_drops(), 0);
+    }
+}
+
+#[test]
+fn a_copy_that_finds_no_room_in_the_pool_is_lost_and_counted_and_the_link_gets_all() {
+    for (group, ..) in GROUPS {
+        let mut net = Net::with_groups(Medium::Ip, 16);
+        let member = member(&mut net, 5_000, group);
+        let speaker = bound(&mut net, 7);
+        datagrams(&mut net);
+        let to: IpAddress = group.parse().unwrap();
+        for _ in 0..40 {
+            net.sockets.get_mut::<udp::Socket>(speaker).send_slice(b"to many", (to, 5_000)).unwrap();
+        }
+        net.poll();
+        let heard = (0..40).filter(|_| sender(&mut net, member).is_some()).count();
+        assert_eq!((datagrams(&mut net), heard), (40, crate::config::DEFAULT_WAITING_PACKETS / 2));
+        assert_eq!(net.iface.stats().drops(DropReason::QueueFull), 40 - heard as u32);
+        // They find room again.
+        send_to(&mut net, speaker, group, 5_000);
+        assert!(sender(&mut net, member).is_some());
+        // And need no link.
+        net.wire.link = LinkState::DOWN;
+        send_to(&mut net, speaker, group, 5_000);
+        assert!(sender(&mut net, member).is_some());
+    }
+}
+
+/// Covers: RFC 1112 §7.1
+#[test]
+fn members_at_the_port_that_it_leaves_by_hear_it() {
+    for group in ["239.1.2.3", "ff05::1:3"] {
+        let now = Instant::from_secs(1);
+        let mut wires = [Wire::new(Medium::Ip), Wire::new(Medium::Ip)];
+        let mut ifaces = wires.each_mut().map(|wire| interface(Config::new(HardwareAddress::Ip), wire, 16));
+        for (iface, texts) in ifaces.iter_mut().zip([["10.0.0.1", "fd00::1"], ["10.1.0.1", "fd01::1"]]) {
+            for text in texts {
+                iface.add_address(IpCidr::new(text.parse().unwrap(), 24)).unwrap();
+            }
+        }
+        let mut sockets = SocketSet::with_capacity(8, Keys::new([1; 32]));
+        let addr: IpAddress = group.parse().unwrap();
+        let members = [0, 1].map(|interface| {
+            let mut socket = udp_socket().with_memberships(vec![udp::Membership::EMPTY; 1]);
+            socket.set_port_sharing(true);
+            socket.bind(5_000).unwrap();
+            socket.join_multicast_group(addr, interface).unwrap();
+            sockets.add(socket)
+        });
+        let speaker = sockets.add(udp_socket());
+        sockets.bind(speaker, 7).unwrap();
+        let ports = ifaces.iter_mut().zip(&mut wires).map(|(iface, wire)| Port::new(iface, wire));
+        let mut router = Router::new(ports.collect::<Vec<_>>());
+        router.poll(now, &mut sockets);
+        for by in [0, 1] {
+            let socket = sockets.get_mut::<udp::Socket>(speaker);
+            socket.set_multicast_interface(Some(by));
+            socket.send_slice(b"to many", (addr, 5_000)).unwrap();
+            router.poll(now, &mut sockets);
+            let heard = members.map(|handle| {
+                let meta = sockets.get_mut::<udp::Socket>(handle).recv().map(|(_, meta)| meta).ok();
+                meta.map(|meta| meta.received.interface)
+            });
+            let expected = [0, 1].map(|port| (port == by).then_some(by));
+            assert_eq!(heard, expected, "{group}");
+        }
     }
 }

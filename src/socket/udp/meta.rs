@@ -4,7 +4,8 @@ use super::{Received, Socket};
 use crate::config;
 use crate::wire::Addr;
 
-/// What is kept beside a datagram, but for its peer: of one to be sent, what it goes out with.
+/// What is kept beside a datagram, but for its peer: of one to be sent, what it goes out with, and in place of the
+/// interface whether the copy for ourselves is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meta(Received);
 
@@ -29,6 +30,12 @@ impl Meta {
         self.0.traffic_class
     }
 
+    /// Whether what is sent to a group goes to those of us, too, who are in it.
+    #[inline]
+    pub(crate) fn loops(&self) -> bool {
+        self.0.interface != 0
+    }
+
     /// Of what is sent where only the hop limit is chosen.
     #[cfg(feature = "socket-icmp")]
     pub(crate) fn to_send(hop_limit: Option<u8>) -> Meta {
@@ -50,12 +57,13 @@ pub(crate) struct Settings {
     multicast_hop_limit: u8,
     /// The port that groups are reached by, plus one; 0: the route says.
     multicast_zone: u8,
+    multicast_loops: bool,
 }
 
 impl Settings {
     /// RFC 1112 §6.1: a group is reached on the own link only, unless the application says otherwise.
     pub(super) const DEFAULT: Settings =
-        Settings { traffic_class: 0, multicast_hop_limit: 1, multicast_zone: 0 };
+        Settings { traffic_class: 0, multicast_hop_limit: 1, multicast_zone: 0, multicast_loops: true };
 
     /// What a datagram to `remote` that is queued now goes out with, and the zone of a remote end that none
     /// was given for.
@@ -66,8 +74,8 @@ impl Settings {
         } else {
             (hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT), 0)
         };
-        let traffic_class = self.traffic_class;
-        (Meta(Received { interface: 0, hop_limit, traffic_class, timestamp: 0 }), zone)
+        let (traffic_class, interface) = (self.traffic_class, self.multicast_loops.into());
+        (Meta(Received { interface, hop_limit, traffic_class, timestamp: 0 }), zone)
     }
 }
 
@@ -87,5 +95,16 @@ impl Socket<'_> {
     /// the route decide. A zone in the destination has precedence.
     pub fn set_multicast_interface(&mut self, interface: Option<u8>) {
         self.settings.multicast_zone = interface.map_or(0, |port| port.saturating_add(1));
+    }
+
+    /// Whether what is sent to groups from now on reaches those of our own sockets, too, that hear of them at the
+    /// interface that it leaves by (`IP_MULTICAST_LOOP` and `IPV6_MULTICAST_LOOP`): yes, unless set. If the sender
+    /// itself is one it hears itself.
+    ///
+    /// The copy waits in the interface's pool until the poll takes it in, and is dropped if there is no room. What
+    /// is sent to a broadcast address always reaches our own sockets.
+    #[cfg(feature = "iface-loopback")]
+    pub fn set_multicast_loop(&mut self, loops: bool) {
+        self.settings.multicast_loops = loops;
     }
 }

@@ -23,6 +23,11 @@ impl Meta {
         0
     }
 
+    #[inline]
+    pub(crate) fn loops(&self) -> bool {
+        true
+    }
+
     #[cfg(feature = "socket-icmp")]
     pub(crate) fn to_send(_hop_limit: Option<u8>) -> Meta {
         Meta
