@@ -64,6 +64,20 @@ fn a_syn_in_a_frame_to_everybody_is_dropped() {
     assert_eq!(half_open(&net, listener), 0);
 }
 
+/// As nmap's scans -sN, -sF and -sX find out where nobody listens, but not who does.
+///
+/// Covers: RFC 9293 §3.10.7.2
+#[test]
+fn what_neither_asks_nor_acknowledges_gets_no_answer_from_a_listener() {
+    let (mut net, _) = listening(Medium::Ip);
+    for flags in [Flags::empty(), Flags::FIN, Flags::FIN | Flags::PSH | Flags::URG] {
+        let to = |port| tcp4(PEER_IP, OUR_IP, (4_000, port), (1, 0), flags, &[], &[]);
+        assert!(net.exchange(to(80)).is_empty(), "{flags:?}");
+        assert_eq!(net.exchange(to(81)).len(), 1, "{flags:?}: nobody listens there");
+    }
+    assert_eq!(net.iface.stats().drops(DropReason::Unacceptable), 3);
+}
+
 /// Damages a packet.
 type Spoil = fn(&mut Vec<u8>);
 

@@ -582,6 +582,10 @@ impl<'a> Listener<'a> {
         known: Option<usize>,
         reply: &mut Plan,
     ) -> Verdict {
+        // RFC 9293 §3.10.7.2: what neither asks nor acknowledges gets no answer.
+        if !seg.flags.intersects(Flags::RST | Flags::ACK) {
+            return Verdict::Drop(DropReason::Unacceptable);
+        }
         let Some((i, record)) = known.and_then(|i| Some((i, self.half_open.get_mut(i)?))) else {
             return self.on_cookie(cx, tuple, seg);
         };
@@ -592,9 +596,6 @@ impl<'a> Listener<'a> {
                 record.stage = Stage::Free;
                 self.tally.on_fails(1);
             }
-            return Verdict::Drop(DropReason::Unacceptable);
-        }
-        if !seg.flags.contains(Flags::ACK) {
             return Verdict::Drop(DropReason::Unacceptable);
         }
         // RFC 9293 §3.10.7.4, fifth step: an ACK of anything but our SYN is reset.
