@@ -37,8 +37,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(200);
 /// The table and what was counted are printed at the end, which SIGINT (Ctrl-C) or SIGTERM brings. There is no
 /// spanning tree: don't join two links twice.
 ///
-/// The kernel's interfaces must not coalesce frames (`ethtool -K eth1 gro off lro off`), and nor must those at the other
-/// end of a veth pair (`ethtool -K eth0 tso off gso off`): what is longer than the MTU is dropped, and counted as TooBig.
+/// Segments that the kernel hands over together, and checksums that it leaves to others, are cut and completed on the way,
+/// so that its offloads may stay on.
 #[derive(Parser)]
 #[command(name = "bridge", verbatim_doc_comment)]
 struct Arguments {

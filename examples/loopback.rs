@@ -6,26 +6,48 @@
 
 use std::error::Error;
 
+use clap::Parser;
 use goldcrest::iface::{Config, Interface, SocketSet};
 use goldcrest::phy::{Device, Loopback, Medium, TracedFrame, Tracer};
 use goldcrest::rand::Keys;
 use goldcrest::socket::tcp::{HalfOpen, Listener, Socket};
 use goldcrest::storage::SocketBuffer;
 use goldcrest::time::Instant;
-use goldcrest::wire::{IpAddress, IpEndpoint, IpListenEndpoint, Ipv4Address};
+use goldcrest::wire::{IpAddress, IpEndpoint, IpListenEndpoint, Ipv4Address, Ipv6Address};
 
-const CLIENT: IpAddress = IpAddress::v4(192, 0, 2, 1);
-const SERVER: IpAddress = IpAddress::v4(192, 0, 2, 2);
 const PORT: u16 = 7;
 
+/// Two sockets of one stack talk over a device that receives what it sends; each packet is shown. It needs no network and
+/// no rights.
+#[derive(Parser)]
+#[command(name = "loopback")]
+struct Arguments {
+    /// Over IPv6
+    #[arg(long)]
+    ipv6: bool,
+}
+
+/// An address of the networks that are kept for examples, in either family.
+fn address(is_ipv6: bool, host: u8) -> IpAddress {
+    match is_ipv6 {
+        false => Ipv4Address::new(192, 0, 2, host).into(),
+        true => Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host.into()).into(),
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
+    let Arguments { ipv6 } = Arguments::parse();
+    let [client_addr, server_addr] = [1, 2].map(|host| address(ipv6, host));
     // Nothing here takes time, so it is always the same: each run is like the others but for the secret.
     let now = Instant::from_secs(1);
     let show = |_: Instant, frame: TracedFrame<'_>| println!("{frame}");
     let mut device = Tracer::new(Loopback::new(Medium::Ip), show);
     let mut iface = Interface::new(Config::new(device.hardware_address()), &mut device, now);
     iface.set_any_ip(true);
-    iface.add_default_ipv4_route(Ipv4Address::new(192, 0, 2, 254))?;
+    match address(ipv6, 254) {
+        IpAddress::Ipv4(router) => iface.add_default_ipv4_route(router)?,
+        IpAddress::Ipv6(router) => iface.add_default_ipv6_route(router)?,
+    };
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
     let mut sockets = SocketSet::with_capacity(4, Keys::new(secret));
@@ -35,8 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     sockets.listen(listener, PORT)?;
     let buffer = || SocketBuffer::new(vec![0; 4_096]);
     let client = sockets.add(Socket::new(buffer(), buffer()));
-    let local = IpListenEndpoint { addr: Some(CLIENT), port: 0 };
-    iface.connect(now, &mut sockets, client, IpEndpoint::new(SERVER, PORT), local)?;
+    let local = IpListenEndpoint { addr: Some(client_addr), port: 0 };
+    iface.connect(now, &mut sockets, client, IpEndpoint::new(server_addr, PORT), local)?;
     sockets.get_mut::<Socket>(client).send_slice(b"Is anybody there?")?;
 
     let (mut server, mut said) = (None, [0; 64]);

@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod datagrams;
 mod tasks;
 
 use std::net::{IpAddr, SocketAddr};
@@ -20,9 +21,10 @@ use goldcrest::storage::SocketBuffer;
 use goldcrest::time::{Duration, Instant};
 
 use common::{Network, Result, Stack};
-use tasks::{Discard, Echo, Get, Task};
+use datagrams::Service;
+use tasks::{Chargen, Discard, Echo, Get, Task};
 
-/// Opens a connection from a host of its own on a TAP, whose other end is the kernel's
+/// Talks to a server, from a host of its own on a TAP, whose other end is the kernel's
 ///
 /// It needs the right to make network interfaces (root, or a network namespace of one's own: try
 /// `unshare --user --map-root-user --net`).
@@ -30,6 +32,7 @@ use tasks::{Discard, Echo, Get, Task};
 ///   python3 -m http.server & client get http://192.168.69.1:8000/
 ///   socat TCP-LISTEN:7,fork EXEC:cat & client echo 192.168.69.1
 ///   socat -u TCP-LISTEN:9,fork /dev/null & client discard 192.168.69.1 --octets 100000000
+///   socat UDP-LISTEN:7,fork EXEC:cat & client echo --udp 192.168.69.1
 ///
 /// RUST_LOG=debug shows more.
 #[derive(Debug, Parser)]
@@ -60,6 +63,9 @@ enum Command {
         /// How many
         #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
         octets: usize,
+        /// In datagrams, each after the answer to the one before
+        #[arg(long)]
+        udp: bool,
     },
     /// Send octets to a discard server and say how long it took
     Discard {
@@ -69,6 +75,21 @@ enum Command {
         /// How many
         #[arg(long, value_name = "COUNT", default_value_t = 100_000_000)]
         octets: usize,
+        /// In datagrams, of which nobody says whether they have come
+        #[arg(long)]
+        udp: bool,
+    },
+    /// Take what a character generator sends, and look whether it is that
+    Chargen {
+        /// ADDRESS[:PORT], IPv6 addresses with a port in brackets
+        #[arg(value_parser = |text: &str| parse_server(text, 19))]
+        server: SocketAddr,
+        /// How many octets
+        #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+        octets: usize,
+        /// In datagrams, for each of which one of ours asks
+        #[arg(long)]
+        udp: bool,
     },
 }
 
@@ -102,8 +123,16 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         Command::Get { url } => run(&arguments, url.server, &mut Get::new(&url.authority, &url.path)),
-        Command::Echo { server, octets } => run(&arguments, *server, &mut Echo::new(*octets)),
-        Command::Discard { server, octets } => run(&arguments, *server, &mut Discard::new(*octets)),
+        Command::Echo { server, octets, udp: true } => talk(&arguments, *server, Service::Echo, *octets),
+        Command::Echo { server, octets, .. } => run(&arguments, *server, &mut Echo::new(*octets)),
+        Command::Discard { server, octets, udp: true } => {
+            talk(&arguments, *server, Service::Discard, *octets)
+        }
+        Command::Discard { server, octets, .. } => run(&arguments, *server, &mut Discard::new(*octets)),
+        Command::Chargen { server, octets, udp: true } => {
+            talk(&arguments, *server, Service::Chargen, *octets)
+        }
+        Command::Chargen { server, octets, .. } => run(&arguments, *server, &mut Chargen::new(*octets)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,6 +141,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Talks in datagrams.
+fn talk(arguments: &Arguments, server: SocketAddr, service: Service, octets: usize) -> Result<()> {
+    let mut stack = arguments.network.open(4)?;
+    let end = Instant::now() + Duration::from_secs(arguments.timeout);
+    datagrams::run(&mut stack, server, service, octets, end)
 }
 
 /// Connects, and lets the task go on until it is over.

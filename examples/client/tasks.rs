@@ -35,9 +35,24 @@ fn receive(socket: &mut Socket<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()
     }
 }
 
-fn rate(octets: usize, took: Duration) -> String {
+pub(crate) fn rate(octets: usize, took: Duration) -> String {
     let seconds = took.total_micros().max(1) as f64 / 1e6;
     format!("{octets} octets in {seconds:.3} s, {:.0} Mbit/s", octets as f64 * 8.0 / seconds / 1e6)
+}
+
+/// An octet of a row that looks like chance.
+pub(crate) fn octet_at(place: usize) -> u8 {
+    ((place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+}
+
+/// Whether this is what RFC 864 recommends, from so many octets after a line's beginning: 72 printable characters, and the
+/// end of the line.
+pub(crate) fn is_generated(octets: &[u8], from: usize) -> bool {
+    octets.iter().zip(from..).all(|(octet, at)| match at % 74 {
+        72 => *octet == b'\r',
+        73 => *octet == b'\n',
+        _ => (b' '..=b'~').contains(octet),
+    })
 }
 
 /// Octets that look like chance, and what has become of them.
@@ -52,10 +67,6 @@ impl Octets {
         Octets { len, sent: 0, hash: Xxh3::new() }
     }
 
-    fn at(place: usize) -> u8 {
-        ((place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
-    }
-
     /// Sends on. True when all are out of our hands, and closed after.
     fn go_on(&mut self, socket: &mut Socket<'_>) -> Result<bool> {
         while self.sent < self.len && socket.can_send() {
@@ -63,7 +74,7 @@ impl Octets {
             *sent += socket.send(|room| {
                 let count = room.len().min(*len - *sent);
                 let room = &mut room[..count];
-                room.iter_mut().zip(*sent..).for_each(|(octet, place)| *octet = Octets::at(place));
+                room.iter_mut().zip(*sent..).for_each(|(octet, place)| *octet = octet_at(place));
                 hash.update(room);
                 (count, count)
             })?;
@@ -172,5 +183,35 @@ impl Task for Discard {
 
     fn report(&mut self, took: Duration) {
         println!("sent {}", rate(self.0.len, took));
+    }
+}
+
+/// Takes so much of what a chargen server sends.
+pub(crate) struct Chargen {
+    len: usize,
+    received: usize,
+}
+
+impl Chargen {
+    pub(crate) fn new(len: usize) -> Chargen {
+        Chargen { len, received: 0 }
+    }
+}
+
+impl Task for Chargen {
+    fn go_on(&mut self, socket: &mut Socket<'_>) -> Result<bool> {
+        let is_over = receive(socket, |octets| {
+            let is_right = is_generated(octets, self.received);
+            self.received += octets.len();
+            if is_right { Ok(()) } else { Err(io::Error::other("that is no chargen's")) }
+        })?;
+        if is_over && self.received < self.len {
+            return Err(format!("the server has closed after {} octets", self.received).into());
+        }
+        Ok(self.received >= self.len)
+    }
+
+    fn report(&mut self, took: Duration) {
+        println!("received {}", rate(self.received, took));
     }
 }
