@@ -93,13 +93,14 @@ struct Tally {
     passed: usize,
     failed: usize,
     failed_steps: Vec<String>,
-    skipped_steps: Vec<String>,
+    /// Steps, and tests of steps that did run.
+    skipped: Vec<String>,
 }
 
 /// Runs the steps, goes on after one that fails, and ends with a line `N passed, N failed`.
 ///
 /// A step counts for as many tests as it reports, or for one. A step whose tools are missing is skipped
-/// by name; with CI=true it fails.
+/// by name; with CI=true it fails. What a step says that it has skipped is named in the end, too.
 pub(crate) fn run(steps: Vec<Step>) -> Result<()> {
     let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     let started = Instant::now();
@@ -128,7 +129,7 @@ pub(crate) fn run(steps: Vec<Step>) -> Result<()> {
         }
     }
     println!("\nin all {} (minutes:seconds)", minutes(started.elapsed()));
-    for skipped in &tally.skipped_steps {
+    for skipped in &tally.skipped {
         println!("skipped: {skipped}");
     }
     for failed in &tally.failed_steps {
@@ -224,7 +225,7 @@ impl Done {
             }
             Err(missing) => {
                 println!("skipped ({missing})");
-                tally.skipped_steps.push(format!("{name} ({missing})"));
+                tally.skipped.push(format!("{name} ({missing})"));
             }
             Ok(outcome) => {
                 println!("{} {}", minutes(time), if outcome.succeeded { "ok" } else { "FAILED" });
@@ -249,6 +250,8 @@ impl Outcome {
         for line in &self.output {
             if !self.succeeded || shows_output || is_test_result(line) {
                 println!("    {line}");
+            } else if let Some(skipped) = skipped_in(line) {
+                println!("    skipped: {skipped}");
             }
         }
         if !self.succeeded {
@@ -259,6 +262,12 @@ impl Outcome {
     fn count(&self, name: &str, tally: &mut Tally) {
         let results = self.output.iter().filter(|line| is_test_result(line));
         let (mut passed, mut failed) = (0, 0);
+        for skipped in self.output.iter().filter_map(|line| skipped_in(line)) {
+            let skipped = format!("{name}: {skipped}");
+            if !tally.skipped.contains(&skipped) {
+                tally.skipped.push(skipped);
+            }
+        }
         for line in results {
             passed += number_before(line, " passed");
             failed += number_before(line, " failed");
@@ -276,6 +285,12 @@ impl Outcome {
 
 fn is_test_result(line: &str) -> bool {
     line.starts_with("test result:")
+}
+
+/// What a line says to be skipped. With one thread the test harness has already begun the line.
+fn skipped_in(line: &str) -> Option<&str> {
+    let (before, skipped) = line.split_once("skipped: ")?;
+    (before.is_empty() || (before.starts_with("test ") && before.ends_with(" ... "))).then_some(skipped)
 }
 
 /// The number that stands before `word`, 0 if there is none.
@@ -333,6 +348,21 @@ mod tests {
         Outcome { succeeded: true, output: Vec::new() }.count("c", &mut tally);
         assert_eq!((tally.passed, tally.failed), (10, 3));
         assert_eq!(tally.failed_steps, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_a_step_has_skipped_is_named_once() {
+        let lines = [
+            "skipped: sockets: a: no TAP",
+            "test b ... skipped: sockets: b: not installed: nmap",
+            "skipped: sockets: a: no TAP",
+            "an error that speaks of what was skipped: no",
+            "test result: ok. 2 passed; 0 failed",
+        ];
+        let mut tally = Tally::default();
+        Outcome { succeeded: true, output: lines.map(String::from).to_vec() }.count("tests", &mut tally);
+        assert_eq!(tally.skipped, ["tests: sockets: a: no TAP", "tests: sockets: b: not installed: nmap"]);
+        assert_eq!((tally.passed, tally.failed), (2, 0));
     }
 
     #[test]
