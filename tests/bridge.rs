@@ -132,6 +132,11 @@ fn every_host_reaches_every_other_and_the_bridge_and_a_third_port_sees_none_of_i
     }
     let text = a.run("arping -c 2 -I eth0 10.0.0.3");
     assert!(text.to_lowercase().contains(&address_of(3)) && text.contains("Received 2"), "{text}");
+    // We answer ourselves, and who looks whether our address is taken (RFC 5227) hears of it.
+    let text = a.run("arping -c 2 -I eth0 10.0.0.9");
+    assert!(text.contains("02:00:00:00:00:99") && text.contains("Received 2"), "{text}");
+    let text = a.attempt("arping -D -c 2 -I eth0 10.0.0.9");
+    assert!(text.contains("02:00:00:00:00:99") && text.contains("Received 1"), "{text}");
     // A host answers a datagram for a closed port only if its checksum is right.
     for (from, to) in [(c, "10.0.0.1"), (c, "fd00::1"), (a, "10.0.0.3")] {
         let text = from.run(&format!("traceroute -n -q 1 -w 2 {to}"));

@@ -1,10 +1,12 @@
-//! Ten clients of the kernel's, each with an address of its own, connect, ask and close over and over, against one
+//! Ten clients of the kernel's, each with an address of its own, half of them of IPv6, connect, ask and close over and over, against one
 //! listener with a backlog of 128: all are served. Once our end closes first, and remembers each connection in TIME-WAIT,
 //! once the kernel's.
 //!
 //! `GOLDCREST_CYCLES=10000` has each client come so often instead of 200 times, and `--nocapture` shows how it went.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/own_network.rs"]
 mod own_network;
 #[path = "common/skip.rs"]
@@ -12,13 +14,14 @@ mod skip;
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
 use goldcrest::phy::{Device, Medium, TunTapInterface, wait};
 use goldcrest::rand::Keys;
@@ -28,7 +31,6 @@ use goldcrest::time::{self, Instant};
 use goldcrest::wire::IpCidr;
 use own_network::has_own_network;
 
-const OURS: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
 const PORT: u16 = 7;
 const CLIENTS: u8 = 10;
 const BACKLOG: usize = 128;
@@ -43,9 +45,27 @@ enum ClosesFirst {
     Kernel,
 }
 
+/// A host's address: of IPv4 if its number is even, else of IPv6.
+fn address(host: u8) -> IpAddr {
+    if host.is_multiple_of(2) {
+        Ipv4Addr::new(10, 69, 0, host).into()
+    } else {
+        Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, host.into()).into()
+    }
+}
+
+fn prefix_len(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 24 } else { 64 }
+}
+
+/// Ours of the same family.
+fn ours(of: IpAddr) -> IpAddr {
+    if of.is_ipv4() { address(2) } else { address(3) }
+}
+
 /// The stack: it gives each request back, once.
 struct Server {
-    device: TunTapInterface,
+    device: Captured<TunTapInterface>,
     iface: Interface<'static>,
     sockets: SocketSet<'static>,
     listener: SocketHandle,
@@ -65,10 +85,13 @@ struct Seen {
 }
 
 impl Server {
-    fn new(mut device: TunTapInterface, first: ClosesFirst) -> Server {
+    fn new(device: TunTapInterface, first: ClosesFirst) -> Server {
+        let mut device = Captured::new(device, "cycles");
         let config = Config::new(device.hardware_address());
         let mut iface = Interface::new(config, &mut device, Instant::now());
-        iface.add_address(IpCidr::new(OURS.into(), 24)).unwrap();
+        for ours in [address(2), address(3)] {
+            iface.add_address(IpCidr::new(ours.into(), prefix_len(ours))).unwrap();
+        }
         let mut sockets = SocketSet::with_capacity(2 * BACKLOG, Keys::new([7; 32]));
         let mut listener = Listener::new(vec![HalfOpen::EMPTY; BACKLOG]);
         listener.set_buffers(1_024, 1_024, BACKLOG);
@@ -130,16 +153,18 @@ impl Server {
 }
 
 /// One connection; how long it took.
-fn cycle(from: Ipv4Addr, number: usize, first: ClosesFirst) -> Duration {
+fn cycle(from: IpAddr, number: usize, first: ClosesFirst) -> Duration {
     let began = Clock::now();
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::new(from.into(), 0).into()).unwrap();
+    let server = SocketAddr::new(ours(from), PORT);
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(server), socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
     socket
-        .connect_timeout(&SocketAddr::new(OURS.into(), PORT).into(), PATIENCE)
+        .connect_timeout(&server.into(), PATIENCE)
         .unwrap_or_else(|error| panic!("{from}, cycle {number}: {error}"));
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut request = [from.octets()[3]; REQUEST_LEN];
+    let mut request = [from.to_string().bytes().last().unwrap_or(0); REQUEST_LEN];
     request[..8].copy_from_slice(&number.to_be_bytes());
     stream.write_all(&request).unwrap();
     let mut answer = [0; REQUEST_LEN];
@@ -169,11 +194,11 @@ fn run(first: ClosesFirst) {
     }
     let cycles = std::env::var("GOLDCREST_CYCLES").map_or(CYCLES, |text| text.parse().expect("a number"));
     let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
-    tap.kernel().disable_ipv6().unwrap();
+    tap.kernel().disable_dad().unwrap();
     tap.kernel().set_up().unwrap();
-    let sources: Vec<_> = (0..CLIENTS).map(|number| Ipv4Addr::new(10, 69, 0, 100 + number)).collect();
+    let sources: Vec<_> = (0..CLIENTS).map(|number| address(100 + number)).collect();
     for source in &sources {
-        tap.kernel().add_address((*source).into(), 24).unwrap();
+        tap.kernel().add_address(*source, prefix_len(*source)).unwrap();
     }
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);

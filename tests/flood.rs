@@ -1,7 +1,9 @@
-//! A flood of SYNs from addresses that nobody has, and junk, while the kernel's clients are served all the same.
+//! A flood of SYNs from addresses that nobody has, and junk, while the kernel's clients are served all the same, over IPv4
+//! and IPv6.
 //!
-//! The flood enters as frames on the kernel's side of a TAP, 50,000 SYNs a second; the path has a round trip of 1 ms.
-//! Everything is in one process, so that its memory is seen.
+//! The flood enters as frames on the kernel's side of a TAP: 50,000 SYNs a second, if the machine can, and 1,600 kB of junk;
+//! the path has a round trip of 0.1 ms. Everything is in one process, so that its memory is seen. tshark looks at a part of
+//! what is sent.
 //!
 //! `GOLDCREST_FLOOD_SECONDS=30` floods for so long instead of 3 s, and `--nocapture` shows how it went.
 #![cfg(all(
@@ -12,18 +14,21 @@
     feature = "tcp-cookies"
 ))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/skip.rs"]
 mod skip;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
 use goldcrest::phy::{
     Device, FaultConfig, FaultInjector, Medium, RawSocket, SimRng, TunTapInterface, TxToken, unshare_network,
@@ -36,20 +41,22 @@ use goldcrest::time;
 use goldcrest::wire::IpCidr;
 use skip::skip;
 
-const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 1);
-const OURS: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
+const KERNEL: (Ipv4Addr, Ipv6Addr) = (ipv4(1), ipv6(1));
+const OURS: (Ipv4Addr, Ipv6Addr) = (ipv4(2), ipv6(2));
 const PORT: u16 = 7;
 const CLIENTS: usize = 40;
-/// Each tick.
-const SYNS: u64 = 50;
-const JUNK: u64 = 5;
-const TICK: Duration = Duration::from_millis(1);
+/// A second.
+const SYNS: u64 = 50_000;
+const JUNK_OCTETS: u64 = 1_600_000;
+/// A second, on a machine that is busy with other things, too.
+const LEAST_SYNS: u64 = 10_000;
+const LEAST_JUNK_OCTETS: u64 = 1_500_000;
 const SECONDS: u64 = 3;
 /// A direction in which all frames are late, and none overtakes another.
 const HALF_A_PATH: FaultConfig = FaultConfig {
     reorder_ppm: 1_000_000,
     reorder_count: u32::MAX,
-    reorder_delay: time::Duration::from_micros(500),
+    reorder_delay: time::Duration::from_micros(50),
     held_count: 1_024,
     ..FaultConfig::NONE
 };
@@ -58,9 +65,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What a flood may cost: 150,000 records of 48 octets would be more.
 const MOST_GROWTH: usize = 4 << 20;
 
+const fn ipv4(host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 69, 0, host)
+}
+
+const fn ipv6(host: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, host as u16)
+}
+
 /// The stack: an echo server.
 struct Server {
-    device: FaultInjector<TunTapInterface>,
+    device: Captured<FaultInjector<TunTapInterface>>,
     iface: Interface<'static>,
     sockets: SocketSet<'static>,
     listener: SocketHandle,
@@ -71,12 +86,14 @@ struct Server {
 
 impl Server {
     fn new(device: TunTapInterface) -> Server {
-        let mut device = FaultInjector::new(device, HALF_A_PATH, HALF_A_PATH, 1);
+        let mut device = Captured::new(FaultInjector::new(device, HALF_A_PATH, HALF_A_PATH, 1), "flood");
         let config = Config::new(device.hardware_address());
         let mut iface = Interface::new(config, &mut device, time::Instant::now());
-        iface.add_address(IpCidr::new(OURS.into(), 24)).unwrap();
+        iface.add_address(IpCidr::new(OURS.0.into(), 24)).unwrap();
+        iface.add_address(IpCidr::new(OURS.1.into(), 64)).unwrap();
         // So that the flood is answered.
-        iface.add_default_ipv4_route(KERNEL).unwrap();
+        iface.add_default_ipv4_route(KERNEL.0).unwrap();
+        iface.add_default_ipv6_route(KERNEL.1).unwrap();
         let mut sockets = SocketSet::with_capacity(4 * CLIENTS, Keys::new([7; 32]));
         let mut listener = Listener::new(vec![HalfOpen::EMPTY; 64]);
         listener.set_buffers(16 << 10, 16 << 10, 2 * CLIENTS);
@@ -95,6 +112,7 @@ impl Server {
             }
             let look = time::Duration::from_millis(2);
             let next = self.iface.poll_at(now, &mut self.sockets);
+            let next = next.into_iter().chain(self.device.poll_at(now)).min();
             let delay = next.map_or(look, |at| at.saturating_duration_since(now).min(look));
             wait(self.device.as_raw_fd(), Some(delay)).unwrap();
         }
@@ -141,9 +159,10 @@ fn echo(socket: &mut Socket<'_>) -> bool {
     }
 }
 
-/// Each client has its own, so that ports in TIME-WAIT are never all that there are.
-fn address_of(client: usize) -> Ipv4Addr {
-    Ipv4Addr::new(10, 69, 0, 100 + client as u8)
+/// Each client has its own, so that ports in TIME-WAIT are never all that there are; every other one is of IPv6.
+fn address_of(client: usize) -> IpAddr {
+    let host = 100 + client as u8;
+    if client.is_multiple_of(2) { ipv4(host).into() } else { ipv6(host).into() }
 }
 
 /// What became of a client's connections.
@@ -188,11 +207,14 @@ fn be_client(number: usize, is_over: &AtomicBool) -> Served {
     let sent: Vec<u8> = (0..20_000).map(|at: usize| (at * (2 * number + 1) % 251) as u8).collect();
     let mut served = Served::default();
     while served.accepted == served.reset || !is_over.load(Ordering::Relaxed) {
-        let address = SocketAddr::new(IpAddr::V4(OURS), PORT);
+        let own = address_of(number);
+        let server = if own.is_ipv4() { OURS.0.into() } else { OURS.1.into() };
+        let address = SocketAddr::new(server, PORT);
         let began = Instant::now();
         served.tried += 1;
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::new(address_of(number).into(), 0).into()).unwrap();
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(own, 0).into()).unwrap();
         socket.connect_timeout(&address.into(), PATIENCE).expect("the server accepts");
         let mut stream = TcpStream::from(socket);
         served.accepted += 1;
@@ -226,34 +248,50 @@ fn clients(is_over: &Arc<AtomicBool>) -> Vec<thread::JoinHandle<Served>> {
     (0..CLIENTS).map(start).collect()
 }
 
+fn words(octets: &[u8]) -> u32 {
+    octets.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0))).sum()
+}
+
 /// The sum of RFC 1071 over what begins with `sum`.
 fn checksum(sum: u32, octets: &[u8]) -> [u8; 2] {
-    let words = octets.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)));
-    let mut sum = sum + words.sum::<u32>();
+    let mut sum = sum + words(octets);
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     (!(sum as u16)).to_be_bytes()
 }
 
-/// A segment to the server from a random address and port, in an Ethernet frame.
+/// A segment to the server from a random address and port, in an Ethernet frame of either family.
 fn segment(rng: &mut SimRng, addresses: &[u8; 12], flags: u8) -> Vec<u8> {
     let number = rng.next_u64().to_be_bytes();
-    // Any unicast address but those of 0, 127 and the groups.
-    let source = [11 + rng.below(100) as u8, number[0], number[1], 1 + number[2] % 250];
-    let mut packet = vec![0x45, 0, 0, 44, number[3], number[4], 0, 0, 64, 6, 0, 0];
-    packet.extend(source.into_iter().chain(OURS.octets()));
-    let sum = checksum(0, &packet);
-    packet[10..12].copy_from_slice(&sum);
+    let (kind, header, ends) = if rng.below(2) == 0 {
+        ([8, 0], ipv4_header(rng, number), 12..20)
+    } else {
+        ([0x86, 0xdd], ipv6_header(number), 8..40)
+    };
     let port = 1_024 + rng.below(60_000) as u16;
     let mut tcp = [&port.to_be_bytes()[..], &PORT.to_be_bytes(), &number[..4], &[0; 4]].concat();
     tcp.extend([0x60, flags, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 5, 0xb4]);
     // The pseudo-header: addresses, protocol, length.
-    let pseudo =
-        packet[12..20].chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum::<u32>();
-    let sum = checksum(pseudo + 6 + tcp.len() as u32, &tcp);
+    let sum = checksum(words(&header[ends]) + 6 + tcp.len() as u32, &tcp);
     tcp[16..18].copy_from_slice(&sum);
-    [&addresses[..], &[8, 0], &packet, &tcp].concat()
+    [&addresses[..], &kind, &header, &tcp].concat()
+}
+
+fn ipv4_header(rng: &mut SimRng, number: [u8; 8]) -> Vec<u8> {
+    // Any unicast address but those of 0, 127 and the groups.
+    let source = [11 + rng.below(100) as u8, number[0], number[1], 1 + number[2] % 250];
+    let mut header = vec![0x45, 0, 0, 44, number[3], number[4], 0, 0, 64, 6, 0, 0];
+    header.extend(source.into_iter().chain(OURS.0.octets()));
+    let sum = checksum(0, &header);
+    header[10..12].copy_from_slice(&sum);
+    header
+}
+
+fn ipv6_header(number: [u8; 8]) -> Vec<u8> {
+    let mut header = vec![0x60, 0, 0, 0, 0, 24, 6, 64, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0];
+    header.extend(number.into_iter().chain(OURS.1.octets()));
+    header
 }
 
 /// Something that should not be: random octets of some EtherType, a segment of random flags, or one that is cut off.
@@ -277,26 +315,36 @@ fn junk(rng: &mut SimRng, addresses: &[u8; 12]) -> Vec<u8> {
     frame
 }
 
-/// Floods until the time is over. How many SYNs, and how much junk, got away.
-fn flood(mut socket: RawSocket, addresses: &[u8; 12], span: Duration) -> [u64; 2] {
-    let mut rng = SimRng::new(1);
-    let (began, mut ticks, mut counts) = (Instant::now(), 0, [0, 0]);
+/// What got away of a flood.
+#[derive(Debug, Default, Clone, Copy)]
+struct Sent {
+    syns: u64,
+    junk: u64,
+    junk_octets: u64,
+}
+
+/// Floods until the time is over. Junk comes first where the machine can't do it all.
+fn flood(mut socket: RawSocket, addresses: &[u8; 12], span: Duration) -> Sent {
+    let (mut rng, mut sent, began) = (SimRng::new(1), Sent::default(), Instant::now());
+    let mut send = |frame: Vec<u8>| {
+        let token = socket.transmit(time::Instant::now());
+        token.map(|token| token.consume(frame.len(), |octets| octets.copy_from_slice(&frame))).is_some()
+    };
     while began.elapsed() < span {
-        if began.elapsed() < TICK * ticks {
-            thread::sleep(TICK);
-            continue;
-        }
-        ticks += 1;
-        for number in 0..SYNS + JUNK {
-            let is_junk = number >= SYNS;
-            let frame = if is_junk { junk(&mut rng, addresses) } else { segment(&mut rng, addresses, 2) };
-            if let Some(token) = socket.transmit(time::Instant::now()) {
-                token.consume(frame.len(), |octets| octets.copy_from_slice(&frame));
-                counts[usize::from(is_junk)] += 1;
+        let due = |a_second: u64| a_second * began.elapsed().as_micros() as u64 / 1_000_000;
+        if sent.junk_octets < due(JUNK_OCTETS) {
+            let frame = junk(&mut rng, addresses);
+            let len = frame.len() as u64;
+            if send(frame) {
+                (sent.junk, sent.junk_octets) = (sent.junk + 1, sent.junk_octets + len);
             }
+        } else if sent.syns < due(SYNS) {
+            sent.syns += u64::from(send(segment(&mut rng, addresses, 2)));
+        } else {
+            thread::sleep(Duration::from_millis(1));
         }
     }
-    counts
+    sent
 }
 
 /// Octets of memory that this process has.
@@ -321,11 +369,10 @@ fn forty_clients_are_served_through_a_flood_and_memory_stays_as_it_was() {
         return skip("no /dev/net/tun");
     }
     let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
-    tap.kernel().disable_ipv6().unwrap();
+    tap.kernel().disable_dad().unwrap();
     tap.kernel().set_up().unwrap();
-    tap.kernel().add_address(KERNEL.into(), 24).unwrap();
-    for client in 0..CLIENTS {
-        tap.kernel().add_address(address_of(client).into(), 24).unwrap();
+    for address in [KERNEL.0.into(), KERNEL.1.into()].into_iter().chain((0..CLIENTS).map(address_of)) {
+        tap.kernel().add_address(address, if address.is_ipv4() { 24 } else { 64 }).unwrap();
     }
     let kernel_mac = tap.kernel().ethernet_address().unwrap().unwrap();
     let addresses = [[2, 0, 0, 0, 0, 2], kernel_mac].concat().try_into().unwrap();
@@ -340,7 +387,7 @@ fn forty_clients_are_served_through_a_flood_and_memory_stays_as_it_was() {
     let seconds = seconds();
     let is_over = Arc::new(AtomicBool::new(false));
     let clients = clients(&is_over);
-    let [syns, junk] = flood(generator, &addresses, Duration::from_secs(seconds));
+    let Sent { syns, junk, junk_octets } = flood(generator, &addresses, Duration::from_secs(seconds));
     let after = memory();
     is_over.store(true, Ordering::Relaxed);
     let served = join_all(clients);
@@ -348,7 +395,8 @@ fn forty_clients_are_served_through_a_flood_and_memory_stays_as_it_was() {
     let (stats, frames, [left, reset_by_client]) = server.join().expect("the server goes on");
 
     let Served { tried, accepted, reset, slowest_accept, slowest } = served;
-    println!("{syns} SYNs in {seconds} s, {} a second, and {junk} other frames", syns / seconds);
+    println!("{syns} SYNs in {seconds} s, {} a second", syns / seconds);
+    println!("{junk} frames of junk, {} kB a second", junk_octets / seconds / 1_000);
     println!("{} frames received, {} sent", frames.in_frames, frames.out_frames);
     println!("{tried} connections of {CLIENTS} clients tried, {accepted} accepted, {reset} reset later");
     println!("{reset_by_client} connections reset by their clients");
@@ -356,7 +404,8 @@ fn forty_clients_are_served_through_a_flood_and_memory_stays_as_it_was() {
     println!("{before} octets before, {after} after; {left} sockets left");
     println!("{:?}", stats.dropped().collect::<Vec<_>>());
     let sent = syns + junk;
-    assert!(sent > 10_000 * seconds, "that was no flood: {sent} frames");
+    assert!(syns >= LEAST_SYNS * seconds, "that was no flood: {syns} SYNs");
+    assert!(junk_octets >= LEAST_JUNK_OCTETS * seconds, "{junk_octets} octets of junk");
     assert!(frames.in_frames > sent / 4, "{} of {sent} frames arrived", frames.in_frames);
     assert!(tried == accepted && accepted >= CLIENTS + reset, "{served:?}");
     assert!(after.saturating_sub(before) < MOST_GROWTH, "{} octets", after - before);

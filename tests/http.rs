@@ -1,22 +1,28 @@
 //! The examples `server` and `client` with real programs, each test in a network namespace of its own: curl,
-//! ab, wrk, nmap and a client that takes its time; tshark looks at every frame.
+//! ab, wrk, nmap and a client that takes its time; tshark looks at every frame, and where there are very many at
+//! one of some.
 //!
 //! What can't be run here is skipped by name, but fails with `CI=true`.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "phy-pcap", feature = "app-http"))]
 
 mod common;
+#[path = "common/nmap.rs"]
+mod nmap;
+#[path = "common/thin_out.rs"]
+mod thin_out;
 #[path = "common/tshark.rs"]
 mod tshark;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::skip;
 use goldcrest::phy::unshare_network;
+use thin_out::thin_out;
 use tshark::{FAULTS, found};
 
 const V4: &str = "192.168.69.2";
@@ -74,20 +80,40 @@ impl Server {
     fn stop_and_dissect(self) -> String {
         let pcap = self.pcap.clone();
         let text = self.stop();
-        if has("tshark") {
-            // By its hardware address: what the kernel quotes in its ICMP errors has our IP address too.
-            let ours = "eth.src == 02:00:00:00:00:02";
-            let sent = found(&pcap, ours);
+        if let Some(sent) = dissect(&pcap) {
             assert!(text.contains(&format!("frames sent {sent}, ")), "{sent} frames dissected\n{text}");
-            let sound = "(arp || icmp.checksum.status == 1 || icmpv6.checksum.status == 1 || \
-                tcp.checksum.status == 1 || udp.checksum.status == 1)";
-            assert_eq!(found(&pcap, &format!("{ours} && {sound} && (!ip || ip.checksum.status == 1)")), sent);
-            let faults = FAULTS.map(|fault| format!("({fault})")).join(" || ");
-            assert_eq!(found(&pcap, &format!("{ours} && ({faults})")), 0);
         }
-        fs::remove_file(pcap).unwrap();
         text
     }
+
+    /// The same of about `count` of the frames, from beginning to end.
+    fn stop_and_dissect_some(self, count: usize) -> String {
+        let pcap = self.pcap.clone();
+        let text = self.stop();
+        thin_out(&pcap, count);
+        dissect(&pcap).inspect(|&sent| assert!(sent > count / 10, "{sent} of {count} frames are ours"));
+        text
+    }
+}
+
+/// Every frame that we sent is right, says tshark. How many there are; the file is removed.
+fn dissect(pcap: &Path) -> Option<usize> {
+    let is_dissected = has("tshark");
+    // By its hardware address: what the kernel quotes in its ICMP errors has our IP address too.
+    let ours = "eth.src == 02:00:00:00:00:02";
+    let sent = is_dissected.then(|| found(pcap, ours));
+    if is_dissected {
+        let sound = "(arp || icmp.checksum.status == 1 || icmpv6.checksum.status == 1 || \
+            tcp.checksum.status == 1 || udp.checksum.status == 1)";
+        assert_eq!(
+            Some(found(pcap, &format!("{ours} && {sound} && (!ip || ip.checksum.status == 1)"))),
+            sent
+        );
+        let faults = FAULTS.map(|fault| format!("({fault})")).join(" || ");
+        assert_eq!(found(pcap, &format!("{ours} && ({faults})")), 0);
+    }
+    fs::remove_file(pcap).unwrap();
+    sent
 }
 
 /// Whether a program is there; if not, says so.
@@ -190,7 +216,7 @@ fn curl_gets_ten_megabytes_from_a_server_with_kilobytes() {
     curl(&["-r", "1000000-1999999", "-o", path, &url]);
     assert!(fs::read(&file).unwrap() == got[1_000_000..2_000_000]);
     fs::remove_file(file).unwrap();
-    println!("{}", server.stop());
+    println!("{}", server.stop_and_dissect_some(10_000));
 }
 
 #[test]
@@ -231,7 +257,7 @@ fn no_request_of_ab_or_wrk_fails() {
     if !has("ab") || !has("wrk") {
         return;
     }
-    let url = format!("http://{V4}/");
+    let (url, url_v6) = (format!("http://{V4}/"), format!("http://{V6}/"));
     // All of them only where the server is as fast as it can be.
     let requests = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
     let count = requests.to_string();
@@ -239,7 +265,8 @@ fn no_request_of_ab_or_wrk_fails() {
         &["-c", "1", &url][..],
         &["-c", "500", "-k", &url],
         &["-c", "500", &url],
-        &["-c", "8", "-k", "http://[fd00:69::2]/"],
+        &["-c", "8", "-k", &url_v6],
+        &["-c", "500", &url_v6],
     ] {
         let text = output("ab", &[&["-q", "-s", "20", "-n", &count], arguments].concat());
         assert_eq!(number_of(&text, "Complete requests:"), requests, "{text}");
@@ -248,29 +275,48 @@ fn no_request_of_ab_or_wrk_fails() {
         let line = |name| text.lines().find(|line: &&str| line.starts_with(name)).unwrap_or_default();
         println!("ab {arguments:?}: {}", line("Requests per second"));
     }
-    let text = output("wrk", &["-c", "500", "-t", "2", "-d", "3s", "--timeout", "10s", &url]);
-    assert!(!text.contains("Socket errors") && !text.contains("Non-2xx"), "{text}");
-    println!("{text}");
-    println!("{}", server.stop());
+    for url in [url, url_v6] {
+        let text = output("wrk", &["-c", "500", "-t", "2", "-d", "2s", "--timeout", "10s", &url]);
+        assert!(!text.contains("Socket errors") && !text.contains("Non-2xx"), "{text}");
+        println!("{text}");
+    }
+    println!("{}", server.stop_and_dissect_some(20_000));
+}
+
+/// What nmap finds in a scan like this.
+fn scan(host: &str, how: &str) -> String {
+    let family = if host == V6 { "-6" } else { "-4" };
+    let arguments = ["-n", "-Pn", "-oG", "-", family].into_iter().chain(how.split(' '));
+    let host = host.trim_matches(['[', ']']);
+    nmap::states(&output("nmap", &arguments.chain([host]).collect::<Vec<_>>()))
 }
 
 #[test]
 #[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
-fn scans_by_nmap_leave_the_server_at_work() {
+fn nmap_finds_what_there_is_and_its_scans_leave_the_server_at_work() {
     let Some(server) = Server::start("nmap", &[]) else { return };
-    if !has("nmap") || !has("curl") {
+    if !has("nmap") || !has("curl") || !has("arping") {
         return;
     }
-    let text = output("nmap", &["-n", "-Pn", "-sS", "-p", "1-200", V4]);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    for port in ["7/tcp", "9/tcp", "19/tcp", "80/tcp"] {
-        assert!(words.windows(2).any(|pair| pair == [port, "open"]), "{text}");
+    for host in [V4, V6] {
+        let scan = |how| scan(host, how);
+        assert_eq!(scan("-sS -p 1-200"), "closed 196, open 4");
+        // RFC 9293 §3.10.7: a reset answers an ACK at any port, and the others where nobody listens.
+        assert_eq!(scan("-sA -p 1-100"), "unfiltered 100");
+        for how in ["-sF -p 1-100", "-sN -p 1-100", "-sX -p 1-100"] {
+            assert_eq!(scan(how), "closed 96, open|filtered 4", "{how}");
+        }
+        // Discard answers nothing, and where nobody listens an error comes.
+        assert_eq!(scan("-sU -p 7,9,19,20"), "closed 1, open 2, open|filtered 1");
+        assert_eq!(scan("-O --max-os-tries 1 -p 7,20"), "closed 1, open 1");
     }
-    assert!(text.contains("196 closed"), "{text}");
-    for scan in ["-sA", "-sF", "-sN", "-sX"] {
-        output("nmap", &["-n", "-Pn", scan, "-p", "1-100", V4]);
-    }
-    output("nmap", &["-n", "-Pn", "-sU", "-p", "7,9,19", V4]);
+    // IGMP hears us and need not answer; over IPv6 it is nobody's protocol, like that of IPv4's ICMP.
+    assert_eq!(scan(V4, "-sO -p 1,2,6,17,47,58,253"), "closed 3, open 3, open|filtered 1");
+    assert_eq!(scan(V6, "-sO -p 1,2,6,17,47,58,253"), "closed 4, open 3");
+    // In fragments of 8 octets, of which the first has not the whole TCP header (RFC 1858); nmap has none for IPv6.
+    assert_eq!(scan(V4, "-sS -f -p 7-9"), "filtered 3");
+    let text = output("arping", &["-c", "2", "-I", "tap0", V4]);
+    assert!(text.to_lowercase().contains("[02:00:00:00:00:02]") && text.contains("Received 2 "), "{text}");
     let text = output("nmap", &["-n", "-Pn", "-sV", "--version-light", "-p", "7,80", V4]);
     assert!(text.contains("http"), "{text}");
     assert!(curl(&[&format!("http://{V4}/")]).contains("It works"));
@@ -376,20 +422,27 @@ fn the_client_fetches_echoes_and_discards_at_the_kernels_servers() {
     let _servers = [
         spawn("socat", &["TCP6-LISTEN:7,fork,reuseaddr,ipv6only=0", "EXEC:cat"]),
         spawn("socat", &["-u", "TCP6-LISTEN:9,fork,reuseaddr,ipv6only=0", "OPEN:/dev/null"]),
+        spawn("socat", &["UDP6-RECVFROM:7,fork,reuseaddr,ipv6only=0", "EXEC:cat"]),
         spawn(
             "python3",
             &["-m", "http.server", "--bind", "::", "--directory", folder.to_str().unwrap(), "8000"],
         ),
     ];
+    let pcap = folder.join("client.pcap");
     let client = |arguments: &[&str]| {
         // The servers need a moment to begin, and until then refuse.
         for _ in 0..50 {
-            let output = Command::new(&program).args(arguments).output().unwrap();
+            let output = Command::new(&program).arg("--pcap").arg(&pcap).args(arguments).output().unwrap();
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
             if output.status.success() {
+                thin_out(&pcap, 2_000);
+                dissect(&pcap);
                 return (output.stdout, errors);
             }
-            assert!(errors.contains("refused"), "{arguments:?}: {errors}");
+            assert!(
+                errors.contains("refused") || errors.contains("Port unreachable"),
+                "{arguments:?}: {errors}"
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
         panic!("the kernel's servers do not begin");
@@ -402,8 +455,47 @@ fn the_client_fetches_echoes_and_discards_at_the_kernels_servers() {
         let (text, _) = client(&["discard", host, "--octets", "10000000"]);
         println!("{}", String::from_utf8_lossy(&text));
         assert!(String::from_utf8_lossy(&text).contains("sent 10000000 octets in "));
+        let (text, _) = client(&["echo", "--udp", host, "--octets", "20000"]);
+        assert!(String::from_utf8_lossy(&text).contains("datagrams: 20000 octets in "));
     }
     let refused = Command::new(&program).args(["echo", "192.168.69.1:1"]).output().unwrap();
     assert!(String::from_utf8_lossy(&refused.stderr).contains("connection refused"));
+    let refused = Command::new(&program)
+        .args(["discard", "--udp", "192.168.69.1:1", "--octets", "1"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && errors.contains("Port unreachable, says 192.168.69.1"), "{errors}");
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// Both are ours, with the kernel as the router between their TAPs.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
+fn the_client_uses_each_small_service_of_the_server() {
+    let program = common::example("client");
+    let routers = ["--gateway", "192.168.69.1", "--gateway", "fd00:69::1"];
+    let Some(server) = Server::start("services", &routers) else { return };
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+    fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
+    for host in ["192.168.69.2", "fd00:69::2"] {
+        for (service, said) in [
+            (&["echo"][..], "echoed 300000 octets in "),
+            (&["discard"], "sent 300000 octets in "),
+            (&["chargen"], "received 3"),
+            (&["echo", "--udp"], "datagrams: 300000 octets in "),
+            (&["discard", "--udp"], "datagrams: 300000 octets in "),
+            (&["chargen", "--udp"], "datagrams: 300000 octets in "),
+        ] {
+            let mut client = Command::new(&program);
+            client.args(["--tap", "tap1", "--address", "192.168.70.2/24", "--address", "fd00:70::2/64"]);
+            client.args(["--kernel-address", "192.168.70.1/24", "--kernel-address", "fd00:70::1/64"]);
+            client.args(["--gateway", "192.168.70.1", "--gateway", "fd00:70::1"]);
+            let output = client.args(service).args([host, "--octets", "300000"]).output().unwrap();
+            let (text, errors) =
+                (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(output.status.success() && text.contains(said), "{service:?} {host}: {text}{errors}");
+        }
+    }
+    server.stop_and_dissect_some(5_000);
 }

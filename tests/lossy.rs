@@ -4,6 +4,8 @@
 //! `GOLDCREST_LOSSY_MB=100` sends so many MB instead of 2, and `--nocapture` shows how it went.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "phy-sim"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/skip.rs"]
 mod skip;
 #[path = "../examples/quickstart/stack.rs"]
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use captured::Captured;
 use goldcrest::phy::{
     FaultConfig, FaultCounters, FaultInjector, Medium, TunTapInterface, TunTapOptions, unshare_network, wait,
 };
@@ -45,7 +48,8 @@ const fn ipv6(host: u16) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x69, 0, 0, 0, 0, 0, host))
 }
 
-type Cable = FaultInjector<TunTapInterface>;
+/// What we send is looked at before anything happens to it.
+type Cable = Captured<FaultInjector<TunTapInterface>>;
 
 fn cable() -> Cable {
     let tap = TunTapInterface::with_options("tap0", Medium::Ethernet, TunTapOptions::plain()).unwrap();
@@ -60,7 +64,7 @@ fn cable() -> Cable {
         reorder_ppm: ONE_PERCENT,
         ..FaultConfig::NONE
     };
-    FaultInjector::new(tap, config, config, 1)
+    Captured::new(FaultInjector::new(tap, config, config, 1), "lossy")
 }
 
 /// Drives the stack until `is_done`.

@@ -2,6 +2,8 @@
 //! veth pair whose offloads are on. Both sides do so, each frame says so, and the streams are whole.
 #![cfg(all(target_os = "linux", feature = "phy-raw", feature = "phy-tuntap"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/skip.rs"]
 mod skip;
 #[path = "../examples/quickstart/stack.rs"]
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use captured::Captured;
 use goldcrest::phy::{
     Device, Medium, RxToken, TunTapError, TunTapInterface, TunTapOptions, unshare_network, wait,
 };
@@ -44,8 +47,8 @@ const LOOK: time::Duration = time::Duration::from_millis(2);
 
 /// Drives the stack until `is_done`.
 fn run<D: Device + AsRawFd>(
-    stack: &mut Stack<Watched<D>>,
-    mut is_done: impl FnMut(&mut Stack<Watched<D>>) -> bool,
+    stack: &mut Stack<Watched<Captured<D>>>,
+    mut is_done: impl FnMut(&mut Stack<Watched<Captured<D>>>) -> bool,
 ) {
     while !is_done(stack) {
         let now = Instant::now();
@@ -83,9 +86,11 @@ fn receive(listener: &TcpListener) {
 }
 
 /// The stack takes the data from the kernel and sends it back, over both families; what passed meanwhile.
-fn both_ways<D: Device + AsRawFd>(device: D) -> Stack<Watched<D>> {
+fn both_ways<D: Device + AsRawFd>(device: D) -> Stack<Watched<Captured<D>>> {
     let data = Arc::new(Data::new(LEN));
-    let mut stack = Stack::new(Watched::new(device), [7; 32], OURS, &data, Instant::now()).unwrap();
+    let mut stack =
+        Stack::new(Watched::new(Captured::new(device, "offloads")), [7; 32], OURS, &data, Instant::now())
+            .unwrap();
     for (ours, kernel) in OURS.into_iter().zip(KERNEL) {
         let octets = Arc::clone(&data);
         let sender = thread::spawn(move || send(ours, &octets));
@@ -101,7 +106,7 @@ fn both_ways<D: Device + AsRawFd>(device: D) -> Stack<Watched<D>> {
 }
 
 /// The stack sends the data, and checks the answer.
-fn send_to<D: Device + AsRawFd>(stack: &mut Stack<Watched<D>>, kernel: IpAddr) {
+fn send_to<D: Device + AsRawFd>(stack: &mut Stack<Watched<Captured<D>>>, kernel: IpAddr) {
     stack.send(kernel, Instant::now()).unwrap();
     run(stack, |stack| stack.take_sent().is_some());
 }

@@ -2,6 +2,8 @@
 //! host could have sent by itself. The other way round the kernel's forwarding joins nothing, and single ones arrive.
 #![cfg(all(target_os = "linux", feature = "phy-raw", feature = "phy-tuntap"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/skip.rs"]
 mod skip;
 
@@ -11,6 +13,7 @@ mod own_network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
 use goldcrest::phy::{
     Device, DeviceCapabilities, HardwareAddress, Medium, RawSocket, RxMeta, RxToken, TunTapInterface,
@@ -180,8 +183,9 @@ fn the_kernel_cuts_what_we_left_together_as_a_host_would_have() {
         return;
     }
     let (tap, wire) = network();
-    let mut near = Stack::new(tap, NEAR, NEAR_ROUTER);
-    let mut far = Stack::new(Checked { inner: wire, segments: Vec::new() }, FAR, FAR_ROUTER);
+    let mut near = Stack::new(Captured::new(tap, "offloads-near"), NEAR, NEAR_ROUTER);
+    let wire = Captured::new(Checked { inner: wire, segments: Vec::new() }, "offloads-far");
+    let mut far = Stack::new(wire, FAR, FAR_ROUTER);
     let buffer = || SocketBuffer::new(vec![0; BUFFER_LEN]);
     let mut listener = tcp::Listener::new(vec![tcp::HalfOpen::EMPTY; 4]);
     listener.set_buffers(BUFFER_LEN, BUFFER_LEN, 4);

@@ -2,6 +2,8 @@
 //! together and takes them so: they stay together all the way.
 #![cfg(all(target_os = "linux", feature = "iface-forward", feature = "phy-tuntap"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/own_network.rs"]
 mod own_network;
 #[path = "common/skip.rs"]
@@ -16,6 +18,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, Port, Router, SocketSet};
 use goldcrest::phy::{HardwareAddress, Medium, TunTapInterface, wait_any};
 use goldcrest::rand::Keys;
@@ -54,7 +57,7 @@ fn tap(net: u8) -> TunTapInterface {
 }
 
 /// The router is host 1.
-fn interface(device: &mut Watched<TunTapInterface>, net: u8) -> Interface<'static> {
+fn interface(device: &mut Watched<Captured<TunTapInterface>>, net: u8) -> Interface<'static> {
     let config = Config::new(HardwareAddress::Ethernet([2, 0, 0, 0, net, 1]));
     let mut iface = Interface::new(config, device, Instant::now());
     for (address, prefix_len) in addresses(net, 1).into_iter().zip(PREFIX_LEN) {
@@ -99,7 +102,7 @@ fn segments_stay_together_from_kernel_to_kernel() {
         return;
     }
     let far = tap(2);
-    let mut devices = [near, far].map(Watched::new);
+    let mut devices = [near, far].map(|tap| Watched::new(Captured::new(tap, "offloads-routed")));
     let fds = devices.each_ref().map(|device| device.inner.as_raw_fd());
     let [first, second] = &mut devices;
     let mut ifaces = [interface(first, 1), interface(second, 2)];

@@ -2,6 +2,8 @@
 //! networks behind a narrower link. What is sent is what arrives, in no fragments, whether the router reports or not.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "tcp-pmtu"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/skip.rs"]
 mod skip;
 
@@ -14,6 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant as Clock;
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, SocketSet};
 use goldcrest::phy::{Device, Medium, TunTapInterface, TunTapOptions, unshare_network, wait};
 use goldcrest::rand::Keys;
@@ -114,7 +117,7 @@ fn transfer(address: IpAddr, router_mtu: u32, host_mtu: u32, options: TunTapOpti
         skip("no /dev/net/tun");
         return None;
     }
-    let mut device = TunTapInterface::with_options("tap0", Medium::Ethernet, options).unwrap();
+    let device = TunTapInterface::with_options("tap0", Medium::Ethernet, options).unwrap();
     device.kernel().disable_dad().unwrap();
     device.kernel().set_up().unwrap();
     let (told, hear) = mpsc::channel();
@@ -131,6 +134,7 @@ fn transfer(address: IpAddr, router_mtu: u32, host_mtu: u32, options: TunTapOpti
     tell.send(()).unwrap();
     hear.recv().unwrap();
 
+    let mut device = Captured::new(device, "path-mtu");
     let mut iface = Interface::new(Config::new(device.hardware_address()), &mut device, Instant::now());
     iface.add_address(IpCidr::new(IpAddress::v4(10, 72, 0, 2), 24)).unwrap();
     iface.add_address(IpCidr::new(IpAddr::from([0xfd00, 0x72, 0, 0, 0, 0, 0, 2]).into(), 64)).unwrap();

@@ -1,16 +1,27 @@
 //! The devices of Linux against the kernel, each test in a network namespace of its own.
 //!
+//! What is sent is made here by hand, and tshark looks at it, but where it is wrong on purpose.
+//!
 //! Needs root. Where that is missing a test prints why and counts as passed, but fails with `CI=true`.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "phy-raw", feature = "medium-ip"))]
+
+#[path = "common/captured.rs"]
+mod captured;
+#[path = "common/in_own_network.rs"]
+mod in_own_network;
+#[path = "common/skip.rs"]
+mod skip;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
+use captured::Captured;
 use goldcrest::phy::{
-    Device, KernelInterface, LinkState, Medium, NetnsError, RawSocket, RawSocketError, RxMeta, RxToken,
-    SystemCounters, TunTapError, TunTapInterface, TunTapOptions, TxToken, unshare_network, veth_pair, wait,
+    Device, KernelInterface, LinkState, Medium, RawSocket, RawSocketError, RxMeta, RxToken, SystemCounters,
+    TunTapError, TunTapInterface, TunTapOptions, TxToken, veth_pair, wait,
 };
 use goldcrest::time::{Duration, Instant};
+use in_own_network::in_own_network;
 
 const KERNEL_V4: Ipv4Addr = Ipv4Addr::new(192, 168, 69, 1);
 const STACK_V4: Ipv4Addr = Ipv4Addr::new(192, 168, 69, 2);
@@ -18,25 +29,13 @@ const KERNEL_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x69, 0, 0, 0, 0, 0, 1);
 const STACK_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x69, 0, 0, 0, 0, 0, 2);
 const STACK_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
-/// Runs `test` in a thread with its own network, or says why not.
-fn in_own_network(test: fn()) {
-    let thread = std::thread::spawn(move || match unshare_network() {
-        Ok(_) => test(),
-        Err(error) => skip(&error),
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
+/// A TUN or TAP whose other side is up, with both addresses; tshark looks at what is sent to it.
+fn open(medium: Medium) -> Captured<TunTapInterface> {
+    captured(open_with(medium, TunTapOptions::default()))
 }
 
-fn skip(reason: &NetnsError) {
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{reason}");
-    eprintln!("skipped: {reason}");
-}
-
-/// A TUN or TAP whose other side is up, with both addresses.
-fn open(medium: Medium) -> TunTapInterface {
-    open_with(medium, TunTapOptions::default())
+fn captured<D: Device>(device: D) -> Captured<D> {
+    Captured::new(device, "phy-linux")
 }
 
 fn open_with(medium: Medium, options: TunTapOptions) -> TunTapInterface {
@@ -153,7 +152,7 @@ fn udp_in(frame: &[u8]) -> Option<&[u8]> {
 fn a_tap_hears_the_kernels_arp_request_and_its_answer_lets_the_datagram_out() {
     in_own_network(|| {
         for options in [TunTapOptions::default(), TunTapOptions::plain()] {
-            let mut tap = open_with(Medium::Ethernet, options);
+            let mut tap = captured(open_with(Medium::Ethernet, options));
             assert_eq!(tap.has_offloads(), options.offloads);
             assert_eq!(tap.capabilities().max_transmission_unit, 1_514);
             kernel_socket(KERNEL_V4).send_to(b"goldcrest", (STACK_V4, 9)).unwrap();
@@ -195,7 +194,7 @@ fn a_tun_carries_bare_ip_of_both_families_both_ways() {
 #[test]
 fn packets_of_neither_family_are_refused_by_the_kernel_and_counted() {
     in_own_network(|| {
-        let mut tun = open(Medium::Ip);
+        let mut tun = open_with(Medium::Ip, TunTapOptions::default());
         send(&mut tun, &[0x00; 20]);
         assert_eq!((tun.counters().tx_errors, tun.counters().tx_dropped), (1, 0));
     });
@@ -213,7 +212,7 @@ fn frames_above_the_mtu_are_refused_by_the_kernel_and_counted() {
 #[test]
 fn a_larger_mtu_is_given_to_both_sides() {
     in_own_network(|| {
-        let mut tap = TunTapInterface::with_mtu("big0", Medium::Ethernet, 9_000).unwrap();
+        let mut tap = captured(TunTapInterface::with_mtu("big0", Medium::Ethernet, 9_000).unwrap());
         assert_eq!(tap.capabilities().max_transmission_unit, 9_014);
         assert_eq!((tap.name(), tap.kernel().mtu().unwrap()), ("big0", 9_000));
         configure(tap.kernel());
@@ -258,7 +257,7 @@ fn an_interface_goes_with_its_device() {
 #[test]
 fn the_link_goes_down_with_the_kernels_side_and_comes_back() {
     in_own_network(|| {
-        let mut tap = open(Medium::Ethernet);
+        let mut tap = open_with(Medium::Ethernet, TunTapOptions::default());
         let mut now = Instant::now();
         let mut link_after = |tap: &mut TunTapInterface| {
             now += Duration::from_secs(1);
@@ -324,7 +323,7 @@ fn await_carrier(from: &mut RawSocket, to: &mut RawSocket) {
 }
 
 /// Lets the kernel send one datagram; whether the device vouches for it, and whether its sum is right.
-fn checksum_state(device: &mut RawSocket) -> (bool, bool) {
+fn checksum_state(device: &mut Captured<RawSocket>) -> (bool, bool) {
     kernel_socket(KERNEL_V4).send_to(b"goldcrest", (STACK_V4, 9)).unwrap();
     let mut state = None;
     while state.is_none() {
@@ -343,7 +342,8 @@ fn checksum_state(device: &mut RawSocket) -> (bool, bool) {
 #[test]
 fn a_raw_socket_vouches_for_checksums_that_the_kernel_left_undone() {
     in_own_network(|| {
-        let (kernel, mut device) = veth();
+        let (kernel, device) = veth();
+        let mut device = captured(device);
         assert_eq!(checksum_state(&mut device), (true, false));
         kernel.disable_tx_offload().unwrap();
         assert_eq!(checksum_state(&mut device), (false, true));
@@ -370,7 +370,8 @@ fn a_raw_socket_keeps_a_burst_until_it_is_read() {
 #[test]
 fn a_raw_socket_sends_to_the_kernel_and_does_not_hear_itself() {
     in_own_network(|| {
-        let (kernel, mut device) = veth();
+        let (kernel, device) = veth();
+        let mut device = captured(device);
         device.set_promiscuous().unwrap();
         let mac = kernel.ethernet_address().unwrap().unwrap();
         let socket = kernel_socket(KERNEL_V4);
@@ -405,7 +406,7 @@ fn a_tag_that_the_kernel_took_out_is_put_back() {
 fn a_raw_socket_on_a_bare_ip_interface_sees_packets_without_a_link_header() {
     in_own_network(|| {
         let mut tun = open(Medium::Ip);
-        let mut raw = RawSocket::new(tun.name(), Medium::Ip).unwrap();
+        let mut raw = captured(RawSocket::new(tun.name(), Medium::Ip).unwrap());
         let packet = udp_to_kernel(9, b"to both");
         send(&mut tun, &packet);
         receive(&mut raw, |_, octets| (octets == packet).then_some(()));

@@ -11,6 +11,8 @@
 
 #[allow(dead_code, reason = "no example is run here")]
 mod common;
+#[path = "common/in_own_network.rs"]
+mod in_own_network;
 #[path = "common/tshark.rs"]
 mod tshark;
 
@@ -22,13 +24,14 @@ use std::time::Duration as StdDuration;
 
 use common::skip;
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
-use goldcrest::phy::{Device, Medium, PcapWriter, TunTapInterface, unshare_network, wait};
+use goldcrest::phy::{Device, Medium, PcapWriter, TunTapInterface, wait};
 use goldcrest::rand::Keys;
 use goldcrest::socket::udp::{self, Membership, PacketBuffer, PacketMetadata};
 use goldcrest::socket::{Unreachable, raw};
 use goldcrest::stats::DropReason;
 use goldcrest::time::{Duration, Instant};
-use goldcrest::wire::{IpCidr, IpEndpoint, IpProtocol, IpVersion};
+use goldcrest::wire::{EtherType, IpCidr, IpEndpoint, IpProtocol, IpVersion};
+use in_own_network::in_own_network;
 use socket2::{Domain, Protocol, Socket, Type};
 use tshark::{FAULTS, found};
 
@@ -115,24 +118,13 @@ impl Stack {
         }
         let path = std::env::temp_dir().join(format!("goldcrest-{name}-{}.pcap", std::process::id()));
         fs::write(&path, file).unwrap();
-        for fault in FAULTS.into_iter().chain(["udp.checksum.status == 0 && !icmp && !icmpv6"]) {
-            assert_eq!(found(&path, fault), 0, "{fault} in {}", path.display());
-        }
+        let faults = FAULTS.into_iter().chain(["udp.checksum.status == 0 && !icmp && !icmpv6"]);
+        let faults = faults.map(|fault| format!("({fault})")).collect::<Vec<_>>().join(" || ");
+        assert_eq!(found(&path, &faults), 0, "{faults} in {}", path.display());
         for filter in filters {
             assert!(found(&path, filter) > 0, "no {filter} in {}", path.display());
         }
         fs::remove_file(&path).unwrap();
-    }
-}
-
-/// Runs `test` in a thread with its own network, or says why not.
-fn in_own_network(test: fn()) {
-    let thread = std::thread::spawn(move || match unshare_network() {
-        Ok(_) => test(),
-        Err(error) => skip(&error.to_string()),
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
     }
 }
 
@@ -247,32 +239,45 @@ fn a_connected_socket_talks_to_the_kernel_with_its_traffic_class() {
 #[test]
 fn udp_lite_goes_both_ways_with_partial_coverage() {
     in_own_network(|| {
-        // Newer kernels have it no longer: what there is not is not tested.
-        let Ok(kernel) = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::from(136))) else {
-            return eprintln!("skipped: this kernel has no UDP-Lite");
+        let kernels = KERNEL.map(|address| {
+            let domain = Domain::for_address(SocketAddr::new(address, 0));
+            Socket::new(domain, Type::DGRAM, Some(Protocol::from(136)))
+        });
+        let kernels = match kernels {
+            [Ok(v4), Ok(v6)] => [v4, v6],
+            // Newer kernels have it no longer, and no package brings it back.
+            [Err(error), _] | [_, Err(error)] if error.raw_os_error() == Some(libc::EPROTONOSUPPORT) => {
+                return skip::say_skipped("this kernel has no UDP-Lite");
+            }
+            [Err(error), _] | [_, Err(error)] => return skip(&error.to_string()),
         };
         let mut stack = Stack::new();
-        kernel.bind(&SocketAddr::new(KERNEL[0], 5_000).into()).unwrap();
-        kernel.set_read_timeout(Some(StdDuration::from_secs(5))).unwrap();
         let queue = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 8], vec![0; 4_096]);
         let ours = stack.sockets.add(udp::Socket::new_lite(queue(), queue()));
         stack.sockets.bind(ours, 6_000).unwrap();
-        let socket = stack.sockets.get_mut::<udp::Socket>(ours);
-        for (coverage, text) in [(0, b"covered whole"), (12, b"covered partl")] {
-            socket.set_send_coverage(coverage).unwrap();
-            socket.send_slice(text, IpEndpoint::new(KERNEL[0].into(), 5_000)).unwrap();
+        for (kernel, (address, our_address)) in kernels.into_iter().zip(KERNEL.into_iter().zip(OURS)) {
+            kernel.bind(&SocketAddr::new(address, 5_000).into()).unwrap();
+            kernel.set_read_timeout(Some(StdDuration::from_secs(5))).unwrap();
+            let socket = stack.sockets.get_mut::<udp::Socket>(ours);
+            for (coverage, text) in [(0, b"covered whole"), (12, b"covered partl")] {
+                socket.set_send_coverage(coverage).unwrap();
+                socket.send_slice(text, IpEndpoint::new(address.into(), 5_000)).unwrap();
+            }
+            stack.flush();
+            for text in [b"covered whole", b"covered partl"] {
+                let mut buffer = [0; 64];
+                let len = std::io::Read::read(&mut (&kernel), &mut buffer).unwrap();
+                assert_eq!(&buffer[..len], text);
+            }
+            kernel.send_to(b"from the kernel", &SocketAddr::new(our_address, 6_000).into()).unwrap();
+            assert_eq!(stack.receive(ours).0, b"from the kernel");
         }
-        stack.flush();
-        for text in [b"covered whole", b"covered partl"] {
-            let mut buffer = [0; 64];
-            let len = std::io::Read::read(&mut (&kernel), &mut buffer).unwrap();
-            assert_eq!(&buffer[..len], text);
-        }
-        kernel.send_to(b"from the kernel", &SocketAddr::new(OURS[0], 6_000).into()).unwrap();
-        assert_eq!(stack.receive(ours).0, b"from the kernel");
         stack.dissect(
             "udplite",
-            &["ip.proto == 136 && ip.src == 192.168.69.2 && udp.checksum_coverage == 12"],
+            &[
+                "ip.proto == 136 && ip.src == 192.168.69.2 && udp.checksum_coverage == 12",
+                "ipv6.nxt == 136 && ipv6.src == fd00:69::2 && udp.checksum_coverage == 12",
+            ],
         );
     });
 }
@@ -283,29 +288,101 @@ fn raw_packets_go_to_the_kernel_and_come_from_it() {
     in_own_network(|| {
         let mut stack = Stack::new();
         let queue = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
-        let ours =
-            stack.sockets.add(raw::Socket::new(IpVersion::Ipv4, IpProtocol(EXPERIMENT), queue(), queue()));
-        let kernel =
-            Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(EXPERIMENT)))).unwrap();
-        kernel.set_read_timeout(Some(StdDuration::from_secs(5))).unwrap();
-        kernel.send_to(b"from the kernel", &SocketAddr::new(OURS[0], 0).into()).unwrap();
-        let packet = stack.until(|stack| {
+        // Where the header has the protocol, and the addresses.
+        let forms = [(IpVersion::Ipv4, 9, 12, 20), (IpVersion::Ipv6, 6, 8, 40)];
+        for ((version, protocol_at, source_at, header_len), (kernel_address, our_address)) in
+            forms.into_iter().zip(KERNEL.into_iter().zip(OURS))
+        {
+            let ours = stack.sockets.add(raw::Socket::new(version, IpProtocol(EXPERIMENT), queue(), queue()));
+            let domain = Domain::for_address(SocketAddr::new(kernel_address, 0));
+            let kernel = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(EXPERIMENT)))).unwrap();
+            kernel.set_read_timeout(Some(StdDuration::from_secs(5))).unwrap();
+            kernel.send_to(b"from the kernel", &SocketAddr::new(our_address, 0).into()).unwrap();
+            let packet = stack.until(|stack| {
+                let socket = stack.sockets.get_mut::<raw::Socket>(ours);
+                socket.recv().ok().map(|(packet, _)| packet.to_vec())
+            });
+            assert_eq!((packet[protocol_at], &packet[header_len..]), (EXPERIMENT, &b"from the kernel"[..]));
+            // Back by its own header, to where it came from.
+            let (source, destination) =
+                (source_at..(source_at + header_len) / 2, (source_at + header_len) / 2);
+            let mut answer = packet.clone();
+            answer[destination..header_len].copy_from_slice(&packet[source.clone()]);
+            answer[source].fill(0);
             let socket = stack.sockets.get_mut::<raw::Socket>(ours);
-            socket.recv().ok().map(|(packet, _)| packet.to_vec())
-        });
-        assert_eq!((packet[9], &packet[20..]), (EXPERIMENT, &b"from the kernel"[..]));
-        // Back by its own header, the addresses exchanged.
-        let mut answer = packet.clone();
-        answer[12..16].fill(0);
-        answer[16..20].copy_from_slice(&packet[12..16]);
+            socket.send_slice(&answer, raw::Metadata::default()).unwrap();
+            stack.flush();
+            // The kernel gives the header with the packet where it is IPv4.
+            let mut buffer = [std::mem::MaybeUninit::new(0); 128];
+            let len = kernel.recv(&mut buffer).unwrap();
+            let expected = if version == IpVersion::Ipv4 { packet.len() } else { packet.len() - header_len };
+            assert_eq!(len, expected);
+        }
+        stack.dissect(
+            "raw",
+            &["ip.proto == 253 && ip.src == 192.168.69.2", "ipv6.nxt == 253 && ipv6.src == fd00:69::2"],
+        );
+    });
+}
+
+/// The kernel's packet socket hears and sends frames of one type, and so does our raw socket.
+#[test]
+fn raw_frames_of_one_type_go_to_a_packet_socket_and_come_from_it() {
+    /// For experiments (RFC 9542 §5.2).
+    const EXPERIMENT: u16 = 0x88b5;
+    in_own_network(|| {
+        let mut stack = Stack::new();
+        let queue = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+        let ours = stack.sockets.add(raw::Socket::ethernet(EtherType(EXPERIMENT), queue(), queue()));
+        let kernel =
+            Socket::new(Domain::PACKET, Type::RAW, Some(i32::from(EXPERIMENT.to_be()).into())).unwrap();
+        kernel.set_read_timeout(Some(StdDuration::from_secs(5))).unwrap();
+        let tap = goldcrest::phy::KernelInterface::by_name("tap0").unwrap();
+        let (our_mac, kernel_mac) = ([2, 0, 0, 0, 0, 2], tap.ethernet_address().unwrap().unwrap());
+        let frame = |to: [u8; 6], from: [u8; 6], ether_type: u16, data: &[u8]| {
+            [&to[..], &from, &ether_type.to_be_bytes(), data].concat()
+        };
+        // To us and to all; not what is somebody else's, or of another type.
+        for (to, ether_type, data) in [
+            ([2, 0, 0, 0, 0, 3], EXPERIMENT, &b"not for us"[..]),
+            (our_mac, EXPERIMENT + 1, b"another type"),
+            (our_mac, EXPERIMENT, b"for us"),
+            ([0xff; 6], EXPERIMENT, b"for all"),
+        ] {
+            send_frame(&kernel, tap.index(), &frame(to, kernel_mac, ether_type, data));
+        }
+        for (to, data) in [(our_mac, &b"for us"[..]), ([0xff; 6], b"for all")] {
+            let got = stack.until(|stack| {
+                let socket = stack.sockets.get_mut::<raw::Socket>(ours);
+                socket.recv().ok().map(|(frame, _)| frame.to_vec())
+            });
+            assert_eq!(got, frame(to, kernel_mac, EXPERIMENT, data));
+        }
+        let answer = frame(kernel_mac, our_mac, EXPERIMENT, b"for the kernel");
         let socket = stack.sockets.get_mut::<raw::Socket>(ours);
         socket.send_slice(&answer, raw::Metadata::default()).unwrap();
         stack.flush();
-        let mut buffer = [std::mem::MaybeUninit::new(0); 128];
-        let len = kernel.recv(&mut buffer).unwrap();
-        assert_eq!(len, packet.len());
-        stack.dissect("raw", &["ip.proto == 253 && ip.src == 192.168.69.2"]);
+        // It hears what it has sent itself, too.
+        let mut buffer = [0; 128];
+        while std::io::Read::read(&mut (&kernel), &mut buffer).expect("it comes") < answer.len()
+            || buffer[..answer.len()] != answer
+        {}
+        stack.dissect("frames", &["eth.type == 0x88b5 && eth.src == 02:00:00:00:00:02"]);
     });
+}
+
+/// Sends a frame by a packet socket of the kernel's.
+fn send_frame(socket: &Socket, interface: u32, frame: &[u8]) {
+    // SAFETY: all zeros are an address, and its length is that of the type.
+    let sent = unsafe {
+        let mut address: libc::sockaddr_ll = std::mem::zeroed();
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_ifindex = interface as i32;
+        let len = size_of::<libc::sockaddr_ll>() as u32;
+        let address = std::ptr::from_ref(&address).cast();
+        libc::sendto(socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0, address, len)
+    };
+    assert_eq!(sent, frame.len() as isize, "{}", std::io::Error::last_os_error());
 }
 
 /// A UDP datagram from our port 5,000 to the kernel's 6,000 in an IP packet whose header is left to be completed.

@@ -2,6 +2,8 @@
 //! with a SYN, and that it was read before the handshake was over.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "tcp-fastopen", feature = "tcp-connect"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/own_network.rs"]
 mod own_network;
 #[path = "common/skip.rs"]
@@ -13,6 +15,7 @@ use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::thread;
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, SocketHandle, SocketSet};
 use goldcrest::phy::{Device, Medium, TunTapInterface, wait};
 use goldcrest::rand::Keys;
@@ -39,7 +42,7 @@ fn counter(name: &str) -> u32 {
 
 /// Our stack on a TUN device whose other end is the kernel.
 struct Ours {
-    device: TunTapInterface,
+    device: Captured<TunTapInterface>,
     iface: Interface<'static>,
     sockets: SocketSet<'static>,
     end: Instant,
@@ -52,8 +55,9 @@ impl Ours {
             return None;
         }
         std::fs::write("/proc/sys/net/ipv4/tcp_fastopen", "3").unwrap();
-        let mut device = TunTapInterface::new("tun0", Medium::Ip).unwrap();
+        let device = TunTapInterface::new("tun0", Medium::Ip).unwrap();
         device.kernel().set_up().unwrap();
+        let mut device = Captured::new(device, "fast-open");
         let config = Config::new(device.hardware_address());
         let mut iface = Interface::new(config, &mut device, Instant::now());
         for (kernel, ours, prefix_len) in ADDRESSES {

@@ -1,17 +1,20 @@
 //! What a connection says of itself (`tcp::Info`), against what the kernel at the other end says (TCP_INFO).
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "tcp-info"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/own_network.rs"]
 mod own_network;
 #[path = "common/skip.rs"]
 mod skip;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
 use std::time::Duration;
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, SocketSet};
 use goldcrest::phy::{Device, Medium, TunTapInterface, TunTapOptions, wait};
 use goldcrest::rand::Keys;
@@ -20,8 +23,8 @@ use goldcrest::time::{self, Instant};
 use goldcrest::wire::IpCidr;
 use own_network::has_own_network;
 
-const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 1);
-const OURS: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
+/// The kernel's address and ours, and the length of their prefix, in each family.
+const ENDS: [(IpAddr, IpAddr, u8); 2] = [(ipv4(1), ipv4(2), 24), (ipv6(1), ipv6(2), 64)];
 const PORT: u16 = 7;
 /// Octets that the kernel sends, and those that it gets.
 const THERE: usize = 300_000;
@@ -30,6 +33,14 @@ const BACK: usize = 200_000;
 const PAUSE: Duration = Duration::from_millis(300);
 /// What each knows to have waited at least, in microseconds: that, less the time until the window was full.
 const WAITED: u64 = 200_000;
+
+const fn ipv4(host: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 69, 0, host))
+}
+
+const fn ipv6(host: u16) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, host))
+}
 
 /// `struct tcp_info` of the kernel's linux/tcp.h, as far as it is looked at.
 struct KernelInfo([u8; 232]);
@@ -63,10 +74,12 @@ impl KernelInfo {
 }
 
 /// The kernel sends, gets the answer, and says what it knows once nothing is under way.
-fn client() -> KernelInfo {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+fn client(server: IpAddr) -> KernelInfo {
+    let server = SocketAddr::new(server, PORT);
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(server), socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(64 << 10).unwrap();
-    socket.connect(&SocketAddr::new(OURS.into(), PORT).into()).unwrap();
+    socket.connect(&server.into()).unwrap();
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(&vec![5; THERE]).unwrap();
@@ -81,10 +94,11 @@ fn client() -> KernelInfo {
 }
 
 /// Takes what the kernel sends, answers, and says what our end knows until the kernel closes.
-fn serve(mut device: TunTapInterface) -> Info {
+fn serve(device: TunTapInterface, ours: IpAddr, prefix_len: u8) -> Info {
+    let mut device = Captured::new(device, "tcp-info");
     let config = Config::new(device.hardware_address());
     let mut iface = Interface::new(config, &mut device, Instant::now());
-    iface.add_address(IpCidr::new(OURS.into(), 24)).unwrap();
+    iface.add_address(IpCidr::new(ours.into(), prefix_len)).unwrap();
     let mut sockets = SocketSet::with_capacity(4, Keys::new([7; 32]));
     let mut listener = Listener::new(vec![HalfOpen::EMPTY; 4]);
     listener.set_buffers(64 << 10, 64 << 10, 2);
@@ -116,34 +130,41 @@ fn serve(mut device: TunTapInterface) -> Info {
     }
 }
 
+/// A connection over such a TAP: what our end says of it, and the kernel's. `None` if there can't be one.
+fn connection(options: TunTapOptions, ends: (IpAddr, IpAddr, u8)) -> Option<(Info, KernelInfo)> {
+    if !has_own_network() {
+        return None;
+    }
+    let (kernel, ours, prefix_len) = ends;
+    let tap = TunTapInterface::with_options("tap0", Medium::Ethernet, options).unwrap();
+    assert_eq!(tap.has_offloads(), options.offloads);
+    tap.kernel().disable_dad().unwrap();
+    tap.kernel().set_up().unwrap();
+    tap.kernel().add_address(kernel, prefix_len).unwrap();
+    let client = thread::spawn(move || client(ours));
+    let said = serve(tap, ours, prefix_len);
+    Some((said, client.join().unwrap()))
+}
+
 #[test]
 fn segments_that_come_together_count_as_the_kernel_counts_them() {
-    if !has_own_network() {
-        return;
+    for ends in ENDS {
+        let Some((ours, kernel)) = connection(TunTapOptions::default(), ends) else { return };
+        assert_eq!((ours.segs_in + 1, ours.data_segs_in), (kernel.u32(136), kernel.u32(156)));
+        assert_eq!((ours.bytes_received, ours.bytes_acked), (THERE as u64, BACK as u64));
     }
-    let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
-    assert!(tap.has_offloads());
-    tap.kernel().set_up().unwrap();
-    tap.kernel().add_address(KERNEL.into(), 24).unwrap();
-    let kernel = thread::spawn(client);
-    let ours = serve(tap);
-    let kernel = kernel.join().unwrap();
-    assert_eq!((ours.segs_in + 1, ours.data_segs_in), (kernel.u32(136), kernel.u32(156)));
-    assert_eq!((ours.bytes_received, ours.bytes_acked), (THERE as u64, BACK as u64));
 }
 
 #[test]
 fn both_ends_say_the_same_of_a_connection() {
-    if !has_own_network() {
-        return;
+    for ends in ENDS {
+        // What came together the kernel takes for one segment, and does not count as we do.
+        let Some((ours, kernel)) = connection(TunTapOptions::plain(), ends) else { return };
+        assert_same(&ours, &kernel);
     }
-    // What came together the kernel takes for one segment, and does not count as we do.
-    let tap = TunTapInterface::with_options("tap0", Medium::Ethernet, TunTapOptions::plain()).unwrap();
-    tap.kernel().set_up().unwrap();
-    tap.kernel().add_address(KERNEL.into(), 24).unwrap();
-    let kernel = thread::spawn(client);
-    let ours = serve(tap);
-    let kernel = kernel.join().unwrap();
+}
+
+fn assert_same(ours: &Info, kernel: &KernelInfo) {
     assert_eq!((ours.state, ours.ca_state), (State::Established, CaState::Open));
     assert_eq!(ours.options, InfoOptions::TIMESTAMPS | InfoOptions::SACK | InfoOptions::WSCALE);
     // Segments: of the kernel's, its SYN was not for the connection; of ours, the SYN-ACK was not from it.

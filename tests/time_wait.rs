@@ -1,17 +1,20 @@
 //! A port of the kernel's that connects again and again, while our end of its last connection is in TIME-WAIT.
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "tcp-timestamps"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/own_network.rs"]
 mod own_network;
 #[path = "common/skip.rs"]
 mod skip;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, SocketSet};
 use goldcrest::phy::{Device, Medium, TunTapInterface, wait};
 use goldcrest::rand::Keys;
@@ -20,22 +23,32 @@ use goldcrest::time::{self, Instant};
 use goldcrest::wire::IpCidr;
 use own_network::has_own_network;
 
-const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 1);
-const OURS: Ipv4Addr = Ipv4Addr::new(10, 69, 0, 2);
+/// The kernel's address and ours, and the length of their prefix, in each family.
+const ENDS: [(IpAddr, IpAddr, u8); 2] = [(ipv4(1), ipv4(2), 24), (ipv6(1), ipv6(2), 64)];
 const PORT: u16 = 7;
 /// The kernel's only port.
 const FROM: u16 = 4_000;
 /// How long a handshake may take, and before it our ACK of the kernel's FIN, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const fn ipv4(host: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 69, 0, host))
+}
+
+const fn ipv6(host: u16) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, host))
+}
+
 /// One connection: `len` octets there, an answer back, and our end closes first.
-fn cycle(len: usize) {
+fn cycle(kernel: IpAddr, ours: IpAddr, len: usize) {
     let begin = Clock::now();
     let mut stream = loop {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let server = SocketAddr::new(ours, PORT);
+        let domain = socket2::Domain::for_address(server);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
         socket.set_reuse_address(true).unwrap();
-        socket.bind(&SocketAddr::new(KERNEL.into(), FROM).into()).unwrap();
-        match socket.connect_timeout(&SocketAddr::new(OURS.into(), PORT).into(), PATIENCE) {
+        socket.bind(&SocketAddr::new(kernel, FROM).into()).unwrap();
+        match socket.connect_timeout(&server.into(), PATIENCE) {
             Ok(()) => break TcpStream::from(socket),
             Err(error) if error.kind() == ErrorKind::AddrNotAvailable && begin.elapsed() < PATIENCE => {
                 thread::sleep(Duration::from_millis(1));
@@ -60,10 +73,11 @@ fn repeated_syns() -> u64 {
 }
 
 /// Serves so many connections of `len` octets each, one after the other, and closes each first.
-fn serve(mut device: TunTapInterface, count: usize, len: usize, kernel: &thread::JoinHandle<()>) {
+fn serve(device: TunTapInterface, ours: IpCidr, count: usize, len: usize, kernel: &thread::JoinHandle<()>) {
+    let mut device = Captured::new(device, "time-wait");
     let config = Config::new(device.hardware_address());
     let mut iface = Interface::new(config, &mut device, Instant::now());
-    iface.add_address(IpCidr::new(OURS.into(), 24)).unwrap();
+    iface.add_address(ours).unwrap();
     let mut sockets = SocketSet::with_capacity(8, Keys::new([7; 32]));
     let mut listener = Listener::new(vec![HalfOpen::EMPTY; 4]);
     listener.set_buffers(256 << 10, 64, 4);
@@ -96,26 +110,32 @@ fn serve(mut device: TunTapInterface, count: usize, len: usize, kernel: &thread:
 
 /// The kernel connects `count` times, and no SYN is in vain.
 fn runs(has_stamps: bool, count: usize, len: usize, pause: Duration) {
-    thread::spawn(move || {
+    ENDS.into_iter().for_each(|ends| runs_between(ends, has_stamps, count, len, pause));
+}
+
+fn runs_between(ends: (IpAddr, IpAddr, u8), has_stamps: bool, count: usize, len: usize, pause: Duration) {
+    let (kernel_address, ours, prefix_len) = ends;
+    let name = thread::current().name().unwrap_or_default().to_owned();
+    let test = thread::Builder::new().name(name).spawn(move || {
         if !has_own_network() {
             return;
         }
         let tap = TunTapInterface::new("tap0", Medium::Ethernet).unwrap();
+        tap.kernel().disable_dad().unwrap();
         tap.kernel().set_up().unwrap();
-        tap.kernel().add_address(KERNEL.into(), 24).unwrap();
+        tap.kernel().add_address(kernel_address, prefix_len).unwrap();
         std::fs::write("/proc/sys/net/ipv4/tcp_timestamps", if has_stamps { "1" } else { "0" }).unwrap();
         let kernel = thread::spawn(move || {
             for round in 0..count {
-                cycle(len);
+                cycle(kernel_address, ours, len);
                 assert_eq!(repeated_syns(), 0, "in round {round}");
                 thread::sleep(pause);
             }
         });
-        serve(tap, count, len, &kernel);
+        serve(tap, IpCidr::new(ours.into(), prefix_len), count, len, &kernel);
         kernel.join().unwrap();
-    })
-    .join()
-    .unwrap();
+    });
+    test.unwrap().join().unwrap();
 }
 
 /// Sent faster than initial numbers grow, so that each connection begins with a number below the last one's: only the

@@ -8,6 +8,8 @@
 ))]
 
 mod common;
+#[path = "common/in_own_network.rs"]
+mod in_own_network;
 #[path = "common/tshark.rs"]
 mod tshark;
 
@@ -18,19 +20,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use common::{example, skip};
-use goldcrest::phy::{Medium, TunTapInterface, unshare_network, veth_pair};
+use goldcrest::phy::{Medium, TunTapInterface, veth_pair};
+use in_own_network::in_own_network;
 use tshark::{FAULTS, found};
-
-/// Runs `test` in a thread with its own network, or says why not.
-fn in_own_network(test: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::spawn(move || match unshare_network() {
-        Ok(_) => test(),
-        Err(error) => skip(&error.to_string()),
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
 
 /// What a program prints, and whether it succeeds.
 fn run(program: &PathBuf, arguments: &[&str]) -> (String, bool) {
@@ -146,8 +138,22 @@ fn frames_are_printed_and_kept() {
 
 #[test]
 fn help_says_what_each_is_for() {
-    for name in ["ping", "traceroute", "tcpdump"] {
+    let needs_rights = "the right to make network interfaces";
+    for (name, words) in [
+        ("ping", ["needs root", "Usage: ping ", "--pcap"]),
+        ("traceroute", ["needs root", "Usage: traceroute ", "--gateway"]),
+        ("tcpdump", ["needs root", "Usage: tcpdump ", "-w"]),
+        ("server", [needs_rights, "Usage: server ", "--connections"]),
+        ("client", [needs_rights, "Usage: client ", "chargen"]),
+        ("router", ["Forwards IPv4 and IPv6", "Usage: router ", "--reverse-path-check"]),
+        ("bridge", ["as a switch does", "Usage: bridge ", "--station"]),
+        ("loopback", ["talk over a device", "Usage: loopback ", "--ipv6"]),
+    ] {
         let (text, success) = run(&example(name), &["--help"]);
-        assert!(success && text.to_lowercase().contains("needs root"), "{text}");
+        for word in words {
+            assert!(success && text.to_lowercase().contains(&word.to_lowercase()), "{word}: {text}");
+        }
+        let (text, success) = run(&example(name), &["--no-such-option"]);
+        assert!(!success && text.is_empty(), "{name}: wrong use");
     }
 }

@@ -2,6 +2,8 @@
 //! to a raw socket in one frame, and to the stack one by one, with lengths and checksums of their own.
 #![cfg(all(target_os = "linux", feature = "phy-raw", feature = "phy-tuntap"))]
 
+#[path = "common/captured.rs"]
+mod captured;
 #[path = "common/skip.rs"]
 mod skip;
 #[path = "common/veth.rs"]
@@ -10,6 +12,7 @@ mod veth;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
+use captured::Captured;
 use goldcrest::iface::{Config, Interface, SocketSet};
 use goldcrest::phy::{
     Device, DeviceCapabilities, HardwareAddress, LinkState, RawSocket, RawSocketRxToken, RxMeta, RxToken,
@@ -90,7 +93,7 @@ fn datagrams_that_the_kernel_sends_together_come_one_by_one() {
     if let Err(error) = unshare_network() {
         return skip(&error.to_string());
     }
-    let mut device = Doubted(veth::veth());
+    let mut device = Captured::new(Doubted(veth::veth()), "udp-segment");
     let config = Config::new(device.hardware_address());
     let mut iface = Interface::new(config, &mut device, Instant::now());
     let mut sockets = SocketSet::with_capacity(2, Keys::new([7; 32]));

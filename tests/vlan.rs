@@ -1,4 +1,4 @@
-//! VLANs on one TAP, spoken to by scapy: the kernel at the other end need not know of them.
+//! VLANs on one TAP, spoken to by scapy over IPv4 and IPv6: the kernel at the other end need not know of them.
 //!
 //! The stack has an interface without a tag, one in VLAN 42, one in VLAN 43 with a priority, and one in VLAN 42
 //! of a provider's VLAN 100. tshark dissects what they sent. What can't be run here is skipped by name, but fails
@@ -11,7 +11,7 @@ mod skip;
 mod tshark;
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +31,7 @@ use tshark::{FAULTS, found};
 
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Speaks ARP, ICMP and UDP in each VLAN, and prints what of it was answered, with the tags of the answer.
+/// Speaks ARP, neighbor discovery, ICMP and UDP in each VLAN, and prints what of it was answered, with the tags of the answer.
 const SCAPY: &str = r#"
 from scapy.all import *
 import time
@@ -39,17 +39,23 @@ conf.verb = 0
 ours, own = "02:00:00:00:00:02", get_if_hwaddr("tap0")
 def tag(kind, vid, prio=0):
     return (kind, vid, prio)
-def build(tags, payload, ethertype):
+def build(tags, payload, ethertype, to=ours):
     types = [kind for kind, _, _ in tags] + [ethertype]
-    frame = Ether(src=own, dst="ff:ff:ff:ff:ff:ff" if ethertype == 0x806 else ours, type=types[0])
+    frame = Ether(src=own, dst=to, type=types[0])
     for (_, vid, prio), following in zip(tags, types[1:]):
         frame = frame/Dot1Q(vlan=vid, prio=prio, type=following)
     return frame/payload
 def talk(tags, net, number):
     host, peer = "10.0.%d.1" % net, "10.0.%d.2" % net
-    yield build(tags, ARP(op=1, hwsrc=own, psrc=peer, hwdst="00:00:00:00:00:00", pdst=host), 0x806)
+    yield build(tags, ARP(op=1, hwsrc=own, psrc=peer, hwdst="00:00:00:00:00:00", pdst=host), 0x806, "ff:ff:ff:ff:ff:ff")
     yield build(tags, IP(src=peer, dst=host)/ICMP(id=number, seq=1)/Raw(b"x" * 1400), 0x800)
     yield build(tags, IP(src=peer, dst=host)/UDP(sport=5000 + number, dport=7)/Raw(b"hello"), 0x800)
+    host, peer = "fd00:%x::1" % net, "fd00:%x::2" % net
+    ask = ICMPv6ND_NS(tgt=host)/ICMPv6NDOptSrcLLAddr(lladdr=own)
+    yield build(tags, IPv6(src=peer, dst="ff02::1:ff00:1")/ask, 0x86dd, "33:33:ff:00:00:01")
+    echo = ICMPv6EchoRequest(id=number, seq=1, data=b"x" * 1400)
+    yield build(tags, IPv6(src=peer, dst=host)/echo, 0x86dd)
+    yield build(tags, IPv6(src=peer, dst=host)/UDP(sport=5000 + number, dport=7)/Raw(b"hello"), 0x86dd)
 Q, AD = 0x8100, 0x88a8
 plans = [
     ([], 0), ([tag(Q, 42)], 1), ([tag(Q, 43, 3)], 2), ([tag(AD, 100), tag(Q, 42)], 3),
@@ -79,6 +85,14 @@ def note(frame):
             seen.add("ping %s %s %d" % (tags, packet.src, packet[ICMP].id))
         if UDP in packet and packet[UDP].sport == 7 and bytes(packet[UDP].payload)[:5] == b"hello":
             seen.add("udp %s %s %d" % (tags, packet.src, packet[UDP].dport - 5000))
+    if kind == b"\x86\xdd":
+        packet = IPv6(rest)
+        if ICMPv6ND_NA in packet:
+            seen.add("nd %s %s" % (tags, packet[ICMPv6ND_NA].tgt))
+        if ICMPv6EchoReply in packet and packet[ICMPv6EchoReply].data[:1400] == b"x" * 1400:
+            seen.add("ping %s %s %d" % (tags, packet.src, packet[ICMPv6EchoReply].id))
+        if UDP in packet and packet[UDP].sport == 7 and bytes(packet[UDP].payload)[:5] == b"hello":
+            seen.add("udp %s %s %d" % (tags, packet.src, packet[UDP].dport - 5000))
 frames = [frame for number, (tags, net) in enumerate(plans) for frame in talk(tags, net, number)]
 sniffer = AsyncSniffer(iface="tap0", prn=note, lfilter=lambda frame: frame.src == ours, store=False,
                        started_callback=lambda: sendp(frames, iface="tap0"))
@@ -91,13 +105,26 @@ print("\n".join(sorted(seen)))
 /// Those of the plans that are answered, by number: the tags, the third octet of the address.
 const ANSWERED: [(usize, &str, u8); 5] =
     [(0, "-", 0), (1, "8100.42.0", 1), (2, "8100.43.6", 2), (3, "88a8.100.0+8100.42.0", 3), (4, "-", 0)];
-/// Frames in the VLANs that nobody has: four times three.
-const NOBODYS: u32 = 12;
+/// Frames in the VLANs that nobody has: four times three in each family.
+const NOBODYS: u32 = 24;
+
+/// Our address in this network.
+fn ipv6(net: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, net.into(), 0, 0, 0, 0, 0, 1)
+}
 
 fn expected() -> Vec<String> {
     let lines = ANSWERED.iter().flat_map(|&(number, tags, net)| {
         let own = format!("{tags} 10.0.{net}.1");
-        [format!("arp {own}"), format!("ping {own} {number}"), format!("udp {own} {number}")]
+        let own_v6 = format!("{tags} {}", ipv6(net));
+        [
+            format!("arp {own}"),
+            format!("ping {own} {number}"),
+            format!("udp {own} {number}"),
+            format!("nd {own_v6}"),
+            format!("ping {own_v6} {number}"),
+            format!("udp {own_v6} {number}"),
+        ]
     });
     let mut lines: Vec<String> = lines.collect();
     lines.sort();
@@ -144,6 +171,7 @@ fn interfaces(cable: &mut Cable) -> Vec<Interface<'static>> {
         config.vlan = vlan;
         let mut iface = Interface::new(config, cable, Instant::now());
         iface.add_address(IpCidr::new(Ipv4Addr::new(10, 0, net, 1).into(), 24)).unwrap();
+        iface.add_address(IpCidr::new(ipv6(net).into(), 64)).unwrap();
         iface
     });
     ifaces.collect()
@@ -210,14 +238,15 @@ fn dissect(pcap: &Path) {
     for fault in FAULTS {
         assert_eq!(count(&format!("({fault})")), 0, "{fault}");
     }
-    let sound = "(arp || icmp.checksum.status == 1 || udp.checksum.status == 1)";
+    let sound =
+        "(arp || icmp.checksum.status == 1 || icmpv6.checksum.status == 1 || udp.checksum.status == 1)";
     assert_eq!(count(sound), found(pcap, ours));
-    // ARP, ping and UDP in each, and twice where there is no tag.
-    let three = "(arp.opcode == 2 || icmp.type == 0 || udp.srcport == 7)";
-    assert_eq!(count(&format!("!vlan && !ieee8021ad && {three}")), 6);
-    assert_eq!(count(&format!("vlan.id == 42 && vlan.priority == 0 && !ieee8021ad && {three}")), 3);
-    assert_eq!(count(&format!("vlan.id == 43 && vlan.priority == 6 && {three}")), 3);
-    assert_eq!(count(&format!("ieee8021ad.id == 100 && {three}")), 3);
+    // A neighbor, ping and UDP in each family, and twice where there is no tag.
+    let six = "(arp.opcode == 2 || icmp.type == 0 || icmpv6.type in {129, 136} || udp.srcport == 7)";
+    assert_eq!(count(&format!("!vlan && !ieee8021ad && {six}")), 12);
+    assert_eq!(count(&format!("vlan.id == 42 && vlan.priority == 0 && !ieee8021ad && {six}")), 6);
+    assert_eq!(count(&format!("vlan.id == 43 && vlan.priority == 6 && {six}")), 6);
+    assert_eq!(count(&format!("ieee8021ad.id == 100 && {six}")), 6);
 }
 
 /// Covers: IEEE 802.1Q §6.9

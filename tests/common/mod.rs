@@ -1,6 +1,6 @@
 //! What tests of the examples share: to build one, and to say why a test can't run.
 
-mod skip;
+pub(crate) mod skip;
 
 use std::path::PathBuf;
 use std::process::Command;
