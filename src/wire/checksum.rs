@@ -4,8 +4,8 @@
 //! done once, by writing the result's octets, and the place of a piece in the packet matters only
 //! by being even or odd (RFC 1071 §2). Where data is copied it is summed on the way: on 32-bit
 //! machines in the same loop, which there is faster than `memcpy` alone; on 64-bit ones right after,
-//! while it is in the cache, in two carry chains that the processor runs side by side (332
-//! instructions for 1,460 octets on x86-64).
+//! while it is in the cache, in two carry chains that the processor runs side by side. Programs on x86-64
+//! that can ask for AVX2 do both at once, in vectors: 1,460 octets in 15 ns, where two passes took 26.
 
 use super::{Addr, IpAddress};
 
@@ -134,10 +134,32 @@ fn sum_tail(mut data: &[u8]) -> Sum {
     sum
 }
 
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code)] // the only vector code there is
+mod avx2;
+#[cfg(all(not(all(feature = "std", target_arch = "x86_64")), target_pointer_width = "64"))]
+#[path = "checksum/no_avx2.rs"]
+mod avx2;
+
 #[cfg(not(target_pointer_width = "64"))]
 pub use narrow::{copy_and_sum, sum};
+
+/// The sum of `data`, which begins at an even offset.
 #[cfg(target_pointer_width = "64")]
-pub use wide::{copy_and_sum, sum};
+#[inline]
+pub fn sum(data: &[u8]) -> Sum {
+    avx2::sum(data).unwrap_or_else(|| wide::sum(data))
+}
+
+/// Copies `src` to `dst` and sums it. Both are of one length; if not, the shorter one counts.
+#[cfg(target_pointer_width = "64")]
+#[inline]
+pub fn copy_and_sum(dst: &mut [u8], src: &[u8]) -> Sum {
+    debug_assert_eq!(dst.len(), src.len());
+    let len = dst.len().min(src.len());
+    let (Some(dst), Some(src)) = (dst.get_mut(..len), src.get(..len)) else { return Sum::ZERO };
+    avx2::copy_and_sum(dst, src).unwrap_or_else(|| wide::copy_and_sum(dst, src))
+}
 
 /// Eight octets at a time, for 64-bit machines.
 #[cfg(any(test, target_pointer_width = "64"))]
@@ -175,8 +197,7 @@ mod wide {
     }
 
     /// The sum of `data`, which begins at an even offset.
-    #[allow(unreachable_pub)] // both pairs exist in tests, one is re-exported
-    pub fn sum(data: &[u8]) -> Sum {
+    pub(super) fn sum(data: &[u8]) -> Sum {
         let (words, tail) = data.as_chunks::<8>();
         let (blocks, words) = words.as_chunks::<8>();
         let (quads, blocks) = blocks.as_chunks::<4>();
@@ -211,12 +232,16 @@ mod wide {
         if tail.is_empty() { Sum::of_u64(sum) } else { Sum::of_u64(sum).add(sum_tail(tail)) }
     }
 
-    /// Copies `src` to `dst` and sums it. Both are of one length; if not, the shorter one counts.
-    #[allow(unreachable_pub)]
-    pub fn copy_and_sum(dst: &mut [u8], src: &[u8]) -> Sum {
-        debug_assert_eq!(dst.len(), src.len());
-        let len = dst.len().min(src.len());
-        let (Some(dst), Some(src)) = (dst.get_mut(..len), src.get(..len)) else { return Sum::ZERO };
+    /// The same for a few octets.
+    #[inline]
+    pub(super) fn sum_short(data: &[u8]) -> Sum {
+        let (words, tail) = data.as_chunks::<8>();
+        Sum::of_u64(words.iter().fold(0, |sum, octets| add(sum, word(octets)))).add(sum_tail(tail))
+    }
+
+    /// Copies `src` to `dst`, which is as long, and sums it.
+    #[inline]
+    pub(super) fn copy_and_sum(dst: &mut [u8], src: &[u8]) -> Sum {
         dst.copy_from_slice(src);
         sum(dst)
     }
@@ -321,12 +346,27 @@ mod tests {
                     let expected = reference(piece).to_be_bytes();
                     assert_eq!(wide::sum(piece).finish(), expected, "{start} {len}");
                     assert_eq!(narrow::sum(piece).finish(), expected, "{start} {len}");
-                    for copy_and_sum in [wide::copy_and_sum, narrow::copy_and_sum] {
+                    assert_eq!(sum(piece).finish(), expected, "{start} {len}");
+                    for copy_and_sum in [copy_and_sum, wide::copy_and_sum, narrow::copy_and_sum] {
                         let mut copy = vec![0x5a; len];
                         assert_eq!(copy_and_sum(&mut copy, piece).finish(), expected, "{start} {len}");
                         assert_eq!(copy, piece);
                     }
                 }
+            }
+        }
+    }
+
+    /// The lanes of a vector can't overflow.
+    #[test]
+    fn the_longest_packets_are_summed_right() {
+        for data in patterns(70_000) {
+            for len in [32_767, 32_768, 65_535, 65_536, 65_537, 70_000] {
+                let piece = &data[..len];
+                assert_eq!(sum(piece).finish(), reference(piece).to_be_bytes(), "{len}");
+                let mut copy = vec![0x5a; len];
+                assert_eq!(copy_and_sum(&mut copy, piece), sum(piece));
+                assert_eq!(copy, piece);
             }
         }
     }
