@@ -120,6 +120,12 @@ pub(crate) const IPV6_REASSEMBLY_TIMEOUT: u32 = 60 * TICKS_PER_SEC;
 /// Ticks that a datagram may take to leave in fragments, once it has begun to: longer than a neighbour that
 /// does not answer is asked for.
 pub(crate) const FRAGMENTING_TIMEOUT: u32 = 5 * TICKS_PER_SEC;
+/// Destinations whose path is known to carry less than its link.
+#[cfg(feature = "iface-path-mtu")]
+pub(crate) const PATH_MTUS: usize = if HAS_FAST_PATHS { 32 } else { 8 };
+/// Ticks until that is forgotten, unless it is reported anew (RFC 8201 §4: ten minutes).
+#[cfg(feature = "iface-path-mtu")]
+pub(crate) const PATH_MTU_LIFE: u32 = 600 * TICKS_PER_SEC;
 /// Packets that may wait for one neighbour.
 pub(crate) const NEIGHBOR_QUEUE_LEN: usize = 3;
 

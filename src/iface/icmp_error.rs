@@ -70,7 +70,8 @@ impl<'f> Quote<'f> {
         let [first, _, _, _, l0, l1, next, _, addresses @ ..] = header;
         let (src, dst) = addresses.split_first_chunk::<16>()?;
         // The quote may be cut anywhere; what is cut within the extension headers does not say whose it is.
-        let walk = ipv6ext::walk(IpProtocol(*next), rest).ok().filter(|walk| walk.fragment.is_none())?;
+        let (next, rest) = behind_fragment_header(IpProtocol(*next), rest)?;
+        let walk = ipv6ext::walk(next, rest).ok().filter(|walk| walk.fragment.is_none())?;
         (first >> 4 == 6).then_some(())?;
         Some(Quote {
             src: Addr::v6(*src),
@@ -86,6 +87,16 @@ impl<'f> Quote<'f> {
         let &[a, b, c, d] = self.payload.first_chunk()?;
         Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
     }
+}
+
+/// What follows the fragment header of a first fragment, as we make them. A later one does not say whose it is.
+#[cfg(feature = "proto-ipv6")]
+fn behind_fragment_header(next: IpProtocol, rest: &[u8]) -> Option<(IpProtocol, &[u8])> {
+    if next != IpProtocol::IPV6_FRAGMENT {
+        return Some((next, rest));
+    }
+    let (&[next, _, high, low, ..], rest) = rest.split_first_chunk::<{ ipv6ext::FRAGMENT_HEADER_LEN }>()?;
+    (u16::from_be_bytes([high, low]) & !7 == 0).then_some((IpProtocol(next), rest))
 }
 
 /// Tells the socket that an error is about, if the message is one and quotes something of ours.
@@ -107,15 +118,16 @@ pub(crate) fn process(
         return Err(DropReason::IcmpMismatch);
     }
     let shown = ingress.quoted(received, &quote);
+    let told = match quote.protocol {
+        IpProtocol::UDP | IpProtocol::UDP_LITE => ingress.udp_error(received, &quote, reason),
+        IpProtocol::TCP => ingress.tcp_error(&quote, reason),
+        _ => shown,
+    };
+    if let Unreachable::TooBig(mtu) = reason {
+        ingress.learn_path(&quote, mtu, told.is_ok());
+    }
     match quote.protocol {
-        IpProtocol::UDP | IpProtocol::UDP_LITE => {
-            let told = ingress.udp_error(received, &quote, reason);
-            shown.or(told)
-        }
-        IpProtocol::TCP => {
-            let told = ingress.tcp_error(&quote, reason);
-            shown.or(told)
-        }
+        IpProtocol::UDP | IpProtocol::UDP_LITE | IpProtocol::TCP => shown.or(told),
         _ => Ok(()),
     }
 }

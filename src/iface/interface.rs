@@ -6,6 +6,7 @@ use managed::ManagedSlice;
 
 use super::fragments::{Fragments, Idents};
 use super::neighbor::{Neighbor, NeighborCache};
+use super::path_mtu::Paths;
 use super::rate::RateLimit;
 use super::route::{Match, Route, RouteTableFull, Routes};
 use super::vlan::VlanTags;
@@ -161,6 +162,10 @@ pub struct Interface<'a> {
     #[cfg(feature = "iface-forward")]
     pub(crate) forwarding: super::forward::Forwarding,
     pub(crate) fragments: Fragments<'a>,
+    pub(crate) paths: Paths,
+    /// Octets of a packet that goes whole wherever it goes; a larger one has to be asked about.
+    #[cfg(feature = "iface-fragments")]
+    pub(crate) whole_len: usize,
 }
 
 #[cfg(feature = "alloc")]
@@ -218,6 +223,9 @@ impl<'a> Interface<'a> {
             errors_limit: RateLimit::new(config::ICMP_ERROR_BURST),
             idents: Idents::new(),
             fragments: storage.fragments,
+            paths: Paths::new(),
+            #[cfg(feature = "iface-fragments")]
+            whole_len: ip_mtu,
             stats: Stats::new(),
         }
     }

@@ -13,6 +13,7 @@
 //! | `groups` | multicast groups, IGMP, MLD |
 //! | `fragments` | datagrams that come or leave in pieces |
 //! | `egress`, `output` | who sends, and the one way out |
+//! | `path_mtu` | how large datagrams may be on their way |
 //! | `loopback` | packets to ourselves |
 //! | `reclaim` | memory of buffers that are empty |
 //! | `resets` | resets whose sockets are gone |
@@ -64,6 +65,8 @@ mod options;
 mod output;
 #[cfg(feature = "iface-forward")]
 mod pass;
+#[cfg_attr(not(feature = "iface-path-mtu"), path = "no_path_mtu.rs")]
+mod path_mtu;
 mod poll;
 mod ports;
 mod rate;

@@ -4,6 +4,8 @@ use super::ingress::{Ingress, Received};
 use super::socket_set::SocketSet;
 use crate::stats::Stats;
 use crate::wire::EtherType;
+#[cfg(feature = "iface-path-mtu")]
+use crate::wire::{IpProtocol, IpVersion};
 
 #[derive(Debug, Default)]
 pub(crate) struct Taps;
@@ -16,6 +18,14 @@ impl Ingress<'_, '_, '_, '_, '_> {
 
     #[inline]
     pub(crate) fn tap_frame(&mut self, _ether_type: EtherType, _frame: &[u8]) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "iface-path-mtu")]
+impl SocketSet<'_> {
+    #[inline]
+    pub(crate) fn has_raw(&self, _version: IpVersion, _protocol: IpProtocol) -> bool {
         false
     }
 }

@@ -565,7 +565,7 @@ impl Interface<'_> {
 
 /// Octets of a packet with its IP header.
 #[inline]
-fn ip_len_of(packet: &Packet) -> usize {
+pub(crate) fn ip_len_of(packet: &Packet) -> usize {
     packet.len + if packet.dst.is_v4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN }
 }
 

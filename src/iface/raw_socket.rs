@@ -11,6 +11,8 @@ use crate::socket::Socket;
 use crate::socket::raw::{self, Binding, Cut, Metadata};
 use crate::stats::{DropReason, IpCount, Stats};
 use crate::storage::NIL;
+#[cfg(feature = "iface-path-mtu")]
+use crate::wire::IpProtocol;
 use crate::wire::checksum::sum;
 use crate::wire::{Addr, EtherType, IpVersion};
 
@@ -27,6 +29,15 @@ impl<'a> SocketSet<'a> {
             Socket::Raw(socket) => Some(socket),
             _ => None,
         }
+    }
+
+    /// Whether there is a raw socket that may have sent such a packet.
+    #[cfg(feature = "iface-path-mtu")]
+    pub(crate) fn has_raw(&self, version: IpVersion, protocol: IpProtocol) -> bool {
+        let key = raw::ip_key(version, protocol);
+        let hash = self.table.hash_port(RAW, key);
+        let is_one = |socket: &Socket<'_>| matches!(socket, Socket::Raw(socket) if socket.key() == key);
+        self.taps.0 && self.next_in_chain(hash, NIL, &is_one).is_some()
     }
 
     /// Files a raw socket under what it is for, which never changes.
@@ -151,7 +162,8 @@ fn send_packet(
     };
     let port = route.port;
     let step = links.with_port(port, |iface, out| {
-        let must_cut = packet.len() > iface.ip_mtu() || cut.is_some();
+        let whole_len = iface.largest_whole(&dst, &route.next_hop, out.now);
+        let must_cut = packet.len() > whole_len || cut.is_some();
         let Some(src) = iface.source_for(&dst) else {
             iface.never(dst.is_v4(), DropReason::NoSource);
             return None;

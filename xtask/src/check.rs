@@ -76,7 +76,7 @@ const FEATURES: &[(&str, &str)] = &[
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-send-ref,tcp-burst,tcp-grow,tcp-ecn,tcp-syn-wait,tcp-listen-range,tcp-listener-settings,tcp-sack,tcp-cubic,tcp-timestamps,tcp-hystart,tcp-validation,\
          udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
-         iface-ephemeral,iface-fragments,\
+         iface-ephemeral,iface-fragments,iface-path-mtu,\
          tcp-pmtu,stats-mib,phy-loopback,phy-tracer",
     ),
     ("bare IPv4 router, no queue", "medium-ip,proto-ipv4,iface-forward"),
@@ -84,6 +84,7 @@ const FEATURES: &[(&str, &str)] = &[
         "IPv6 router",
         "medium-ethernet,proto-ipv6,iface-forward,iface-vlan,iface-fragments,iface-loopback,iface-queue,stats-mib",
     ),
+    ("IPv6, UDP cut for the path", "medium-ip,proto-ipv6,iface-path-mtu"),
     ("IPv4 in a VLAN", "medium-ethernet,proto-ipv4,socket-udp,iface-vlan"),
     ("bridge, no alloc", "medium-ethernet,proto-ipv4,iface-bridge"),
     ("bridge of IPv6 routers", "medium-ethernet,medium-ip,proto-ipv6,iface-bridge,iface-forward,stats-mib"),

@@ -1,4 +1,4 @@
-//! Datagrams that are larger than the link carries, cut by who sends them (RFC 791 §3.2, RFC 8200 §4.5).
+//! Datagrams that are larger than the link or the path carries, cut by who sends them (RFC 791 §3.2, RFC 8200 §4.5 and §5).
 //!
 //! As many fragments go at once, from the sender's memory, as the device has room for. The rest is kept in a
 //! place of [`Fragments`] and goes on with each poll. A datagram that could not be kept is not begun: its
@@ -10,9 +10,10 @@ use crate::iface::Interface;
 use crate::iface::handler::{Hook, Verdict};
 use crate::iface::links::Out;
 use crate::iface::neighbor::{Hardware, Resolution};
-use crate::iface::output::{Packet, Sent, checksum_of, write_ethernet, write_ip};
-use crate::phy::{TxChecksum, TxMeta, TxSlot};
+use crate::iface::output::{Packet, Sent, checksum_of, ip_len_of, write_ethernet, write_ip};
+use crate::phy::{TxChecksum, TxMeta};
 use crate::stats::{DropReason, IpCount};
+use crate::time::Ticks;
 use crate::wire::checksum::{self, Sum};
 use crate::wire::{Addr, IpProtocol, ipv4, ipv6, ipv6ext};
 
@@ -68,10 +69,17 @@ impl Fragments<'_> {
 }
 
 impl Interface<'_> {
-    /// Whether a packet is larger than the link carries.
+    /// Whether a packet is larger than its way takes.
     #[inline]
-    pub(crate) fn must_cut(&self, packet: &Packet) -> bool {
-        packet.len + ip_header_len(&packet.dst) > self.ip_mtu()
+    pub(crate) fn must_cut(&self, packet: &Packet, next_hop: &Addr, now: Ticks) -> bool {
+        let len = ip_len_of(packet);
+        len > self.whole_len && len > self.largest_whole(&packet.dst, next_hop, now)
+    }
+
+    /// Octets of the largest packet that goes to `dst` in one piece.
+    #[inline(never)]
+    pub(crate) fn largest_whole(&self, dst: &Addr, _next_hop: &Addr, now: Ticks) -> usize {
+        self.paths.mtu_to(dst, now).map_or(self.ip_mtu(), |mtu| mtu.min(self.ip_mtu()))
     }
 
     /// Sends a datagram in fragments: `header`, whose checksum is zero yet, and `data`.
@@ -90,7 +98,10 @@ impl Interface<'_> {
             return self.fail_to_cut(packet.dst.is_v4(), DropReason::LinkDown);
         }
         let limit = if packet.dst.is_v4() { MAX_LEN - ipv4::HEADER_LEN } else { MAX_LEN };
-        if packet.len > limit || self.fragment_room(&packet.dst) == 0 || self.fragments.places.is_empty() {
+        if packet.len > limit
+            || self.fragment_room(&packet.dst, next_hop, out.now) == 0
+            || self.fragments.places.is_empty()
+        {
             return self.fail_to_cut(packet.dst.is_v4(), DropReason::TooBig);
         }
         if !self.fragments.can_keep() {
@@ -127,7 +138,7 @@ impl Interface<'_> {
         if out.hooks.watches_output() {
             return self.send_watched_whole(out, &outgoing, header, data);
         }
-        if waits_for_device && self.send_pieces(out.slot, &mut outgoing, &hardware, &read) {
+        if waits_for_device && self.send_pieces(out, &mut outgoing, &hardware, &read) {
             return Sent::Yes;
         }
         self.keep(out, &outgoing, header, data)
@@ -232,8 +243,7 @@ impl Interface<'_> {
                 debug_assert_eq!(piece.len(), out.len());
                 out.iter_mut().zip(piece).for_each(|(place, octet)| *place = *octet);
             };
-            let gone =
-                outgoing.waits_for_device && self.send_pieces(out.slot, &mut outgoing, &hardware, &read);
+            let gone = outgoing.waits_for_device && self.send_pieces(out, &mut outgoing, &hardware, &read);
             if let Some(place) = self.fragments.places.get_mut(index) {
                 place.buffer = buffer;
                 place.content = Content::Outgoing(outgoing);
@@ -281,24 +291,24 @@ impl Interface<'_> {
     }
 
     /// Octets of a datagram that a fragment has room for.
-    fn fragment_room(&self, dst: &Addr) -> usize {
-        self.ip_mtu().saturating_sub(fragment_header_len(dst)) & !7 // none: refused
+    fn fragment_room(&self, dst: &Addr, next_hop: &Addr, now: Ticks) -> usize {
+        self.largest_whole(dst, next_hop, now).saturating_sub(fragment_header_len(dst)) & !7 // none: refused
     }
 
     /// Sends fragments until there is no room or none is left, and says which.
     fn send_pieces(
         &mut self,
-        slot: &mut dyn TxSlot,
+        out: &mut Out<'_>,
         outgoing: &mut Outgoing,
         hardware: &Hardware,
         read: &Read<'_>,
     ) -> bool {
-        let room = self.fragment_room(&outgoing.packet.dst);
+        let room = self.fragment_room(&outgoing.packet.dst, &outgoing.next_hop, out.now);
         let (link_len, ip_len) = (self.link_header_len(), fragment_header_len(&outgoing.packet.dst));
         let is_v4 = outgoing.packet.dst.is_v4();
         while outgoing.offset < outgoing.packet.len {
             let len = room.min(outgoing.packet.len - outgoing.offset);
-            let sent = slot.send(link_len + ip_len + len, TxMeta::default(), &mut |frame| {
+            let sent = out.slot.send(link_len + ip_len + len, TxMeta::default(), &mut |frame| {
                 if let Some(payload) = self.write_fragment_headers(frame, outgoing, hardware, len) {
                     read(outgoing.offset, payload);
                 }

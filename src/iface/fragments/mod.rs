@@ -3,7 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `reassembly` | fragments in, whole datagrams on |
-//! | `emit` | datagrams that are larger than the link carries, cut |
+//! | `emit` | datagrams that are larger than their way takes, cut |
 //! | `cut` | IPv4 packets that are made already, cut by a router |
 //! | `source` | those of raw sockets of both families, cut by us |
 //! | `ident` | the numbers that fragments of one datagram have in common |

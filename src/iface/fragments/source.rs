@@ -1,4 +1,4 @@
-//! Packets that the application made, larger than the link carries, cut by their source (RFC 791 §3.2, RFC 8200 §4.5).
+//! Packets that the application made, larger than the link or the path carries, cut by their source (RFC 791 §3.2, RFC 8200 §4.5).
 //!
 //! Nothing is kept here: the packet stays in its socket until its last fragment has gone, and the socket notes how far
 //! it is. So one that finds no room goes on where it stopped, however large it is.
@@ -7,7 +7,7 @@ use super::cut::{Fragment, Whole};
 use crate::iface::Interface;
 use crate::iface::links::Out;
 use crate::iface::neighbor::Resolution;
-use crate::iface::output::Sent;
+use crate::iface::output::{Sent, destination};
 use crate::socket::raw::Cut;
 use crate::stats::{DropReason, IpCount};
 use crate::wire::ipv6ext::{self, FRAGMENT_HEADER_LEN};
@@ -88,11 +88,13 @@ impl Interface<'_> {
         if let Some(reason) = obstacle {
             return self.lose_pieces(is_v4, reason);
         }
+        let dst = destination(packet).unwrap_or(*src); // the route was found by it
+        let mtu = self.largest_whole(&dst, next_hop, out.now);
         loop {
             let mut copied = [0; 40];
             let piece = match (src.as_v4(), src.as_v6()) {
-                (Some(src), _) => next_v4(packet, src, state, self.ip_mtu(), &mut copied).map(Piece::V4),
-                (_, Some(src)) => next_v6(packet, src, state, self.ip_mtu()).map(Piece::V6),
+                (Some(src), _) => next_v4(packet, src, state, mtu, &mut copied).map(Piece::V4),
+                (_, Some(src)) => next_v6(packet, src, state, mtu).map(Piece::V6),
                 _ => None,
             };
             let Some(piece) = piece else { return self.lose_pieces(is_v4, DropReason::TooBig) };
@@ -126,7 +128,7 @@ impl Interface<'_> {
         {
             return u32::from(u16::from_be_bytes([a, b]));
         }
-        let dst = crate::iface::output::destination(packet).unwrap_or(*src); // the route was found by it
+        let dst = destination(packet).unwrap_or(*src); // the route was found by it
         let protocol = packet.get(if src.is_v4() { 9 } else { 6 }).map_or(0, |protocol| *protocol);
         self.datagram_ident(src, &dst, IpProtocol(protocol))
     }

@@ -2,8 +2,9 @@
 //!
 //! `flow` has what concerns connected sockets, `meta` what goes with each datagram.
 //!
-//! A datagram larger than the link carries is cut by IP, if `iface-fragments` is built in, and routers may cut it further: the
-//! size that a path takes is watched for TCP alone. A socket that hears of a packet too big is told so, no more.
+//! A datagram larger than the link carries is cut by IP, if `iface-fragments` is built in. Over IPv4 routers may cut it further.
+//! Over IPv6 none does: with `iface-path-mtu` datagrams are cut for the path, once a router has said what it takes; the one
+//! that it has said it about is lost.
 
 mod api;
 mod engine;

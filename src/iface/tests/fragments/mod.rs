@@ -1,6 +1,8 @@
 //! Datagrams in fragments, seen from the wire.
 
 mod flood;
+#[cfg(feature = "iface-path-mtu")]
+mod path;
 mod reassembly;
 mod reports;
 mod sending;
