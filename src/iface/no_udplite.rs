@@ -8,7 +8,7 @@ use crate::socket::udp::{Peer, Socket};
 #[inline]
 pub(super) fn send(
     _links: &mut Links<'_, '_, '_>,
-    _way: &Way,
+    _way: &mut Way,
     _socket: &Socket<'_>,
     _peer: &Peer,
     _data: &[u8],
