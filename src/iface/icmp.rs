@@ -88,7 +88,13 @@ pub(crate) fn hold_back(iface: &mut Interface<'_>, is_v4: bool) -> bool {
 
 /// The zone of an address that a packet came from by the current port.
 pub(crate) fn zone_of(ingress: &Ingress<'_, '_, '_, '_, '_>, addr: &Addr) -> u8 {
-    if !addr.is_v4() && addr.is_link_local() { (ingress.links.port() as u8).saturating_add(1) } else { 0 }
+    zone_at(ingress.links.port(), addr)
+}
+
+/// The zone of an address of the link at this port.
+#[inline]
+pub(crate) fn zone_at(port: usize, addr: &Addr) -> u8 {
+    if !addr.is_v4() && addr.is_link_local() { (port as u8).saturating_add(1) } else { 0 }
 }
 
 /// Sends a message by whichever port.
@@ -116,7 +122,7 @@ pub(crate) fn send(
     };
     let sent = links.with_port(route.port, |iface, out| {
         iface.stats.counters.on_icmp_sent(dst.is_v4(), message.kind);
-        if iface.must_cut(&packet, &route.next_hop, out.now) {
+        if iface.must_cut(&packet, out.now) {
             return match iface.send_cut(out, &packet, &route.next_hop, message.header(), data) {
                 Sent::Yes => true,
                 Sent::NoRoom => iface.drop_packet(dst.is_v4(), DropReason::DeviceBusy),

@@ -69,12 +69,12 @@ impl Interface<'_> {
 
     /// What is too large is refused where it is sent.
     #[inline]
-    pub(crate) fn must_cut(&self, _packet: &Packet, _next_hop: &Addr, _now: Ticks) -> bool {
+    pub(crate) fn must_cut(&self, _packet: &Packet, _now: Ticks) -> bool {
         false
     }
 
     #[cfg(feature = "socket-raw")]
-    pub(crate) fn largest_whole(&self, _dst: &Addr, _next_hop: &Addr, _now: Ticks) -> usize {
+    pub(crate) fn largest_whole(&self, _dst: &Addr, _now: Ticks) -> usize {
         self.ip_mtu()
     }
 

@@ -109,12 +109,6 @@ pub(crate) const EGRESS: u32 = 0;
 /// The frame that the handler is asked about.
 const HELD: u32 = u32::MAX - 1;
 
-/// RFC 1122 §4.2.3.10: nothing of a connection goes to many. The peer's address becomes that of all if an address of
-/// ours is added of which it is the network's broadcast address.
-fn may_not_go(packet: &Packet, hardware: &Hardware) -> bool {
-    config::HAS_TCP && hardware[0] & 1 != 0 && packet.protocol == IpProtocol::TCP
-}
-
 /// Frames that wait for the neighbour of this cache entry.
 pub(crate) fn tag_of(neighbor: usize) -> u32 {
     neighbor as u32 + 1
@@ -561,6 +555,12 @@ impl Interface<'_> {
             }
         });
     }
+}
+
+/// RFC 1122 §4.2.3.10: nothing of a connection goes to many. The peer's address becomes that of all if an address of
+/// ours is added of which it is the network's broadcast address.
+fn may_not_go(packet: &Packet, hardware: &Hardware) -> bool {
+    config::HAS_TCP && hardware[0] & 1 != 0 && packet.protocol == IpProtocol::TCP
 }
 
 /// Octets of a packet with its IP header.

@@ -162,7 +162,7 @@ fn send_packet(
     };
     let port = route.port;
     let step = links.with_port(port, |iface, out| {
-        let whole_len = iface.largest_whole(&dst, &route.next_hop, out.now);
+        let whole_len = iface.largest_whole(&dst, out.now);
         let must_cut = packet.len() > whole_len || cut.is_some();
         let Some(src) = iface.source_for(&dst) else {
             iface.never(dst.is_v4(), DropReason::NoSource);

@@ -2,7 +2,7 @@
 
 use super::cutting::Cutting;
 use super::egress::Step;
-use super::icmp::zone_of;
+use super::icmp::{zone_at, zone_of};
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::{Links, Out, Route};
@@ -255,7 +255,7 @@ impl Way {
     /// The way of the copy for those of us who hear of the group, or have the port.
     fn to_ourselves(&self) -> Way {
         let next_hop = Addr::loopback(self.remote.is_v4());
-        Way { route: Route { next_hop, ..self.route }, hardware: None, is_to_many: false, ..*self }
+        Way { route: Route { next_hop, ..self.route }, hardware: None, ..*self }
     }
 
     /// Sends a packet this way, or lets it wait for its neighbour.
@@ -331,8 +331,8 @@ fn send_copy(links: &mut Links<'_, '_, '_>, sockets: &SocketSet<'_>, ix: u32, wa
         return;
     }
     let src_port = socket.bound_to().1;
-    let zone = if !way.src.is_v4() && way.src.is_link_local() { (port as u8).saturating_add(1) } else { 0 };
-    let sender = udp::Peer { remote: way.src, remote_port: src_port, local: None, zone, ..*peer };
+    let zone = zone_at(port, &way.src);
+    let sender = udp::Peer { remote: way.src, remote_port: src_port, zone, ..*peer };
     let (mut taker, protocol) = (NIL, socket.protocol());
     loop {
         let next = sockets.next_taker(protocol, taker, &sender, &way.remote, peer.remote_port);
@@ -378,7 +378,7 @@ fn send(
     let header = [a, b, c, d, e, f, 0, 0];
     let mut fill = header_and_data(header, data);
     let sent = links.with_port(way.route.port, |iface, out| {
-        let sent = match iface.must_cut(&packet, &way.route.next_hop, out.now) {
+        let sent = match iface.must_cut(&packet, out.now) {
             true => iface.send_cut(out, &packet, &way.route.next_hop, header, data),
             false => way.send(iface, out, &packet, &mut fill),
         };

@@ -10,16 +10,18 @@
 
 use std::cell::RefCell;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use goldcrest::phy::{Device, DeviceCapabilities, HardwareAddress, LinkState, Medium, TxMeta, TxToken};
 use goldcrest::time::Instant;
+use pcap_file::DataLink;
+use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 
 use crate::skip::skip;
 
@@ -40,7 +42,7 @@ const WRONG: &str = "(ip && !ipv6 && !(ip.checksum.status#1 == 1)) || \
 
 /// The frames that are kept.
 struct Frames {
-    file: BufWriter<File>,
+    file: PcapWriter<File>,
     path: PathBuf,
     seen: u32,
     octets: usize,
@@ -48,17 +50,14 @@ struct Frames {
 
 impl Frames {
     /// Opens a pcap file for frames of this kind.
-    fn new(name: &str, link_type: u32) -> Frames {
+    fn new(name: &str, datalink: DataLink) -> Frames {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("goldcrest-{name}-{}-{number}.pcap", std::process::id());
         let path = std::env::temp_dir().join(name);
-        let mut file = BufWriter::new(File::create(&path).expect("there is room for a file"));
-        // Magic number, version 2.4, no time zone, no precision, frames up to 256 KiB, kind.
-        for word in [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 1 << 18, link_type] {
-            file.write_all(&word.to_le_bytes()).unwrap();
-        }
-        Frames { file, path, seen: 0, octets: 0 }
+        let file = File::create(&path).expect("there is room for a file");
+        let header = PcapHeader { snaplen: 1 << 18, datalink, ..PcapHeader::default() };
+        Frames { file: PcapWriter::with_header(file, header).unwrap(), path, seen: 0, octets: 0 }
     }
 
     /// Keeps a frame, if it is its turn.
@@ -71,16 +70,12 @@ impl Frames {
         self.octets += frame.len();
         let mut frame = frame.to_vec();
         complete(&mut frame, meta);
-        let (micros, len) = (now.total_micros() as u64, frame.len() as u32);
-        for word in [(micros / 1_000_000) as u32, (micros % 1_000_000) as u32, len, len] {
-            self.file.write_all(&word.to_le_bytes()).unwrap();
-        }
-        self.file.write_all(&frame).unwrap();
+        let (at, len) = (Duration::from_micros(now.total_micros() as u64), frame.len() as u32);
+        self.file.write_packet(&PcapPacket::new_owned(at, len, frame)).unwrap();
     }
 
     /// Asks tshark.
     fn dissect(&mut self) {
-        self.file.flush().unwrap();
         let mut tshark = Command::new("tshark");
         for protocol in ["ip", "tcp", "udp"] {
             tshark.args(["-o", &format!("{protocol}.check_checksum:TRUE")]);
@@ -122,8 +117,9 @@ pub(crate) struct Captured<D> {
 impl<D: Device> Captured<D> {
     /// The file's name has `name` in it; if tshark finds fault with a frame, the file stays.
     pub(crate) fn new(device: D, name: &str) -> Captured<D> {
-        let link_type = if device.capabilities().medium == Medium::Ethernet { 1 } else { 101 };
-        Captured { device, frames: RefCell::new(Frames::new(name, link_type)) }
+        let is_ethernet = device.capabilities().medium == Medium::Ethernet;
+        let datalink = if is_ethernet { DataLink::ETHERNET } else { DataLink::RAW };
+        Captured { device, frames: RefCell::new(Frames::new(name, datalink)) }
     }
 }
 

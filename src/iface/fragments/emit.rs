@@ -71,14 +71,14 @@ impl Fragments<'_> {
 impl Interface<'_> {
     /// Whether a packet is larger than its way takes.
     #[inline]
-    pub(crate) fn must_cut(&self, packet: &Packet, next_hop: &Addr, now: Ticks) -> bool {
+    pub(crate) fn must_cut(&self, packet: &Packet, now: Ticks) -> bool {
         let len = ip_len_of(packet);
-        len > self.whole_len && len > self.largest_whole(&packet.dst, next_hop, now)
+        len > self.whole_len && len > self.largest_whole(&packet.dst, now)
     }
 
     /// Octets of the largest packet that goes to `dst` in one piece.
     #[inline(never)]
-    pub(crate) fn largest_whole(&self, dst: &Addr, _next_hop: &Addr, now: Ticks) -> usize {
+    pub(crate) fn largest_whole(&self, dst: &Addr, now: Ticks) -> usize {
         self.paths.mtu_to(dst, now).map_or(self.ip_mtu(), |mtu| mtu.min(self.ip_mtu()))
     }
 
@@ -99,7 +99,7 @@ impl Interface<'_> {
         }
         let limit = if packet.dst.is_v4() { MAX_LEN - ipv4::HEADER_LEN } else { MAX_LEN };
         if packet.len > limit
-            || self.fragment_room(&packet.dst, next_hop, out.now) == 0
+            || self.fragment_room(&packet.dst, out.now) == 0
             || self.fragments.places.is_empty()
         {
             return self.fail_to_cut(packet.dst.is_v4(), DropReason::TooBig);
@@ -291,8 +291,8 @@ impl Interface<'_> {
     }
 
     /// Octets of a datagram that a fragment has room for.
-    fn fragment_room(&self, dst: &Addr, next_hop: &Addr, now: Ticks) -> usize {
-        self.largest_whole(dst, next_hop, now).saturating_sub(fragment_header_len(dst)) & !7 // none: refused
+    fn fragment_room(&self, dst: &Addr, now: Ticks) -> usize {
+        self.largest_whole(dst, now).saturating_sub(fragment_header_len(dst)) & !7 // none: refused
     }
 
     /// Sends fragments until there is no room or none is left, and says which.
@@ -303,7 +303,7 @@ impl Interface<'_> {
         hardware: &Hardware,
         read: &Read<'_>,
     ) -> bool {
-        let room = self.fragment_room(&outgoing.packet.dst, &outgoing.next_hop, out.now);
+        let room = self.fragment_room(&outgoing.packet.dst, out.now);
         let (link_len, ip_len) = (self.link_header_len(), fragment_header_len(&outgoing.packet.dst));
         let is_v4 = outgoing.packet.dst.is_v4();
         while outgoing.offset < outgoing.packet.len {

@@ -89,7 +89,7 @@ impl Interface<'_> {
             return self.lose_pieces(is_v4, reason);
         }
         let dst = destination(packet).unwrap_or(*src); // the route was found by it
-        let mtu = self.largest_whole(&dst, next_hop, out.now);
+        let mtu = self.largest_whole(&dst, out.now);
         loop {
             let mut copied = [0; 40];
             let piece = match (src.as_v4(), src.as_v6()) {
