@@ -7,7 +7,7 @@ use crate::phy::{Medium, RxMeta};
 use crate::socket::udp::{self, BindError, ConnectError, SendError};
 use crate::socket::{Events, IcmpError, Unreachable};
 use crate::stats::DropReason;
-use crate::wire::{IpAddress, IpEndpoint};
+use crate::wire::{IpAddress, IpCidr, IpEndpoint};
 
 const PEER: IpEndpoint = IpEndpoint::new(IpAddress::v4(10, 0, 0, 2), 53);
 
@@ -59,6 +59,26 @@ fn sockets_connected_to_different_ends_share_a_port_and_to_the_same_end_conflict
     net.exchange(udp4((PEER_IP, 53), (OUR_IP, 5_000), b"1"));
     net.exchange(udp4(([10, 0, 0, 3], 53), (OUR_IP, 5_000), b"2"));
     assert_eq!((received(&mut net, one), received(&mut net, two)), (1, 1));
+}
+
+/// One key is for both of them: the own address is no part of it.
+#[test]
+fn sockets_at_different_addresses_of_ours_may_be_connected_to_the_same_end() {
+    let mut net = Net::ip();
+    let other = [10, 0, 0, 7];
+    net.iface.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 7), 24)).unwrap();
+    let handles = [OUR_IP, other].map(|[a, b, c, d]| {
+        let handle = net.sockets.add(socket());
+        let socket = net.sockets.get_mut::<udp::Socket>(handle);
+        socket.bind((IpAddress::v4(a, b, c, d), 5_000)).unwrap();
+        socket.connect(PEER).unwrap();
+        net.poll();
+        handle
+    });
+    for (dst, counts) in [(OUR_IP, [1, 0]), (other, [0, 1])] {
+        net.exchange(udp4((PEER_IP, 53), (dst, 5_000), b"data"));
+        assert_eq!(handles.map(|handle| received(&mut net, handle)), counts, "{dst:?}");
+    }
 }
 
 #[test]
