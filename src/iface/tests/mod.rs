@@ -7,6 +7,7 @@ mod decisions;
 // Both use the simulation's chance, and the second holds the timer heap against an oracle.
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
 mod drained;
+mod family;
 mod forward;
 mod forward_bursts;
 mod forward_offloads;

@@ -248,15 +248,28 @@ pub(super) fn tcp4(
     options: &[u8],
     data: &[u8],
 ) -> Vec<u8> {
+    ipv4(src, dst, 6, &segment(Addr::v4(src), Addr::v4(dst), ports, numbers, flags, options, data))
+}
+
+/// The segment alone, with its checksum.
+pub(super) fn segment(
+    src: Addr,
+    dst: Addr,
+    ports: (u16, u16),
+    numbers: (u32, u32),
+    flags: Flags,
+    options: &[u8],
+    data: &[u8],
+) -> Vec<u8> {
     let mut segment = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
     segment.extend([numbers.0.to_be_bytes(), numbers.1.to_be_bytes()].concat());
     let offset = (5 + options.len() / 4) as u8;
     segment.extend([offset << 4, flags.bits(), 0xff, 0xff, 0, 0, 0, 0]);
     segment.extend([options, data].concat());
-    let pseudo = pseudo_header(&Addr::v4(src), &Addr::v4(dst), 6, segment.len() as u32);
+    let pseudo = pseudo_header(&src, &dst, 6, segment.len() as u32);
     let checksum = pseudo.add(sum(&segment)).finish();
     segment[16..18].copy_from_slice(&checksum);
-    ipv4(src, dst, 6, &segment)
+    segment
 }
 
 /// An ICMP message with its checksum, in an IPv4 packet.
