@@ -1,12 +1,12 @@
 //! One socket in any state and a peer that is written by hand, for the table of states and events.
 
+use super::family::*;
 use super::net::*;
 use crate::iface::SocketHandle;
 use crate::socket::Events;
 use crate::socket::tcp::{self, Error, State};
 use crate::storage::SocketBuffer;
 use crate::time::Duration;
-use crate::wire::IpAddress;
 use crate::wire::tcp::{Flags, Packet, SeqNum};
 
 /// A state; SYN-RECEIVED comes from a passive or from an active OPEN.
@@ -173,6 +173,7 @@ struct Seg {
 
 /// The socket, the peer, and where they stand.
 pub(super) struct Desk {
+    family: Family,
     net: Net,
     handle: SocketHandle,
     at: At,
@@ -184,7 +185,6 @@ pub(super) struct Desk {
 
 pub(super) const PORT: u16 = 80;
 pub(super) const PEER_PORT: u16 = 4_000;
-const PEER: (IpAddress, u16) = (IpAddress::v4(10, 0, 0, 2), PEER_PORT);
 
 impl Desk {
     /// All that can meet.
@@ -193,8 +193,13 @@ impl Desk {
         pairs.chain([(At::TimeWait, On::TimeWaitTimeout)])
     }
 
-    /// A socket that has come to this state.
+    /// A socket that has come to this state, over IPv4.
     pub(super) fn at(at: At) -> Desk {
+        Desk::over(FAMILIES[0], at)
+    }
+
+    /// The same over either family.
+    pub(super) fn over(family: Family, at: At) -> Desk {
         let mut net = Net::ip();
         let buffer = || SocketBuffer::new(vec![0; 1_000]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
@@ -202,7 +207,7 @@ impl Desk {
         socket.set_nagle_enabled(false);
         let handle = net.sockets.add(socket);
         let zero = SeqNum(0);
-        let mut desk = Desk { net, handle, at, una: zero, nxt: zero, peer: SeqNum(u32::MAX - 2_000) };
+        let mut desk = Desk { family, net, handle, at, una: zero, nxt: zero, peer: SeqNum(u32::MAX - 2_000) };
         desk.arrive();
         while desk.net.sockets.next_ready().is_some() {}
         assert_eq!(desk.state(), at);
@@ -234,7 +239,8 @@ impl Desk {
     }
 
     fn connect(&mut self) {
-        self.socket().connect(PEER, PORT).unwrap();
+        let peer = self.peer();
+        self.socket().connect(peer, PORT).unwrap();
         self.net.poll();
         self.una = parse(&self.net.sent()[0]).seq;
         self.nxt = self.una + 1;
@@ -279,13 +285,18 @@ impl Desk {
         self.peer = self.peer + 1;
     }
 
+    /// The peer's end.
+    fn peer(&self) -> (crate::wire::IpAddress, u16) {
+        (self.family.peer(), PEER_PORT)
+    }
+
     fn socket(&mut self) -> &mut tcp::Socket<'static> {
         self.net.sockets.get_mut(self.handle)
     }
 
     fn give(&mut self, seg: Seg) -> Vec<Seg> {
         let (ports, data) = ((PEER_PORT, PORT), vec![5; seg.len as usize]);
-        let packet = tcp4(PEER_IP, OUR_IP, ports, (seg.seq.0, seg.ack.0), seg.flags, &[], &data);
+        let packet = self.family.tcp(ports, (seg.seq.0, seg.ack.0), seg.flags, &[], &data);
         self.net.exchange(packet).iter().map(|packet| parse(packet)).collect()
     }
 
@@ -341,8 +352,9 @@ impl Desk {
     /// A call or a timeout.
     fn act(&mut self, on: On) -> (Seg, Vec<Seg>, Option<Told>) {
         let late = Seg { seq: self.peer, ack: self.nxt, flags: Flags::ACK, len: 0 };
+        let peer = self.peer();
         let is_ok = match on {
-            On::OpenActive => Some(self.socket().connect(PEER, PORT).is_ok()),
+            On::OpenActive => Some(self.socket().connect(peer, PORT).is_ok()),
             On::OpenPassive => Some(self.socket().listen(PORT).is_ok()),
             On::Send => Some(self.socket().send_slice(&[7; 4]) == Ok(4)),
             On::Receive => Some(self.socket().recv_slice(&mut [0; 4]) == Ok(0)),
@@ -450,7 +462,7 @@ impl Desk {
 
 fn parse(packet: &[u8]) -> Seg {
     assert_checksums(packet);
-    let segment = Packet::new_checked(&packet[20..]).unwrap();
+    let segment = Packet::new_checked(&packet[payload_at(packet)..]).unwrap();
     assert_eq!((segment.src_port(), segment.dst_port()), (PORT, PEER_PORT));
     assert!(segment.flags().contains(Flags::SYN) || segment.options().is_empty(), "options but in a SYN");
     Seg {

@@ -1,5 +1,6 @@
 //! TCP from who means no good, or knows no better: what is dropped, what is answered, what is counted.
 
+use super::family::*;
 use super::net::*;
 use crate::iface::SocketHandle;
 use crate::phy::Medium;
@@ -29,28 +30,57 @@ fn half_open(net: &Net, listener: SocketHandle) -> usize {
     net.sockets.get::<Listener>(listener).half_open_count()
 }
 
-fn syn(src: [u8; 4], src_port: u16, dst: [u8; 4]) -> Vec<u8> {
-    tcp4(src, dst, (src_port, 80), (1, 0), Flags::SYN, &[], &[])
+fn addr(text: &str) -> IpAddress {
+    text.parse().unwrap()
+}
+
+fn syn(src: IpAddress, src_port: u16, dst: IpAddress) -> Vec<u8> {
+    tcp(src, dst, (src_port, 80), (1, 0), Flags::SYN, &[], &[])
 }
 
 /// Nobody, groups, everybody, and ourselves: the segment known as LAND.
-///
-/// Covers: RFC 9293 MUST-63, MUST-57; RFC 1122 §3.2.1.3, §4.2.3.10
+const NO_SOURCES: [&[&str]; 2] = [
+    &["0.0.0.0", "224.0.0.1", "239.1.2.3", "255.255.255.255", "10.0.0.255", "10.0.0.1", "127.0.0.1"],
+    &["ff02::1", "ff0e::9", "fd00::1", "fe80::1", "::1"],
+];
+
+/// Everybody whom we are among; `ff02::1:ff00:1` is the group of our own address.
+const GROUPS: [&[&str]; 2] =
+    [&["224.0.0.1", "255.255.255.255", "10.0.0.255"], &["ff01::1", "ff02::1", "ff02::1:ff00:1"]];
+
+/// Covers: RFC 9293 MUST-63, MUST-57; RFC 1122 §3.2.1.3, §4.2.3.10; RFC 4291 §2.5.2, §2.5.3, §2.7
 #[test]
 fn a_syn_from_or_to_what_is_no_host_is_dropped_and_counted() {
+    for (family, (sources, groups)) in FAMILIES.into_iter().zip(NO_SOURCES.into_iter().zip(GROUPS)) {
+        let (mut net, listener) = listening(Medium::Ip);
+        let drops = |net: &Net| net.iface.stats().drops(DropReason::BadSource);
+        for (count, source) in sources.iter().enumerate() {
+            assert!(net.exchange(syn(addr(source), 80, family.ours())).is_empty(), "from {source}");
+            assert_eq!(drops(&net), count as u32 + 1, "from {source}");
+        }
+        let before = drops(&net);
+        for (count, group) in groups.iter().enumerate() {
+            assert!(net.exchange(syn(family.peer(), 4_000, addr(group))).is_empty(), "to {group}");
+            assert_eq!(drops(&net), before + count as u32 + 1, "to {group}");
+        }
+        assert_eq!(half_open(&net, listener), 0);
+        assert_eq!(net.exchange(syn(family.peer(), 4_000, family.ours())).len(), 1);
+    }
+}
+
+/// One that has no address yet asks by Neighbor Discovery, and by nothing else.
+///
+/// Covers: RFC 4291 §2.5.2; RFC 9293 MUST-63
+#[test]
+fn a_segment_from_the_unspecified_address_of_ipv6_is_dropped() {
     let (mut net, listener) = listening(Medium::Ip);
-    let broadcast = [10, 0, 0, 255];
-    let sources = [[0; 4], [224, 0, 0, 1], [239, 1, 2, 3], [255; 4], broadcast, OUR_IP, [127, 0, 0, 1]];
-    for source in sources {
-        assert!(net.exchange(syn(source, 80, OUR_IP)).is_empty(), "from {source:?}");
+    let ours = FAMILIES[1].ours();
+    for flags in [Flags::SYN, Flags::ACK, Flags::RST] {
+        let packet = tcp(addr("::"), ours, (4_000, 80), (1, 2), flags, &[], &[]);
+        assert!(net.exchange(packet).is_empty(), "{flags:?}");
     }
-    assert_eq!(net.iface.stats().drops(DropReason::BadSource), sources.len() as u32);
-    for destination in [[224, 0, 0, 1], [255; 4], broadcast] {
-        assert!(net.exchange(syn(PEER_IP, 4_000, destination)).is_empty(), "to {destination:?}");
-    }
-    assert_eq!(net.iface.stats().drops(DropReason::BadSource), sources.len() as u32 + 3);
+    assert_eq!(net.iface.stats().drops(DropReason::BadSource), 3);
     assert_eq!(half_open(&net, listener), 0);
-    assert_eq!(net.exchange(syn(PEER_IP, 4_000, OUR_IP)).len(), 1);
 }
 
 /// Covers: RFC 1122 §4.2.3.10
@@ -58,10 +88,12 @@ fn a_syn_from_or_to_what_is_no_host_is_dropped_and_counted() {
 fn a_syn_in_a_frame_to_everybody_is_dropped() {
     let (mut net, listener) = listening(Medium::Ethernet);
     net.meet(PEER_IP);
-    let mut frame = ethernet(EtherType::IPV4.0, &syn(PEER_IP, 4_000, OUR_IP));
-    frame[..6].fill(0xff);
-    assert!(net.exchange(frame).is_empty());
-    assert_eq!(half_open(&net, listener), 0);
+    for (family, ether_type) in FAMILIES.into_iter().zip([EtherType::IPV4, EtherType::IPV6]) {
+        let mut frame = ethernet(ether_type.0, &syn(family.peer(), 4_000, family.ours()));
+        frame[..6].fill(0xff);
+        assert!(net.exchange(frame).is_empty());
+        assert_eq!(half_open(&net, listener), 0);
+    }
 }
 
 /// As nmap's scans -sN, -sF and -sX find out where nobody listens, but not who does.
@@ -78,40 +110,42 @@ fn what_neither_asks_nor_acknowledges_gets_no_answer_from_a_listener() {
     assert_eq!(net.iface.stats().drops(DropReason::Unacceptable), 3);
 }
 
-/// Damages a packet.
-type Spoil = fn(&mut Vec<u8>);
+/// Damages a segment.
+type Spoil = fn(&mut [u8]);
 
 /// Covers: RFC 9293 MUST-3, MUST-7
 #[test]
 fn a_malformed_segment_is_dropped_by_its_reason() {
     let cases: [(&str, DropReason, Spoil); 6] = [
-        ("a bit of the checksum", DropReason::Checksum, |packet| packet[36] ^= 1),
-        ("a bit of the payload", DropReason::Checksum, |packet| packet[44] ^= 1),
-        ("a header of 16 octets", DropReason::Malformed, |packet| packet[32] = 0x40),
-        ("a header beyond the end", DropReason::Truncated, |packet| packet[32] = 0xf0),
-        ("an option of no length", DropReason::Malformed, |packet| packet[41] = 0),
-        ("an option beyond the header", DropReason::Malformed, |packet| packet[41] = 5),
+        ("a bit of the checksum", DropReason::Checksum, |segment| segment[16] ^= 1),
+        ("a bit of the payload", DropReason::Checksum, |segment| segment[24] ^= 1),
+        ("a header of 16 octets", DropReason::Malformed, |segment| segment[12] = 0x40),
+        ("a header beyond the end", DropReason::Truncated, |segment| segment[12] = 0xf0),
+        ("an option of no length", DropReason::Malformed, |segment| segment[21] = 0),
+        ("an option beyond the header", DropReason::Malformed, |segment| segment[21] = 5),
     ];
-    for (name, reason, spoil) in cases {
+    let cases = cases.into_iter().flat_map(|case| FAMILIES.map(|family| (family, case)));
+    for (family, (name, reason, spoil)) in cases {
         let (mut net, listener) = listening(Medium::Ip);
-        let mut packet = tcp4(PEER_IP, OUR_IP, (4_000, 80), (1, 0), Flags::SYN, &[200, 4, 0, 0], &[7; 4]);
-        spoil(&mut packet);
+        let mut packet = family.tcp((4_000, 80), (1, 0), Flags::SYN, &[200, 4, 0, 0], &[7; 4]);
+        let segment = &mut packet[family.header_len()..];
+        spoil(segment);
         if reason != DropReason::Checksum {
-            sum_again(&mut packet);
+            sum_again(family, segment);
         }
-        assert!(net.exchange(packet).is_empty(), "{name}");
-        assert_eq!(net.iface.stats().drops(reason), 1, "{name}");
-        assert_eq!(half_open(&net, listener), 0, "{name}");
+        assert!(net.exchange(packet).is_empty(), "{family:?}: {name}");
+        assert_eq!(net.iface.stats().drops(reason), 1, "{family:?}: {name}");
+        assert_eq!(half_open(&net, listener), 0, "{family:?}: {name}");
     }
 }
 
-fn sum_again(packet: &mut [u8]) {
+fn sum_again(family: Family, segment: &mut [u8]) {
     use crate::wire::{Addr, checksum};
-    let len = packet.len() as u32 - 20;
-    packet[36..38].fill(0);
-    let pseudo = checksum::pseudo_header(&Addr::v4(PEER_IP), &Addr::v4(OUR_IP), 6, len);
-    let sum = pseudo.add(checksum::sum(&packet[20..])).finish();
-    packet[36..38].copy_from_slice(&sum);
+    segment[16..18].fill(0);
+    let [src, dst] = [family.peer(), family.ours()].map(|addr| Addr::try_from(addr).unwrap());
+    let pseudo = checksum::pseudo_header(&src, &dst, 6, segment.len() as u32);
+    let sum = pseudo.add(checksum::sum(segment)).finish();
+    segment[16..18].copy_from_slice(&sum);
 }
 
 /// A connection that the peer has opened, and both next numbers.

@@ -4,6 +4,7 @@
 //! The rows are data; one test runs the stack against them, over the wire. Where the RFC lets RFC 5961 decide,
 //! the row names it. Where we depart from the RFC, the row says by which entry of docs/DEVIATIONS.md.
 
+use super::family::FAMILIES;
 use super::tcp_desk::{At, Desk, On, Out, Told};
 use crate::socket::Events;
 use crate::socket::tcp::Error;
@@ -263,11 +264,12 @@ fn the_stack_does_what_the_table_says() {
     let mut wrong = Vec::new();
     for (at, on) in Desk::cases() {
         let [row] = rows_for(at, on)[..] else { panic!("{at:?} {on:?}: {} rows", rows_for(at, on).len()) };
-        let mut desk = Desk::at(at);
-        let seen = desk.see(on);
         let expected = (row.next.unwrap_or(at), row.sent.to_vec(), row.told);
-        if seen != expected {
-            wrong.push(format!("{at:?} {on:?} ({}): {seen:?}, not {expected:?}", row.by));
+        for family in FAMILIES {
+            let seen = Desk::over(family, at).see(on);
+            if seen != expected {
+                wrong.push(format!("{family:?} {at:?} {on:?} ({}): {seen:?}, not {expected:?}", row.by));
+            }
         }
     }
     assert!(wrong.is_empty(), "{} cells\n{}", wrong.len(), wrong.join("\n"));
