@@ -52,7 +52,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
                 self.links.port(),
                 received.hop_limit,
                 received.packet,
-                self.meta.timestamp,
+                self.received_at(),
             ),
         };
         let hash = self.sockets.table.hash_port(IpProtocol::ICMP.0, key);

@@ -70,6 +70,15 @@ impl Ingress<'_, '_, '_, '_, '_> {
         }
     }
 
+    /// When the frame arrived, in ns: as the device says, or else when it was polled.
+    #[inline]
+    pub(crate) fn received_at(&self) -> u64 {
+        match self.meta.timestamp {
+            0 => (self.links.now.total_micros() as u64).wrapping_mul(1_000),
+            timestamp => timestamp,
+        }
+    }
+
     #[inline(never)]
     fn on_drop(&mut self, reason: DropReason, frame: &[u8]) {
         net_trace!("dropped {} octets: {:?}", frame.len(), reason);

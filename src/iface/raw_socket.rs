@@ -72,7 +72,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let hash = self.sockets.table.hash_port(RAW, key);
         let is_wanted = |socket: &Socket<'_>| matches!(socket, Socket::Raw(socket) if socket.key() == key);
         let interface = Some(self.links.port() as u8);
-        let meta = Metadata { interface, timestamp: self.meta.timestamp };
+        let meta = Metadata { interface, timestamp: self.received_at() };
         let mut last = NIL;
         while let Some(ix) = self.sockets.next_in_chain(hash, last, &is_wanted) {
             last = ix;

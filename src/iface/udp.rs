@@ -158,7 +158,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
                 self.links.port(),
                 received.hop_limit,
                 received.packet,
-                self.meta.timestamp,
+                self.received_at(),
             ),
         };
         // What goes to a group or to all is for everybody who has the port.

@@ -194,7 +194,7 @@ pub struct RxMeta {
     pub checksum_ok: bool,
     /// The transport checksum was never completed, since the frame crossed no wire: who sends it on has to.
     pub checksum_partial: bool,
-    /// When the frame arrived, in ns of the device's clock; 0 if unknown.
+    /// When the frame arrived, in ns of the device's clock; 0 if unknown, and then sockets are told when it was polled.
     pub timestamp: u64,
     /// Payload octets per segment, if this frame is several that were coalesced; 0 if not.
     pub segment_len: u16,

@@ -1,7 +1,7 @@
 //! A device that receives what a pcap file holds, in virtual time.
 //!
-//! Classic pcap, both byte orders, micro- and nanoseconds, by the `pcap-file` crate. What is sent is counted
-//! and gone; a [`PcapWriter`](super::PcapWriter) around this device keeps it.
+//! Classic pcap, both byte orders, micro- and nanoseconds, by the `pcap-file` crate. Each frame's time in the file is its
+//! timestamp ([`RxMeta`]). What is sent is counted and gone; a [`PcapWriter`](super::PcapWriter) around this device keeps it.
 
 use std::io::{self, Read};
 use std::{error, fmt};
@@ -9,7 +9,7 @@ use std::{error, fmt};
 use pcap_file::pcap::PcapReader;
 use pcap_file::{DataLink, PcapError, TsResolution};
 
-use super::{Device, DeviceCapabilities, HardwareAddress, Medium, RxToken, TxToken};
+use super::{Device, DeviceCapabilities, HardwareAddress, Medium, RxMeta, RxToken, TxToken};
 use crate::time::{Duration, Instant};
 
 /// When the frames of a file are received.
@@ -76,6 +76,8 @@ pub struct PcapReplay<R: Read> {
     /// The next frame, and its time in the file.
     frame: Vec<u8>,
     frame_time: Option<Duration>,
+    /// The same in nanoseconds, as exactly as the file has it.
+    frame_nanos: u64,
     /// The file's time of the first frame, and when that was received.
     began: Option<(Duration, Instant)>,
     received: u64,
@@ -107,6 +109,7 @@ impl<R: Read> PcapReplay<R> {
             pace,
             frame: Vec::new(),
             frame_time: None,
+            frame_nanos: 0,
             began: None,
             received: 0,
             cut: 0,
@@ -161,9 +164,9 @@ impl<R: Read> PcapReplay<R> {
 
     /// The next record's time, and whether all of the frame is there.
     fn read_record(&mut self) -> Result<Option<(Duration, bool)>, ReplayError> {
-        let fractions_per_micro = match self.reader.header().ts_resolution {
-            TsResolution::MicroSecond => 1,
-            TsResolution::NanoSecond => 1_000,
+        let nanos_per_fraction = match self.reader.header().ts_resolution {
+            TsResolution::MicroSecond => 1_000,
+            TsResolution::NanoSecond => 1,
         };
         let record = match self.reader.next_raw_packet() {
             None => return Ok(None),
@@ -175,8 +178,10 @@ impl<R: Read> PcapReplay<R> {
         }
         self.frame.clear();
         self.frame.extend_from_slice(&record.data);
-        let micros = u64::from(record.ts_sec) * 1_000_000 + u64::from(record.ts_frac / fractions_per_micro);
-        Ok(Some((Duration::from_micros(micros), record.incl_len >= record.orig_len)))
+        // Below 2^32 seconds and as many microseconds: far from 2^64 nanoseconds.
+        self.frame_nanos =
+            u64::from(record.ts_sec) * 1_000_000_000 + u64::from(record.ts_frac) * nanos_per_fraction;
+        Ok(Some((Duration::from_micros(self.frame_nanos / 1_000), record.incl_len >= record.orig_len)))
     }
 
     /// When the next frame is due. A file whose time runs back does not hold frames up.
@@ -226,9 +231,10 @@ impl<R: Read> Device for PcapReplay<R> {
         self.began.get_or_insert((time, now));
         self.received += 1;
         let frame = core::mem::take(&mut self.frame);
+        let meta = RxMeta { timestamp: self.frame_nanos, ..RxMeta::default() };
         self.advance();
         let token = ReplayTxToken { frame: &mut self.tx_frame, sent: &mut self.sent };
-        Some((ReplayRxToken { frame }, Some(token)))
+        Some((ReplayRxToken { frame, meta }, Some(token)))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<ReplayTxToken<'_>> {
@@ -257,9 +263,14 @@ impl<R: Read> Device for PcapReplay<R> {
 #[derive(Debug)]
 pub struct ReplayRxToken {
     frame: Vec<u8>,
+    meta: RxMeta,
 }
 
 impl RxToken for ReplayRxToken {
+    fn meta(&self) -> RxMeta {
+        self.meta
+    }
+
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
         f(&self.frame)
     }
@@ -350,6 +361,9 @@ mod tests {
             big.push(9);
         }
         for file in [octets, big] {
+            let mut device = replay(&file, Pace::AsPolled).unwrap();
+            let mut time = || device.receive(Instant::ZERO).map(|(frame, _)| frame.meta().timestamp);
+            assert_eq!([time(), time(), time()], [Some(1_000_000_000), Some(1_005_000_000), None]);
             let mut device = replay(&file, Pace::Recorded).unwrap();
             assert_eq!(at(&mut device, 0), [9]);
             assert_eq!(device.poll_at(Instant::ZERO), Some(Instant::from_millis(5)));

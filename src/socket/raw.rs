@@ -17,7 +17,8 @@ pub struct Metadata {
     /// The interface, as its place in the `Router`: which a received packet came by; which one that is sent
     /// leaves by, where `None` lets the route decide, or takes the first for an Ethernet frame.
     pub interface: Option<u8>,
-    /// When a received packet arrived, in ns of the device's clock; 0 if the device does not say.
+    /// When a received packet arrived, in ns of the device's clock; where the device does not say, the time of the poll that
+    /// took it in, in ns of the stack's clock.
     pub timestamp: u64,
 }
 

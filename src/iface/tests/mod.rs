@@ -31,6 +31,7 @@ mod neighbors;
 mod net;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
 mod poll_at;
+mod ports;
 mod raw;
 mod redirects;
 mod tcp;

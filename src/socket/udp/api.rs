@@ -26,7 +26,8 @@ pub struct Metadata {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// When it arrived, in ns of the device's clock; 0 if the device does not say.
+    /// When it arrived, in ns of the device's clock; where the device does not say
+    /// ([`RxMeta::timestamp`](crate::phy::RxMeta)), the time of the poll that took it in, in ns of the stack's clock.
     pub timestamp: u64,
     /// Which interface it came by, as its place in the `Router`; 0 with only one.
     pub interface: u8,
