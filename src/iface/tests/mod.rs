@@ -4,6 +4,13 @@
 
 mod addresses;
 mod decisions;
+#[cfg(all(
+    feature = "phy-pcap",
+    feature = "phy-queue",
+    feature = "medium-ethernet",
+    feature = "udp-metadata"
+))]
+mod devices;
 // Both use the simulation's chance, and the second holds the timer heap against an oracle.
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
 mod drained;
