@@ -1,5 +1,6 @@
 //! ICMP sockets: echo, and errors about a port.
 
+use super::family::*;
 use super::net::*;
 use super::udp::bound;
 use crate::iface::SocketHandle;
@@ -80,39 +81,62 @@ fn a_socket_pings_over_ipv6_too_and_the_stack_still_answers_requests() {
     assert!(messages(&mut net, handle).is_empty(), "a request is no reply");
 }
 
-/// Covers: RFC 1122 §3.2.2.4
+/// A datagram of ours to the peer.
+fn datagram(family: Family, src_port: u16, dst_port: u16, data: &[u8]) -> Vec<u8> {
+    if family.is_v4() {
+        udp4((OUR_IP, src_port), (PEER_IP, dst_port), data)
+    } else {
+        udp6((ula(1), src_port), (ula(2), dst_port), 64, data)
+    }
+}
+
+/// An echo message of ours to the peer.
+fn our_echo(family: Family, kind: u8) -> Vec<u8> {
+    if family.is_v4() {
+        icmp4(OUR_IP, PEER_IP, echo(kind, 7))
+    } else {
+        icmp6(ula(1), ula(2), 64, echo(kind, 7))
+    }
+}
+
+/// Covers: RFC 1122 §3.2.2.4; RFC 4443 §2.4
 #[test]
 fn an_error_about_an_echo_or_a_port_comes_whole_to_the_socket_bound_to_it() {
-    let mut net = Net::ip();
-    let ping = bound_to(&mut net, Endpoint::Ident(7));
-    let udp = bound_to(&mut net, Endpoint::Udp(5_000.into()));
-    let elsewhere = bound_to(&mut net, Endpoint::Udp((IpAddress::v4(10, 0, 0, 9), 5_000).into()));
-    let tcp = bound_to(&mut net, Endpoint::Tcp(5_000.into()));
-    let error =
-        |quoted: &[u8]| icmp4([10, 0, 0, 254], OUR_IP, [&[11, 0, 0, 0, 0, 0, 0, 0][..], quoted].concat());
-    let probe = udp4((OUR_IP, 5_000), (PEER_IP, 33_434), b"probe");
-    net.exchange(error(&probe));
-    let shown = messages(&mut net, udp);
-    assert_eq!((shown[0][0], &shown[0][8..]), (11, &probe[..]));
-    assert!(messages(&mut net, tcp).is_empty() && messages(&mut net, elsewhere).is_empty());
-    net.exchange(error(&ipv4(OUR_IP, PEER_IP, 6, &[0x13, 0x88, 0, 80, 1, 2, 3, 4])));
-    assert_eq!((messages(&mut net, tcp).len(), messages(&mut net, udp).len()), (1, 0));
-    net.exchange(error(&icmp4(OUR_IP, PEER_IP, echo(8, 7))));
-    assert_eq!(messages(&mut net, ping).len(), 1);
-    net.exchange(error(&icmp4(OUR_IP, PEER_IP, echo(8, 7))[..27]));
-    net.exchange(error(&icmp4(OUR_IP, PEER_IP, echo(0, 7))));
-    assert!(messages(&mut net, ping).is_empty(), "too short a quote, and one of a reply");
+    // Hop limit exceeded; echo request and reply.
+    for (family, (kind, request, reply)) in FAMILIES.into_iter().zip([(11, 8, 0), (3, 128, 129)]) {
+        let mut net = Net::ip();
+        let ping = bound_to(&mut net, Endpoint::Ident(7));
+        let udp = bound_to(&mut net, Endpoint::Udp(5_000.into()));
+        let elsewhere = bound_to(&mut net, Endpoint::Udp((family.host(9), 5_000).into()));
+        let tcp = bound_to(&mut net, Endpoint::Tcp(5_000.into()));
+        let at = family.header_len();
+        let error = |quoted: &[u8]| family.icmp(254, [&[kind, 0, 0, 0, 0, 0, 0, 0][..], quoted].concat());
+        let probe = datagram(family, 5_000, 33_434, b"probe");
+        net.exchange(error(&probe));
+        let shown = messages(&mut net, udp);
+        assert_eq!((shown[0][0], &shown[0][8..]), (kind, &probe[..]));
+        assert!(messages(&mut net, tcp).is_empty() && messages(&mut net, elsewhere).is_empty());
+        net.exchange(error(&ip(family.ours(), family.peer(), 6, &[0x13, 0x88, 0, 80, 1, 2, 3, 4])));
+        assert_eq!((messages(&mut net, tcp).len(), messages(&mut net, udp).len()), (1, 0));
+        net.exchange(error(&our_echo(family, request)));
+        assert_eq!(messages(&mut net, ping).len(), 1);
+        net.exchange(error(&our_echo(family, request)[..at + 7]));
+        net.exchange(error(&our_echo(family, reply)));
+        assert!(messages(&mut net, ping).is_empty(), "too short a quote, and one of a reply");
+    }
 }
 
 #[test]
 fn the_udp_socket_and_the_icmp_socket_both_hear_of_an_error() {
-    let mut net = Net::ip();
-    let udp = bound(&mut net, 5_000);
-    let icmp = bound_to(&mut net, Endpoint::Udp(5_000.into()));
-    let quoted = udp4((OUR_IP, 5_000), (PEER_IP, 53), b"");
-    net.exchange(icmp4(PEER_IP, OUR_IP, [&[3, 3, 0, 0, 0, 0, 0, 0][..], &quoted].concat()));
-    assert_eq!(messages(&mut net, icmp).len(), 1);
-    assert!(net.sockets.get_mut::<udp::Socket>(udp).take_icmp_error().is_some());
+    for (family, (kind, code)) in FAMILIES.into_iter().zip([(3, 3), (1, 4)]) {
+        let mut net = Net::ip();
+        let udp = bound(&mut net, 5_000);
+        let icmp = bound_to(&mut net, Endpoint::Udp(5_000.into()));
+        let quoted = datagram(family, 5_000, 53, b"");
+        net.exchange(family.icmp(2, [&[kind, code, 0, 0, 0, 0, 0, 0][..], &quoted].concat()));
+        assert_eq!(messages(&mut net, icmp).len(), 1);
+        assert!(net.sockets.get_mut::<udp::Socket>(udp).take_icmp_error().is_some());
+    }
 }
 
 #[test]

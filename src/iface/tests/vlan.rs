@@ -1,14 +1,15 @@
 //! Three interfaces on one wire: without a tag, in VLAN 42, and in VLAN 42 behind a provider's tag 100.
 
+use super::family::solicit;
 use super::net::*;
 use crate::iface::{Config, Interface, Port, Route, Router, SocketSet, VlanTags};
 use crate::phy::{DeviceCapabilities, HardwareAddress, LinkState, Medium};
 use crate::rand::Keys;
 use crate::stats::DropReason;
-use crate::time::Instant;
-use crate::wire::{IpCidr, VlanId, VlanPriority};
+use crate::time::{Duration, Instant};
+use crate::wire::{EtherType, IpCidr, Ipv6Address, VlanId, VlanPriority};
 
-/// Own addresses of the three: 10.0.N.1/24 and fdN::1/64, with the peer at .2.
+/// Own addresses of the three: 10.0.N.1/24, with the peer at .2.
 const OWN: [[u8; 4]; 3] = [[10, 0, 0, 1], [10, 0, 1, 1], [10, 0, 2, 1]];
 const PEERS: [[u8; 4]; 3] = [[10, 0, 0, 2], [10, 0, 1, 2], [10, 0, 2, 2]];
 
@@ -55,6 +56,19 @@ impl Trunk {
 
     fn new() -> Trunk {
         Trunk::in_order([0, 1, 2])
+    }
+
+    /// With IPv6 as well, and all said that is to be said of the groups of its addresses.
+    fn dual() -> Trunk {
+        let mut trunk = Trunk::new();
+        for (place, iface) in trunk.ifaces.iter_mut().enumerate() {
+            iface.add_address(IpCidr::new(Ipv6Address::from(addr_v6(place, 1)).into(), 64)).unwrap();
+        }
+        for _ in 0..60 {
+            trunk.poll();
+            trunk.now += Duration::from_secs(1);
+        }
+        trunk
     }
 
     fn poll(&mut self) {
@@ -105,6 +119,83 @@ fn each_interface_answers_arp_and_ping_with_its_own_tags() {
             assert_checksums(packet);
             assert_eq!((packet[20], &packet[12..16]), (0, &OWN[place][..]));
         }
+    }
+}
+
+/// fdNN::LAST, in fdNN::/64.
+fn addr_v6(place: usize, last: u8) -> [u8; 16] {
+    let mut addr = ula(last);
+    addr[1] = place as u8;
+    addr
+}
+
+/// A packet of IPv6 in a frame with the tags of a place.
+fn tagged_v6(place: usize, packet: &[u8]) -> Vec<u8> {
+    tagged(&tags(place), &ethernet(EtherType::IPV6.0, packet))
+}
+
+/// The peer asks for the interface of `target`, in the VLAN of `place`.
+fn question(place: usize, target: usize) -> Vec<u8> {
+    tagged_v6(place, &solicit(PEER_MAC, addr_v6(target, 2), addr_v6(target, 1)))
+}
+
+/// Covers: RFC 4861 §7.2.4, RFC 3810 §6.1
+#[test]
+#[cfg(feature = "iface-multicast")]
+fn each_interface_speaks_ipv6_with_its_own_tags() {
+    let mut trunk = Trunk::dual();
+    let reports: Vec<_> = trunk.wire.from_stack.drain(..).collect();
+    for place in 0..3 {
+        let header = [&tags(place)[..], &[0x86, 0xdd]].concat();
+        let is_its = |frame: &&Vec<u8>| frame[12..].starts_with(&header);
+        // Hop-by-hop options, then MLD: the group of the interface's own address.
+        let report = reports.iter().find(is_its).expect("a report");
+        assert_eq!((report[..4].to_vec(), report[12 + header.len() + 48]), (vec![0x33, 0x33, 0, 0], 143));
+
+        let answers = trunk.exchange(question(place, place));
+        let [advert] = &answers[..] else { panic!("{place}: {answers:?}") };
+        assert_eq!(advert[..12 + header.len()], [&PEER_MAC[..], &OUR_MAC, &header].concat());
+        let packet = &advert[12 + header.len()..];
+        assert_checksums(packet);
+        assert_eq!((packet[40], &packet[48..64]), (136, &addr_v6(place, 1)[..]));
+        assert_eq!(packet[64..], [&[2, 1][..], &OUR_MAC].concat());
+
+        let ping = icmp6(addr_v6(place, 2), addr_v6(place, 1), 64, vec![128, 0, 0, 0, 1, 2, 3, 4, b'a']);
+        let answers = trunk.exchange(tagged_v6(place, &ping));
+        let [pong] = &answers[..] else { panic!("{place}: {answers:?}") };
+        assert_eq!(pong[..12 + header.len()], [&PEER_MAC[..], &OUR_MAC, &header].concat());
+        let packet = &pong[12 + header.len()..];
+        assert_checksums(packet);
+        assert_eq!((packet[40], &packet[8..24]), (129, &addr_v6(place, 1)[..]));
+    }
+}
+
+#[test]
+fn a_solicitation_in_one_vlan_is_not_heard_in_another() {
+    let mut trunk = Trunk::dual();
+    trunk.wire.from_stack.clear();
+    for (place, other) in [(0, 1), (1, 0), (1, 2), (2, 1)] {
+        assert!(trunk.exchange(question(place, other)).is_empty());
+        assert_eq!(trunk.ifaces[other].neighbor_count(), 0);
+    }
+    assert_eq!(trunk.exchange(question(1, 1)).len(), 1);
+}
+
+#[test]
+fn packets_of_ipv6_are_forwarded_from_vlan_to_vlan() {
+    let mut trunk = Trunk::dual();
+    for place in 0..3 {
+        trunk.exchange(question(place, place));
+        trunk.ifaces[place].set_forwarding(true);
+    }
+    for (from, to) in [(1, 2), (2, 0), (0, 1)] {
+        let packet = udp6((addr_v6(from, 2), 5), (addr_v6(to, 2), 6), 64, b"across");
+        let sent = trunk.exchange(tagged_v6(from, &packet));
+        let [frame] = &sent[..] else { panic!("{from} {to} {sent:?}") };
+        assert_eq!(frame[..12 + tags(to).len()], [&PEER_MAC[..], &OUR_MAC, &tags(to)].concat());
+        let packet = &frame[14 + tags(to).len()..];
+        assert_checksums(packet);
+        assert_eq!((packet[7], &packet[48..]), (63, &b"across"[..]));
     }
 }
 
