@@ -384,7 +384,7 @@ mod tests {
     fn what_means_nothing_beyond_its_link_does_not_cross() {
         let addr = |text: &str| Addr::try_from(text.parse::<crate::wire::IpAddress>().unwrap()).unwrap();
         let kept = ["0.1.2.3", "127.0.0.1", "169.254.1.1", "224.0.0.9", "240.0.0.1", "255.255.255.255"];
-        let kept_v6 = ["::", "::1", "fe80::1", "febf::1", "ff0e::1"];
+        let kept_v6 = ["::", "::1", "fe80::1", "febf::1", "ff0e::1", "::ffff:192.0.2.1"];
         for text in kept.iter().chain(&kept_v6) {
             assert!(!can_cross(&addr(text)), "{text}");
         }

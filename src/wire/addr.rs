@@ -171,9 +171,15 @@ impl Addr {
         }
     }
 
-    /// Neither multicast, nor broadcast, nor unspecified.
+    /// An IPv4 address as programs write it where they know only IPv6, ::ffff:0:0/96.
+    fn is_v4_mapped(&self) -> bool {
+        self.as_v6().is_some_and(|octets| octets.starts_with(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]))
+    }
+
+    /// Neither multicast, nor broadcast, nor unspecified; nor an IPv4 address within an IPv6 one, which no host has and
+    /// which would be a way around filters if it were believed (RFC 4942 §2.2, RFC 6890 §2.2.3).
     pub(crate) fn is_unicast(&self) -> bool {
-        !self.is_multicast() && !self.is_unspecified() && !self.is_limited_broadcast()
+        !self.is_multicast() && !self.is_unspecified() && !self.is_limited_broadcast() && !self.is_v4_mapped()
     }
 
     /// How many leading bits both have in common; 0 if the families differ.
@@ -316,6 +322,8 @@ mod tests {
         assert!(addr("ff02::1").is_multicast() && !addr("fe80::1").is_multicast());
         assert!(addr("fe80::1").is_link_local() && addr("febf::1").is_link_local());
         assert!(!addr("fec0::1").is_link_local() && addr("fec0::1").is_unicast());
+        assert!(!addr("::ffff:10.0.0.1").is_unicast() && addr("::fffe:10.0.0.1").is_unicast());
+        assert!(addr("1::ffff:10.0.0.1").is_unicast());
         assert_eq!(IpAddress::from(addr("fe80::1")), "fe80::1".parse().unwrap());
         let octets = *addr("2001:db8::1:ab12:3456").as_v6().unwrap();
         assert_eq!(Addr::v6(Addr::solicited_node(&octets)), addr("ff02::1:ff12:3456"));

@@ -321,14 +321,38 @@ fn what_means_nothing_beyond_its_link_stays_there() {
     let [back, on] = net.exchange(&udp6(link_local, ula1(2), b"x"));
     assert!(on.is_empty());
     assert!(back.len() == 1 && back[0][40] == 135, "its neighbour is asked for, to be told");
-    assert_eq!(net.drops(DropReason::NotForwarded) + net.drops(DropReason::BadSource), 17);
+    let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 9];
+    for (src, dst) in [(mapped, ula1(2)), (ula(2), mapped)] {
+        assert!(net.exchange(&udp6(src, dst, b"x")).concat().is_empty(), "{src:?} {dst:?}");
+    }
+    assert_eq!(net.drops(DropReason::NotForwarded) + net.drops(DropReason::BadSource), 19);
     // Of IPv4 nobody is told, even where the way back is known.
     net.ifaces[0].add_address(cidr("169.254.9.1", 16)).unwrap();
     assert!(net.exchange(&udp4(([169, 254, 1, 1], 1), (FAR_IP, 7), b"x")).concat().is_empty());
-    assert_eq!(net.drops(DropReason::NotForwarded) + net.drops(DropReason::BadSource), 18);
+    assert_eq!(net.drops(DropReason::NotForwarded) + net.drops(DropReason::BadSource), 20);
     assert!(net.ifaces.iter_mut().all(|iface| iface.forwarding()));
     net.ifaces[0].set_forwarding(false);
     assert!(!net.ifaces[0].forwarding());
+}
+
+/// Covers: RFC 4443 §3.1
+#[test]
+fn who_sends_beyond_the_scope_of_its_address_is_told() {
+    let mut net = Routed::new();
+    let [ours, theirs] = [1, 9].map(|last| [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+    let packet = udp6(theirs, ula1(2), b"x");
+    let [asked, on] = net.exchange(&packet);
+    assert!(asked.len() == 1 && on.is_empty());
+    let body = [&[136, 0, 0, 0, 0x60, 0, 0, 0][..], &theirs, &[2, 1], &PEER_MAC].concat();
+    let [told, on] = net.exchange(&icmp6(theirs, ours, 255, body));
+    assert!(told.len() == 1 && on.is_empty());
+    assert_checksums(&told[0]);
+    assert_eq!((&told[0][8..24], &told[0][24..40]), (&ours[..], &theirs[..]));
+    assert_eq!(
+        (&told[0][40..42], &told[0][48..]),
+        (&[1, 2][..], &packet[..]),
+        "beyond the scope of its source"
+    );
 }
 
 /// Covers: RFC 2644 §3, RFC 1812 §5.3.4

@@ -41,7 +41,7 @@ fn syn(src: IpAddress, src_port: u16, dst: IpAddress) -> Vec<u8> {
 /// Nobody, groups, everybody, and ourselves: the segment known as LAND.
 const NO_SOURCES: [&[&str]; 2] = [
     &["0.0.0.0", "224.0.0.1", "239.1.2.3", "255.255.255.255", "10.0.0.255", "10.0.0.1", "127.0.0.1"],
-    &["ff02::1", "ff0e::9", "fd00::1", "fe80::1", "::1"],
+    &["ff02::1", "ff0e::9", "fd00::1", "fe80::1", "::1", "::ffff:10.0.0.2"],
 ];
 
 /// Everybody whom we are among; `ff02::1:ff00:1` is the group of our own address.
