@@ -121,9 +121,15 @@ impl Interface<'_> {
         self.forwarding.on
     }
 
-    /// Whether a packet for others is dropped if an answer to its source would leave by another port: its
-    /// source is then likely to be forged (RFC 3704 §2.2). Off unless set, since it is wrong where the two
-    /// directions of a flow take different ways.
+    /// Whether a packet for others that comes in by this port is dropped if an answer to its source would leave by another
+    /// port, or by none: its source is then likely to be forged (RFC 3704 §2.2).
+    ///
+    /// Off unless set, as RFC 1812 §5.3.8 demands: where the two directions of a flow take different ways the check drops what
+    /// is right. So without it a packet crosses whatever its source says, but for addresses that no packet may come from
+    /// beyond a link: our own and those of our links' broadcasts, groups, loopback, link-local ones, and those that mean
+    /// nothing. At the edge of a network, where each port's hosts are known by the routes, switch it on for each port that
+    /// they are behind; on the port to the rest of the world, whose default route takes any source, it keeps out
+    /// packets from outside that claim to come from within.
     pub fn set_reverse_path_check(&mut self, on: bool) {
         self.forwarding.strict_source = on;
     }

@@ -384,13 +384,25 @@ fn between_forwarding_ports_an_address_of_one_is_ours_on_all() {
 /// Covers: RFC 3704 §2.2
 #[test]
 fn a_source_behind_another_port_is_dropped_when_told_so() {
-    let mut net = Routed::new();
-    let spoofed = udp4(([192, 0, 2, 9], 1), (FAR_IP, 7), b"x");
-    assert_eq!(net.exchange(&spoofed)[1].len(), 1);
-    net.ifaces[0].set_reverse_path_check(true);
-    assert!(net.exchange(&spoofed).concat().is_empty());
-    assert_eq!(net.drops(DropReason::SpoofedSource), 1);
-    assert_eq!(net.exchange(&to_far(b"x"))[1].len(), 1);
+    // From behind the other port, and from where no route leads.
+    let from_v4 = |src| udp4((src, 1), (FAR_IP, 7), b"x");
+    let from_v6 = |src| udp6(src, ula1(2), b"x");
+    let cases = [
+        (from_v4([192, 0, 2, 9]), from_v4([203, 0, 113, 1]), to_far(b"x")),
+        (from_v6(ula1(9)), from_v6([0x20; 16]), from_v6(ula(2))),
+    ];
+    for (behind_another, from_nowhere, honest) in cases {
+        let mut net = Routed::new();
+        for spoofed in [&behind_another, &from_nowhere] {
+            assert_eq!(net.exchange(spoofed)[1].len(), 1, "it is off unless set");
+        }
+        net.ifaces[0].set_reverse_path_check(true);
+        for (count, spoofed) in [&behind_another, &from_nowhere].into_iter().enumerate() {
+            assert!(net.exchange(spoofed).concat().is_empty());
+            assert_eq!(net.drops(DropReason::SpoofedSource), count as u32 + 1);
+        }
+        assert_eq!(net.exchange(&honest)[1].len(), 1);
+    }
 }
 
 /// Covers: RFC 1812 §4.3.2.7, RFC 4443 §2.4 (e)
