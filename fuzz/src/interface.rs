@@ -73,7 +73,8 @@ impl Handler for Judge {
         }
     }
 
-    fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
+    fn packet(&mut self, hook: Hook, interface: u8, packet: &[u8]) -> Verdict {
+        assert_eq!(interface, 0, "there is one");
         assert!(packet.len() >= 20);
         let is_dropped = match hook {
             Hook::PreRoute => self.decisions >> 5 == 6,

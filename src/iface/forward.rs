@@ -181,9 +181,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
             Some(way) => way.route,
             None => find_way(links, received)?,
         };
-        let hooks = &mut links.out.hooks;
-        let mut accepts = |hook| hooks.packet(hook, received.packet) == Verdict::Accept;
-        if !accepts(Hook::Forward) || !accepts(Hook::PostRoute) {
+        let (from, hooks) = (links.port(), &mut links.out.hooks);
+        let mut accepts = |hook, port| hooks.packet_at(hook, port, received.packet) == Verdict::Accept;
+        if !accepts(Hook::Forward, from) || !accepts(Hook::PostRoute, route.port) {
             return Err(DropReason::Filtered);
         }
         // RFC 1812 §5.3.1: the last hop is one that only the destination may use up.

@@ -112,8 +112,12 @@ pub trait Handler {
     }
 
     /// An IP packet at a hook.
+    ///
+    /// `interface` is the port that it concerns, as its place in the [`Router`](crate::iface::Router), 0 with only one: by which
+    /// it came in, at `PreRoute`, `LocalIn` and `Forward`, or by which it is about to leave, at `LocalOut` and `PostRoute`. A
+    /// packet to ourselves comes in by the port that it left by.
     #[cfg(feature = "iface-hooks")]
-    fn packet(&mut self, _hook: Hook, _packet: &[u8]) -> Verdict {
+    fn packet(&mut self, _hook: Hook, _interface: u8, _packet: &[u8]) -> Verdict {
         Verdict::Accept
     }
 
@@ -176,6 +180,8 @@ impl Handler for NoHandler {
 pub(crate) struct Hooks<'h> {
     pub(super) handler: &'h mut dyn Handler,
     wanted: HookSet,
+    /// The port whose packets it is asked about.
+    port: u8,
 }
 
 #[cfg(feature = "iface-hooks")]
@@ -183,13 +189,21 @@ impl<'h> Hooks<'h> {
     #[inline]
     pub(crate) fn new(handler: &'h mut dyn Handler) -> Hooks<'h> {
         let wanted = handler.hooks();
-        Hooks { handler, wanted }
+        Hooks { handler, wanted, port: 0 }
     }
 
-    /// The same handler, for a shorter time.
+    /// The same handler, for a shorter time and this port.
     #[inline]
-    pub(crate) fn again(&mut self) -> Hooks<'_> {
-        Hooks { handler: &mut *self.handler, wanted: self.wanted }
+    #[cfg(feature = "iface-router")]
+    pub(crate) fn again(&mut self, port: usize) -> Hooks<'_> {
+        Hooks { handler: &mut *self.handler, wanted: self.wanted, port: port as u8 }
+    }
+
+    /// From now on it is asked about this port's packets. Says which it was before.
+    #[inline]
+    #[cfg(feature = "iface-router")]
+    pub(crate) fn turn_to(&mut self, port: usize) -> usize {
+        core::mem::replace(&mut self.port, port as u8).into()
     }
 
     pub(crate) fn payload(&mut self, socket: SocketHandle, data: &[u8]) -> usize {
@@ -208,8 +222,14 @@ impl<'h> Hooks<'h> {
 
     #[inline]
     pub(crate) fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
+        self.packet_at(hook, self.port.into(), packet)
+    }
+
+    /// The same about any port's packet.
+    #[inline]
+    pub(crate) fn packet_at(&mut self, hook: Hook, port: usize, packet: &[u8]) -> Verdict {
         if self.wanted.contains(HookSet::of(hook)) {
-            self.handler.packet(hook, packet)
+            self.handler.packet(hook, port as u8, packet)
         } else {
             Verdict::Accept
         }
@@ -236,8 +256,14 @@ impl<'h> Hooks<'h> {
     }
 
     /// Nobody again.
-    pub(crate) fn again(&mut self) -> Hooks<'_> {
+    #[cfg(feature = "iface-router")]
+    pub(crate) fn again(&mut self, _port: usize) -> Hooks<'_> {
         Hooks(core::marker::PhantomData)
+    }
+
+    #[cfg(feature = "iface-router")]
+    pub(crate) fn turn_to(&mut self, _port: usize) -> usize {
+        0
     }
 
     pub(crate) fn payload(&mut self, _socket: SocketHandle, _data: &[u8]) -> usize {
@@ -255,6 +281,11 @@ impl<'h> Hooks<'h> {
     }
 
     pub(crate) fn packet(&mut self, _hook: Hook, _packet: &[u8]) -> Verdict {
+        Verdict::Accept
+    }
+
+    #[cfg(feature = "iface-forward")]
+    pub(crate) fn packet_at(&mut self, _hook: Hook, _port: usize, _packet: &[u8]) -> Verdict {
         Verdict::Accept
     }
 

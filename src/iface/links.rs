@@ -227,11 +227,14 @@ mod many {
         ) -> Option<R> {
             let leader = self.port_mut(port)?.leader.unwrap_or(port);
             if leader == self.device {
-                return Some(f(self.port_mut(port)?.iface, out));
+                let before = out.hooks.turn_to(port);
+                let result = self.port_mut(port).map(|port| f(port.iface, out));
+                out.hooks.turn_to(before);
+                return result;
             }
             let device = self.port_mut(leader)?.device.take()?;
             let slot = &mut DeviceSlot { device: &mut *device, now };
-            let mut out = Out { now: out.now, slot, hooks: out.hooks.again() };
+            let mut out = Out { now: out.now, slot, hooks: out.hooks.again(port) };
             let result = self.port_mut(port).map(|port| f(port.iface, &mut out));
             self.port_mut(leader)?.device = Some(device);
             result

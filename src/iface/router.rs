@@ -270,7 +270,8 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         {
             let mut slot = DeviceSlot { device: &mut *device, now };
             let others = Others { before, after, device: leader, last_way: None };
-            f(&mut Links::new(now, port.iface, &mut slot, Hooks::new(handler), others));
+            let mut hooks = Hooks::new(handler);
+            f(&mut Links::new(now, port.iface, &mut slot, hooks.again(index), others));
         }
         self.ports[leader].device = Some(device);
     }
@@ -298,7 +299,7 @@ impl Row<'_, '_, '_, '_> {
         let Some((before, rest)) = self.ports.split_at_mut_checked(place) else { return };
         let Some((port, after)) = rest.split_first_mut() else { return };
         let others = Others { before, after, device: self.index, last_way: Some(&mut self.last_way) };
-        let links = &mut Links::new(self.now, port.iface, slot, self.hooks.again(), others);
+        let links = &mut Links::new(self.now, port.iface, slot, self.hooks.again(place), others);
         engine::ingress_inlined(links, self.sockets, meta, frame);
     }
 }

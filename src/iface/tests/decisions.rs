@@ -221,7 +221,7 @@ fn a_handler_filters_and_takes_payload_in_place() {
             self.1 = Some(socket);
             data.len()
         }
-        fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
+        fn packet(&mut self, hook: Hook, _interface: u8, packet: &[u8]) -> Verdict {
             if hook == Hook::LocalIn && packet[9] == 1 { Verdict::Drop } else { Verdict::Accept }
         }
     }

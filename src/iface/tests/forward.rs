@@ -5,7 +5,7 @@
 
 use super::net::*;
 use crate::iface::{
-    Budget, Config, Handler, Hook, Interface, NoHandler, Port, Route, Router, SocketSet, Verdict,
+    Budget, Config, Handler, Hook, HookSet, Interface, NoHandler, Port, Route, Router, SocketSet, Verdict,
 };
 use crate::phy::{HardwareAddress, LinkState, Medium, RxMeta};
 use crate::rand::Keys;
@@ -488,7 +488,7 @@ fn a_checksum_that_was_never_completed_is_before_it_meets_a_wire() {
 fn a_handler_decides_what_crosses() {
     struct Judge(Vec<Vec<u8>>, Verdict);
     impl Handler for Judge {
-        fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
+        fn packet(&mut self, hook: Hook, _interface: u8, packet: &[u8]) -> Verdict {
             if hook != Hook::Forward {
                 return Verdict::Accept;
             }
@@ -496,20 +496,71 @@ fn a_handler_decides_what_crosses() {
             self.1
         }
     }
-    let mut net = Routed::new();
-    for (verdict, crossed) in [(Verdict::Accept, 1), (Verdict::Drop, 0)] {
-        let mut judge = Judge(Vec::new(), verdict);
-        net.wires[0].to_stack.push_back(frame(0, 0x800, &to_far(b"x")));
-        net.wires[0].to_stack.push_back(frame(
-            0,
-            0x800,
-            &icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1]),
-        ));
-        net.poll_with(&mut judge);
-        assert_eq!(judge.0, [to_far(b"x")], "the echo request is for us");
-        assert_eq!(net.sent()[1].len(), crossed);
+    let echoes = [
+        icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1]),
+        icmp6(ula(2), ula(1), 64, vec![128, 0, 0, 0, 0, 1, 0, 1]),
+    ];
+    let crossing = [to_far(b"x"), udp6(ula(2), ula1(2), b"x")];
+    for ((across, echo), ether_type) in crossing.into_iter().zip(echoes).zip([0x800, 0x86dd]) {
+        let mut net = Routed::new();
+        for (verdict, crossed) in [(Verdict::Accept, 1), (Verdict::Drop, 0)] {
+            let mut judge = Judge(Vec::new(), verdict);
+            net.wires[0].to_stack.push_back(frame(0, ether_type, &across));
+            net.wires[0].to_stack.push_back(frame(0, ether_type, &echo));
+            net.poll_with(&mut judge);
+            assert_eq!(judge.0, [across.clone()], "the echo request is for us");
+            assert_eq!(net.sent()[1].len(), crossed);
+        }
+        assert_eq!(net.drops(DropReason::Filtered), 1);
     }
-    assert_eq!(net.drops(DropReason::Filtered), 1);
+}
+
+/// It keeps what comes by one port from crossing, and lets nothing of ours leave by another.
+#[test]
+fn a_handler_is_told_the_port_that_a_packet_concerns() {
+    /// Where it was asked, and by which port.
+    struct Judge(Vec<(Hook, u8)>, Option<(Hook, u8)>);
+    impl Handler for Judge {
+        fn packet(&mut self, hook: Hook, interface: u8, _packet: &[u8]) -> Verdict {
+            self.0.push((hook, interface));
+            if self.1 == Some((hook, interface)) { Verdict::Drop } else { Verdict::Accept }
+        }
+        fn hooks(&self) -> HookSet {
+            HookSet::all()
+        }
+    }
+    let echo = |port: u8| match port {
+        0 => icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1]),
+        _ => icmp4(FAR_IP, [10, 1, 0, 1], vec![8, 0, 0, 0, 0, 1, 0, 1]),
+    };
+    // From where a packet comes, which, and where it is seen.
+    use Hook::{Forward, LocalIn, LocalOut, PostRoute, PreRoute};
+    let back = udp4((FAR_IP, 7), (PEER_IP, 4_000), b"back");
+    let cases: [(u8, Vec<u8>, Vec<(Hook, u8)>); 4] = [
+        (0, to_far(b"on"), vec![(PreRoute, 0), (Forward, 0), (PostRoute, 1)]),
+        (1, back, vec![(PreRoute, 1), (Forward, 1), (PostRoute, 0)]),
+        (0, echo(0), vec![(PreRoute, 0), (LocalIn, 0), (LocalOut, 0), (PostRoute, 0)]),
+        (1, echo(1), vec![(PreRoute, 1), (LocalIn, 1), (LocalOut, 1), (PostRoute, 1)]),
+    ];
+    for (port, packet, places) in cases {
+        let mut net = Routed::new();
+        net.wires[usize::from(port)].to_stack.push_back(frame(port.into(), 0x800, &packet));
+        let mut judge = Judge(Vec::new(), None);
+        net.poll_with(&mut judge);
+        assert_eq!(judge.0, places);
+        assert_eq!(net.sent().concat().len(), 1);
+        for place in places {
+            net.wires[usize::from(port)].to_stack.push_back(frame(port.into(), 0x800, &packet));
+            net.poll_with(&mut Judge(Vec::new(), Some(place)));
+            assert!(net.sent().concat().is_empty(), "{place:?}");
+        }
+    }
+    // An error goes back by the port that the packet came by, and a datagram of ours by its route.
+    let mut net = Routed::new();
+    let mut judge = Judge(Vec::new(), None);
+    net.wires[0].to_stack.push_back(frame(0, 0x800, &udp4((FAR_IP, 7), (OUR_IP, 9), b"by a detour")));
+    net.poll_with(&mut judge);
+    assert_eq!(judge.0.last(), Some(&(PostRoute, 1)), "the answer leaves by another port");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The handler is asked at each of its five places.
 
+use super::family::*;
 use super::net::*;
 use crate::iface::{Budget, Handler, Hook, HookSet, NoHandler, Verdict};
 use crate::socket::udp;
@@ -24,7 +25,8 @@ impl Judge {
 }
 
 impl Handler for Judge {
-    fn packet(&mut self, hook: Hook, packet: &[u8]) -> Verdict {
+    fn packet(&mut self, hook: Hook, interface: u8, packet: &[u8]) -> Verdict {
+        assert_eq!(interface, 0, "there is one");
         self.seen.push((hook, packet.to_vec()));
         if self.drops_at == Some(hook) { Verdict::Drop } else { Verdict::Accept }
     }
@@ -40,28 +42,32 @@ fn poll(net: &mut Net, judge: &mut Judge) -> Vec<Vec<u8>> {
     net.sent()
 }
 
-fn echo() -> Vec<u8> {
-    icmp4(PEER_IP, OUR_IP, vec![8, 0, 0, 0, 0, 1, 0, 1])
+fn echo(family: Family) -> Vec<u8> {
+    let kind = if family.is_v4() { 8 } else { 128 };
+    family.icmp(2, vec![kind, 0, 0, 0, 0, 1, 0, 1])
 }
 
 #[test]
 fn a_packet_and_its_answer_pass_four_places_in_their_order() {
-    let mut net = Net::ip();
-    let mut judge = Judge::new(None);
-    net.wire.to_stack.push_back(echo());
-    let sent = poll(&mut net, &mut judge);
-    assert_eq!(judge.places(), [Hook::PreRoute, Hook::LocalIn, Hook::LocalOut, Hook::PostRoute]);
-    assert_eq!(judge.seen[0].1, echo());
-    assert_eq!((&judge.seen[2].1, &judge.seen[3].1), (&sent[0], &sent[0]), "what was shown is what left");
-    assert_checksums(&sent[0]);
+    for family in FAMILIES {
+        let mut net = Net::ip();
+        let mut judge = Judge::new(None);
+        net.wire.to_stack.push_back(echo(family));
+        let sent = poll(&mut net, &mut judge);
+        assert_eq!(judge.places(), [Hook::PreRoute, Hook::LocalIn, Hook::LocalOut, Hook::PostRoute]);
+        assert_eq!(judge.seen[0].1, echo(family));
+        assert_eq!((&judge.seen[2].1, &judge.seen[3].1), (&sent[0], &sent[0]), "what was shown is what left");
+        assert_checksums(&sent[0]);
+    }
 }
 
 #[test]
 fn what_is_dropped_at_any_place_goes_no_further() {
-    for hook in [Hook::PreRoute, Hook::LocalIn, Hook::LocalOut, Hook::PostRoute] {
+    let hooks = [Hook::PreRoute, Hook::LocalIn, Hook::LocalOut, Hook::PostRoute];
+    for (family, hook) in FAMILIES.into_iter().flat_map(|family| hooks.map(|hook| (family, hook))) {
         let mut net = Net::ip();
         let mut judge = Judge::new(Some(hook));
-        net.wire.to_stack.push_back(echo());
+        net.wire.to_stack.push_back(echo(family));
         assert!(poll(&mut net, &mut judge).is_empty(), "{hook:?}");
         assert_eq!(judge.seen.last().map(|seen| seen.0), Some(hook));
         assert_eq!(net.iface.stats().drops(DropReason::Filtered), 1);
@@ -77,35 +83,40 @@ fn nobody_is_asked_where_he_does_not_want_to_be() {
     assert_eq!(Other.hooks(), HookSet::PRE_ROUTE | HookSet::LOCAL_IN | HookSet::FORWARD);
     assert_eq!(NoHandler.hooks(), HookSet::empty());
     let mut net = Net::ip();
-    let mut judge = Judge { hooks: HookSet::LOCAL_IN | HookSet::POST_ROUTE, ..Judge::new(None) };
-    net.wire.to_stack.push_back(echo());
-    assert_eq!(poll(&mut net, &mut judge).len(), 1);
-    assert_eq!(judge.places(), [Hook::LocalIn, Hook::PostRoute]);
+    for family in FAMILIES {
+        let mut judge = Judge { hooks: HookSet::LOCAL_IN | HookSet::POST_ROUTE, ..Judge::new(None) };
+        net.wire.to_stack.push_back(echo(family));
+        assert_eq!(poll(&mut net, &mut judge).len(), 1);
+        assert_eq!(judge.places(), [Hook::LocalIn, Hook::PostRoute]);
+    }
 }
 
 #[test]
 fn a_watched_packet_waits_for_its_neighbor_and_leaves_in_order() {
-    let mut net = Net::ethernet();
-    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
-    let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
-    net.sockets.bind(handle, 9_000).unwrap();
-    for data in [b"1", b"2", b"3", b"4"] {
-        let peer = (IpAddress::v4(10, 0, 0, 2), 7);
-        net.sockets.get_mut::<udp::Socket>(handle).send_slice(data, peer).unwrap();
+    for family in FAMILIES {
+        let mut net = Net::ethernet();
+        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+        let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
+        net.sockets.bind(handle, 9_000).unwrap();
+        for data in [b"1", b"2", b"3", b"4"] {
+            net.sockets.get_mut::<udp::Socket>(handle).send_slice(data, (family.peer(), 7)).unwrap();
+        }
+        let mut judge = Judge::new(None);
+        poll(&mut net, &mut judge);
+        let is_datagram =
+            |(_, packet): &&(Hook, Vec<u8>)| packet[payload_at(packet)..].starts_with(&[0x23, 0x28, 0, 7]);
+        let places =
+            |judge: &Judge| judge.seen.iter().filter(is_datagram).map(|seen| seen.0).collect::<Vec<_>>();
+        let three = [Hook::LocalOut, Hook::PostRoute].repeat(3);
+        assert_eq!(places(&judge), three, "the fourth is more than may wait");
+        assert_eq!(net.iface.stats().drops(DropReason::QueueFull), 1);
+        net.wire.to_stack.push_back(family.ask(2));
+        let sent = poll(&mut net, &mut judge);
+        let at = 14 + family.header_len() + 8;
+        let datagrams = sent.iter().filter(|frame| frame.len() == at + 1);
+        assert_eq!(datagrams.map(|frame| frame[at]).collect::<Vec<_>>(), *b"123");
+        assert_eq!(places(&judge), three, "each is asked about once");
     }
-    let mut judge = Judge::new(None);
-    poll(&mut net, &mut judge);
-    assert_eq!(
-        judge.places(),
-        [Hook::LocalOut, Hook::PostRoute].repeat(3),
-        "the fourth is more than may wait"
-    );
-    assert_eq!(net.iface.stats().drops(DropReason::QueueFull), 1);
-    net.wire.to_stack.push_back(arp(2, PEER_MAC, PEER_IP, OUR_MAC, OUR_IP));
-    let sent = poll(&mut net, &mut judge);
-    let data: Vec<_> = sent.iter().map(|frame| frame[42]).collect();
-    assert_eq!(data, *b"123");
-    assert_eq!(judge.seen.len(), 6, "each is asked about once");
 }
 
 #[test]
@@ -132,34 +143,40 @@ fn a_packet_to_ourselves_passes_the_way_out_and_the_way_in() {
     let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
     let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
     net.sockets.bind(handle, 7).unwrap();
-    net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", (IpAddress::v4(127, 0, 0, 1), 7)).unwrap();
-    let mut judge = Judge::new(None);
-    poll(&mut net, &mut judge);
-    assert_eq!(judge.places(), [Hook::LocalOut, Hook::PostRoute, Hook::PreRoute, Hook::LocalIn]);
-    assert!(net.sockets.get::<udp::Socket>(handle).can_recv());
+    for ours in [IpAddress::v4(127, 0, 0, 1), IpAddress::v6(0, 0, 0, 0, 0, 0, 0, 1)] {
+        net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", (ours, 7)).unwrap();
+        let mut judge = Judge::new(None);
+        poll(&mut net, &mut judge);
+        assert_eq!(judge.places(), [Hook::LocalOut, Hook::PostRoute, Hook::PreRoute, Hook::LocalIn]);
+        assert!(net.sockets.get_mut::<udp::Socket>(handle).recv().is_ok());
+    }
 }
 
 #[test]
 #[cfg(feature = "iface-fragments")]
 fn a_datagram_is_seen_whole_before_it_is_cut() {
-    for drops_at in [None, Some(Hook::LocalOut), Some(Hook::PostRoute)] {
+    let places = [None, Some(Hook::LocalOut), Some(Hook::PostRoute)];
+    for (family, drops_at) in FAMILIES.into_iter().flat_map(|family| places.map(|place| (family, place))) {
         let mut net = Net::ip();
         let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 9_000]);
         let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
         net.sockets.bind(handle, 7).unwrap();
         let socket = net.sockets.get_mut::<udp::Socket>(handle);
-        socket.send_slice(&[0x55; 3_000], (IpAddress::v4(10, 0, 0, 2), 9)).unwrap();
+        socket.send_slice(&[0x55; 3_000], (family.peer(), 9)).unwrap();
         let mut judge = Judge::new(drops_at);
         let sent = poll(&mut net, &mut judge);
         let whole = &judge.seen[0].1;
         assert_checksums(whole);
-        assert_eq!((whole.len(), &whole[28..]), (3_028, &[0x55; 3_000][..]));
+        let at = family.header_len() + 8;
+        assert_eq!((whole.len(), &whole[at..]), (at + 3_000, &[0x55; 3_000][..]));
         if drops_at.is_some() {
             assert!(sent.is_empty() && judge.places().last() == drops_at.as_ref());
             assert_eq!(net.iface.stats().drops(DropReason::Filtered), 1);
         } else {
             assert_eq!(judge.places(), [Hook::LocalOut, Hook::PostRoute]);
-            assert_eq!(sent.iter().map(|packet| packet.len() - 20).sum::<usize>(), 3_008);
+            // With IPv6 there is a fragment header in each.
+            let headers_len = if family.is_v4() { 20 } else { 48 };
+            assert_eq!(sent.iter().map(|packet| packet.len() - headers_len).sum::<usize>(), 3_008);
         }
         assert_eq!(net.iface.fragments().in_use(), 0);
     }

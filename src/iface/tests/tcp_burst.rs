@@ -227,7 +227,7 @@ fn a_device_that_does_not_sum_does_not_cut() {
 fn a_device_that_cuts_gets_segments_if_the_handler_watches_what_leaves() {
     struct Watcher(Vec<usize>);
     impl Handler for Watcher {
-        fn packet(&mut self, _hook: Hook, packet: &[u8]) -> Verdict {
+        fn packet(&mut self, _hook: Hook, _interface: u8, packet: &[u8]) -> Verdict {
             self.0.push(packet.len());
             Verdict::Accept
         }
