@@ -11,8 +11,8 @@ use goldcrest::wire::{
     Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress, IpProtocol, Ipv4Address,
     Ipv4Option, Ipv4Packet, Ipv4Repr, Ipv6Address, Ipv6ExtHeader, Ipv6Option, Ipv6Packet, Ipv6Repr, Medium,
     MldRepr, NdOption, NdiscRepr, PrettyPrinter, TcpFlags, TcpOption, TcpPacket, TcpSeqNumber, UdpLitePacket,
-    UdpLiteRepr, UdpPacket, UdpRepr, group, icmpv4, igmp, ipv4, ipv4opt, ipv6ext, ipv6opt, mld, ndisc,
-    tcpopt,
+    UdpLiteRepr, UdpPacket, UdpRepr, VlanId, VlanPacket, VlanPriority, VlanRepr, group, icmpv4, igmp, ipv4,
+    ipv4opt, ipv6ext, ipv6opt, mld, ndisc, tcpopt,
 };
 
 #[expect(dead_code, reason = "no example is needed here")]
@@ -73,6 +73,44 @@ fn udp(src: IpAddress, dst: IpAddress) -> Vec<u8> {
 
 fn udp4() -> Vec<u8> {
     udp(V4.0.into(), V4.1.into())
+}
+
+/// A frame with these tags behind the addresses, the outer one first.
+fn tagged(tags: &[(EtherType, VlanRepr)], frame: &[u8]) -> Vec<u8> {
+    let (addresses, rest) = frame.split_at(12);
+    let mut tagged = addresses.to_vec();
+    for (ethertype, repr) in tags {
+        let mut tag = VlanPacket::new_unchecked(vec![0xff; repr.buffer_len()]);
+        repr.emit(&mut tag);
+        // What follows the EtherType of a tag: the tag's number, and the next EtherType.
+        tagged.extend(ethertype.0.to_be_bytes());
+        tagged.extend(&tag.as_ref()[..2]);
+    }
+    [&tagged[..], rest].concat()
+}
+
+fn vlans() -> Vec<Case> {
+    let tag = |id, priority, drop_eligible, ethertype| VlanRepr {
+        id: VlanId::new(id),
+        priority: VlanPriority::new(priority).unwrap(),
+        drop_eligible,
+        ethertype,
+    };
+    let datagram = ipv4(V4.1, IpProtocol::UDP, &[], &udp4());
+    let single = [(EtherType::VLAN, tag(42, 5, false, EtherType::IPV4))];
+    let stacked = [
+        (EtherType::QINQ, tag(100, 3, true, EtherType::VLAN)),
+        (EtherType::VLAN, tag(200, 0, false, EtherType::IPV4)),
+    ];
+    let priority_only = [(EtherType::VLAN, tag(0, 7, false, EtherType::IPV4))];
+    vec![
+        ("0000 0010 1010 = ID: 42", tagged(&single, &datagram)),
+        ("101. .... .... .... = Priority: ", tagged(&single, &datagram)),
+        ("IEEE 802.1ad, ID: 100", tagged(&stacked, &datagram)),
+        ("802.1Q Virtual LAN, PRI: 0, DEI: 0, ID: 200", tagged(&stacked, &datagram)),
+        ("...1 .... .... .... = DEI: 1", tagged(&stacked, &datagram)),
+        ("802.1Q Virtual LAN, PRI: 7, DEI: 0, ID: 0", tagged(&priority_only, &datagram)),
+    ]
 }
 
 fn arp() -> Vec<Case> {
@@ -414,6 +452,7 @@ fn dissect(cases: &[Case]) -> Option<Vec<String>> {
 #[test]
 fn tshark_reads_what_was_meant_and_finds_nothing_wrong() {
     let families = [
+        vlans(),
         arp(),
         icmpv4(),
         igmp(),

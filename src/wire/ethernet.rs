@@ -232,6 +232,7 @@ impl fmt::Display for Repr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::bar;
     use crate::wire::frames::{self, hex};
 
     #[test]
@@ -257,6 +258,39 @@ mod tests {
         for (first, turned) in [(0, 2), (2, 0), (0x34, 0x36), (0xfe, 0xfc)] {
             let address = Address([first, 0x56, 0x78, 0x9a, 0xbc, 0xde]);
             assert_eq!(address.as_eui_64(), [turned, 0x56, 0x78, 0xff, 0xfe, 0x9a, 0xbc, 0xde]);
+        }
+    }
+
+    /// No octet of a header is forbidden but by being absent: any flip parses, and is kept.
+    #[test]
+    fn whatever_a_bit_is_flipped_to_is_read_and_written_again() {
+        for text in [frames::ARP_REQUEST, frames::UDP4, frames::PING6] {
+            let data = hex(text);
+            let rewrite = |data: &[u8]| {
+                let frame = Frame::new_checked(data)?;
+                let repr = Repr::parse(&frame)?;
+                let mut copy = Frame::new_unchecked(vec![0xff; data.len()]);
+                repr.emit(&mut copy);
+                copy.payload_mut().copy_from_slice(frame.payload());
+                Ok((format!("{repr:?} {repr}"), copy.into_inner()))
+            };
+            bar::is_canonical(text, &data, &rewrite);
+            let readable = bar::flips_are_survived(text, &data, &bar::as_it_is, &rewrite);
+            assert_eq!(readable, data.len() * 8);
+        }
+    }
+
+    /// What is malformed about a frame is what it can't have: an EtherType that is a length (IEEE 802.3 §3.2.6) parses here, and is
+    /// nobody's.
+    #[test]
+    fn a_length_in_place_of_a_type_is_no_known_type() {
+        let mut data = hex(frames::ARP_REQUEST);
+        for len in [0_u16, 28, 1_500, 1_535] {
+            data[12..14].copy_from_slice(&len.to_be_bytes());
+            let repr = Repr::parse(&Frame::new_checked(&data).unwrap()).unwrap();
+            assert_eq!(repr.ethertype, EtherType(len));
+            let known = [EtherType::IPV4, EtherType::IPV6, EtherType::ARP];
+            assert!(!known.contains(&repr.ethertype), "{len}");
         }
     }
 

@@ -374,6 +374,40 @@ mod tests {
         }
     }
 
+    /// Where a message may end: an error that quotes less is one, and so is an echo with less data; a message of Neighbor
+    /// Discovery may lack whole options.
+    fn ends(data: &[u8]) -> Vec<usize> {
+        let fixed = match data[0] {
+            msg_type::ROUTER_SOLICIT => 8,
+            msg_type::ROUTER_ADVERT => 16,
+            msg_type::NEIGHBOR_SOLICIT | msg_type::NEIGHBOR_ADVERT => 24,
+            msg_type::REDIRECT => 40,
+            _ => return (HEADER_LEN..data.len()).collect(),
+        };
+        let option_ends =
+            core::iter::successors(Some(fixed), |&at| Some(at + 8 * usize::from(*data.get(at + 1)?)));
+        option_ends.filter(|end| *end < data.len()).collect()
+    }
+
+    #[test]
+    fn what_is_cut_and_summed_again_is_an_error_but_where_it_may_end() {
+        for (frame, skip, text) in CASES {
+            let (src, dst, data) = packet(frame, skip);
+            let rewrite = |data: &[u8]| {
+                let repr = Repr::parse(&src, &dst, &Packet::new_unchecked(data))?;
+                let mut copy = Packet::new_unchecked(vec![0xff; repr.buffer_len()]);
+                repr.emit(&src, &dst, &mut copy);
+                Ok((format!("{repr:?} {repr}"), copy.into_inner()))
+            };
+            let repair = |data: &mut [u8]| {
+                if data.len() >= HEADER_LEN {
+                    Packet::new_unchecked(data).fill_checksum(&src, &dst);
+                }
+            };
+            bar::cuts_are_found(text, &data, &ends(&data), &repair, &rewrite);
+        }
+    }
+
     #[test]
     fn other_types_are_unsupported() {
         for msg_type in [0, 5, 100, 138, 144, 255] {

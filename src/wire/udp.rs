@@ -191,6 +191,7 @@ impl fmt::Display for Repr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::bar;
     use crate::wire::frames::{self, hex};
 
     fn v4() -> (IpAddress, IpAddress) {
@@ -249,6 +250,35 @@ mod tests {
             data[bit / 8] ^= 1 << (bit % 8);
         }
     }
+
+    #[test]
+    fn with_a_right_checksum_what_parses_is_kept() {
+        for (name, data, (src, dst)) in
+            [("IPv4", &hex(frames::UDP4)[34..], v4()), ("IPv6", &hex(frames::UDP6)[54..], v6())]
+        {
+            let rewrite = |data: &[u8]| {
+                let packet = Packet::new_checked(data)?;
+                let repr = Repr::parse(&packet, &src, &dst)?;
+                let mut copy = Packet::new_unchecked(vec![0xff; repr.buffer_len(packet.payload().len())]);
+                repr.emit(&mut copy, &src, &dst, packet.payload());
+                Ok((format!("{repr:?} {repr} {:?}", packet.payload()), copy.into_inner()))
+            };
+            let repair = |data: &mut [u8]| {
+                if let Ok(mut packet) = Packet::new_checked(data) {
+                    packet.fill_checksum(&src, &dst);
+                }
+            };
+            bar::is_canonical(name, data, &rewrite);
+            bar::cuts_are_found(name, data, &[], &repair, &rewrite);
+            // Ports, checksum, payload; of the length three bits may be missing, of which none leaves eight octets or more than
+            // there are.
+            let readable = bar::flips_are_survived(name, data, &repair, &rewrite);
+            assert_eq!(readable, (4 + 2 + 5) * 8 + SHORTER, "{name}");
+        }
+    }
+
+    /// One-bit flips of a length of 13 that leave 8 to 13: 12 and 9.
+    const SHORTER: usize = 2;
 
     /// Covers: RFC 768, RFC 8200 §8.1
     #[test]
