@@ -599,7 +599,7 @@ mod tests {
         assert_eq!(netmask(0), Ipv4Address::UNSPECIFIED);
     }
 
-    /// Covers: RFC 5952 §4, §5, RFC 8504 §9.1a
+    /// Covers: RFC 5952 §4, §5, RFC 8504 §11.1a
     #[test]
     fn addresses_are_written_in_one_way_only() {
         for (text, written) in [

@@ -23,6 +23,7 @@ pub(crate) struct Marks {
     code: BTreeMap<Clause, BTreeSet<String>>,
     tests: BTreeMap<Clause, BTreeSet<String>>,
     files: BTreeSet<String>,
+    /// The functions that are run as tests: an ignored one shows nothing.
     functions: BTreeSet<String>,
 }
 
@@ -50,6 +51,7 @@ impl Marks {
         // What `Covers:` has named, for the function that follows.
         let mut covered: Vec<Clause> = Vec::new();
         let mut covers = false;
+        let (mut is_test, mut is_ignored) = (false, false);
         for line in text.lines() {
             let line = line.trim();
             in_tests |= line == "mod tests {";
@@ -63,9 +65,15 @@ impl Marks {
                 }
                 continue;
             }
+            is_test |= line.starts_with("#[test]");
+            is_ignored |= line.starts_with("#[ignore");
             if let Some(function) = function_name(line) {
-                self.functions.insert(function.to_string());
-                covered.drain(..).for_each(|clause| note(&mut self.tests, clause, function));
+                if is_test && !is_ignored {
+                    self.functions.insert(function.to_string());
+                    covered.iter().for_each(|clause| note(&mut self.tests, clause.clone(), function));
+                }
+                covered.clear();
+                (is_test, is_ignored) = (false, false);
             }
             if !line.starts_with('#') {
                 covers = false;
@@ -90,7 +98,7 @@ impl Marks {
         self.files.contains(name)
     }
 
-    pub(crate) fn has_function(&self, name: &str) -> bool {
+    pub(crate) fn has_test(&self, name: &str) -> bool {
         self.functions.contains(name)
     }
 
@@ -203,5 +211,30 @@ mod tests {
         assert_eq!(tests("MUST-7"), ["lengths_of_zero_are_refused"]);
         assert_eq!(tests("MUST-64"), ["lengths_of_zero_are_refused"]);
         assert_eq!(marks.code(&clause(9293, "MUST-1")).count(), 0);
+    }
+
+    #[test]
+    fn what_is_ignored_or_no_test_covers_nothing() {
+        let mut marks = Marks::default();
+        let text = "\
+mod tests {
+    /// Covers: RFC 9293 MUST-7
+    #[test]
+    #[ignore = \"an hour\"]
+    fn somebody_runs_it_some_day() {}
+
+    /// Covers: RFC 9293 MUST-8
+    fn a_helper() {}
+
+    /// Covers: RFC 9293 MUST-9
+    #[test]
+    fn it_is_run() {}
+}
+";
+        marks.read_file("src/wire/x.rs", text);
+        let tests = |id| marks.tests(&clause(9293, id)).count();
+        assert_eq!([tests("MUST-7"), tests("MUST-8"), tests("MUST-9")], [0, 0, 1]);
+        let names = ["somebody_runs_it_some_day", "a_helper", "it_is_run"];
+        assert_eq!(names.map(|name| marks.has_test(name)), [false, false, true]);
     }
 }

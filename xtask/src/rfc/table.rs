@@ -107,7 +107,7 @@ impl Table {
                 gaps.push(format!("RFC {} {id} (§{}) lacks {lacks}: {}", self.rfc, row.at, row.says));
             }
             let files = row.code.iter().filter(|file| !marks.has_file(file));
-            let functions = row.tests.iter().filter(|name| !marks.has_function(name));
+            let functions = row.tests.iter().filter(|name| !marks.has_test(name));
             let missing = files.chain(functions);
             gaps.extend(
                 missing.map(|name| format!("RFC {} {id} names {name}, which is not there", self.rfc)),
