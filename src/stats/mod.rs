@@ -273,8 +273,8 @@ pub(crate) enum IpCount {
 
 /// All the counters of one interface.
 ///
-/// All wrap at 2^32, as SNMP's Counter32 does. This tells why packets were dropped; what SNMP reads besides,
-/// `Interface::mib` tells, with the feature `stats-mib`.
+/// This tells why packets were dropped; those counters wrap at 2^32, as SNMP's Counter32 does. What SNMP reads besides
+/// `Interface::mib` tells, in 64 bits, with the feature `stats-mib`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[repr(C)]
 pub struct Stats {
