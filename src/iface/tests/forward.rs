@@ -508,7 +508,7 @@ fn a_handler_decides_what_crosses() {
             net.wires[0].to_stack.push_back(frame(0, ether_type, &across));
             net.wires[0].to_stack.push_back(frame(0, ether_type, &echo));
             net.poll_with(&mut judge);
-            assert_eq!(judge.0, [across.clone()], "the echo request is for us");
+            assert!(judge.0.iter().eq([&across]), "the echo request is for us");
             assert_eq!(net.sent()[1].len(), crossed);
         }
         assert_eq!(net.drops(DropReason::Filtered), 1);
@@ -536,8 +536,8 @@ fn a_handler_is_told_the_port_that_a_packet_concerns() {
     // From where a packet comes, which, and where it is seen.
     use Hook::{Forward, LocalIn, LocalOut, PostRoute, PreRoute};
     let back = udp4((FAR_IP, 7), (PEER_IP, 4_000), b"back");
-    let cases: [(u8, Vec<u8>, Vec<(Hook, u8)>); 4] = [
-        (0, to_far(b"on"), vec![(PreRoute, 0), (Forward, 0), (PostRoute, 1)]),
+    let cases = [
+        (0_u8, to_far(b"on"), vec![(PreRoute, 0), (Forward, 0), (PostRoute, 1)]),
         (1, back, vec![(PreRoute, 1), (Forward, 1), (PostRoute, 0)]),
         (0, echo(0), vec![(PreRoute, 0), (LocalIn, 0), (LocalOut, 0), (PostRoute, 0)]),
         (1, echo(1), vec![(PreRoute, 1), (LocalIn, 1), (LocalOut, 1), (PostRoute, 1)]),
