@@ -231,9 +231,12 @@ fn a_request_with_a_cookie_is_read_and_answered_before_the_handshake_is_over() {
     let mib = bench.net.sockets.tcp_mib();
     assert_eq!((mib.passive_opens, mib.attempt_fails, mib.curr_estab), (2, 1, 1));
     // And on it goes.
-    let sent = bench.give(1_000, (ACCEPTED, syn_ack.seq + 7), Flags::ACK | Flags::FIN, &[], b"more");
-    assert_eq!(sent[0].ack, ACCEPTED + 5);
+    bench.give(1_000, (ACCEPTED, syn_ack.seq + 7), Flags::ACK | Flags::FIN, &[], b"more");
     assert_eq!(bench.read(handle), b"more");
+    bench.socket(handle).close();
+    bench.net.poll();
+    let last = Sent::of(&bench.net.sent()[0]);
+    assert_eq!((last.ack, last.flags), (ACCEPTED + 5, Flags::ACK | Flags::FIN));
 }
 
 /// Covers: RFC 7413 §4.2.2

@@ -411,7 +411,10 @@ impl Connection {
             self.marks |= Marks::ACK;
         }
         if self.marks.contains(Marks::FIN_SEEN) && self.rcv.nxt == self.rcv.fin {
-            out.events |= self.on_fin(cx);
+            // RFC 5681 §4.2: what fills a hole is acknowledged at once.
+            let fills_hole = !seg.flags.contains(Flags::FIN);
+            let may_wait = config::HAS_FAST_PATHS && !fills_hole && side.config.ack_delay > 0;
+            out.events |= self.on_fin(cx, may_wait);
         }
         if self.rcv.nxt != before {
             self.delay_ack(cx, side);
@@ -462,11 +465,17 @@ impl Connection {
     }
 
     #[cold]
-    fn on_fin(&mut self, cx: &Context<'_>) -> Events {
+    fn on_fin(&mut self, cx: &Context<'_>, may_wait: bool) -> Events {
         self.rcv.nxt = self.rcv.nxt + 1;
-        self.marks |= Marks::ACK | Marks::FINISHED;
+        self.marks |= Marks::FINISHED;
         self.marks -= Marks::FIN_SEEN;
         self.state = self.state.next(Step::Fin);
+        // Who closes within a tick needs no acknowledgment beside our FIN.
+        if may_wait && self.state == State::CloseWait {
+            self.timers.set(Timer::Ack, cx.ticks.after(1));
+        } else {
+            self.marks |= Marks::ACK;
+        }
         if self.state == State::TimeWait {
             self.enter_time_wait(cx.ticks);
         }

@@ -64,6 +64,24 @@ fn a_half_closed_connection_still_receives() {
     assert_eq!(pair.states(), [State::TimeWait, State::Closed]);
 }
 
+/// Covers: RFC 9293 MUST-58
+#[test]
+fn who_closes_at_once_acknowledges_the_peers_fin_with_its_own() {
+    for closes in [true, false] {
+        let mut peer = Peer::plain(1_000, 1_000);
+        peer.give(Segment { flags: Flags::ACK | Flags::FIN, payload: b"last", ..peer.ack_segment() });
+        if closes {
+            peer.socket.close();
+        } else {
+            assert!(peer.sent().is_empty());
+            peer.sleep(millis(3));
+        }
+        let sent: Vec<_> = peer.sent().iter().map(|plan| (plan.flags, plan.ack)).collect();
+        let expected = if closes { Flags::FIN | Flags::ACK } else { Flags::ACK };
+        assert_eq!(sent, [(expected, peer.seq + 5)]);
+    }
+}
+
 #[test]
 fn data_and_fin_in_one_segment() {
     let mut pair = Pair::established(5_000, 5_000);

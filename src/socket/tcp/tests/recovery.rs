@@ -463,6 +463,7 @@ fn a_mark_and_the_peers_reduction_are_answered_at_once() {
     // A FIN without data has nothing to be marked for.
     let fin = Segment { flags: Flags::ACK | Flags::FIN, mark: Mark::EXPERIENCED, ..peer.ack_segment() };
     peer.give(fin);
+    peer.sleep(millis(3));
     assert_eq!(peer.sent().iter().map(|plan| plan.flags).collect::<Vec<_>>(), [Flags::ACK]);
 }
 
