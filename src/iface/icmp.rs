@@ -122,7 +122,7 @@ pub(crate) fn send(
     };
     let sent = links.with_port(route.port, |iface, out| {
         iface.stats.counters.on_icmp_sent(dst.is_v4(), message.kind);
-        if iface.must_cut(&packet, out.now) {
+        if iface.must_cut(&packet, &route.next_hop, out.now) {
             return match iface.send_cut(out, &packet, &route.next_hop, message.header(), data) {
                 Sent::Yes => true,
                 Sent::NoRoom => iface.drop_packet(dst.is_v4(), DropReason::DeviceBusy),

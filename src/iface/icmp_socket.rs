@@ -148,7 +148,7 @@ fn send(
     let header = [kind, code, 0, 0, a, b, c, d];
     let mut fill = header_and_data(header, data);
     let sent = links.with_port(way.route.port, |iface, out| {
-        let sent = match iface.must_cut(&packet, out.now) {
+        let sent = match iface.must_cut(&packet, &way.route.next_hop, out.now) {
             true => iface.send_cut(out, &packet, &way.route.next_hop, header, data),
             false => way.send(iface, out, &packet, &mut fill),
         };

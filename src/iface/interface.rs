@@ -5,6 +5,8 @@ use core::fmt;
 use managed::ManagedSlice;
 
 use super::fragments::{Fragments, Idents};
+#[cfg(feature = "iface-fragments")]
+use super::loopback::room_for_looped;
 use super::neighbor::{Neighbor, NeighborCache};
 use super::path_mtu::Paths;
 use super::rate::RateLimit;
@@ -202,6 +204,9 @@ impl<'a> Interface<'a> {
         let header_len = capabilities.medium.header_len() + tags.cost(&capabilities);
         let ip_mtu = capabilities.max_transmission_unit.saturating_sub(header_len);
         Interface {
+            #[cfg(feature = "iface-fragments")]
+            whole_len: room_for_looped(&storage.packets, capabilities.medium.header_len() + tags.len())
+                .min(ip_mtu),
             capabilities,
             ip_mtu,
             hardware,
@@ -224,8 +229,6 @@ impl<'a> Interface<'a> {
             idents: Idents::new(),
             fragments: storage.fragments,
             paths: Paths::new(),
-            #[cfg(feature = "iface-fragments")]
-            whole_len: ip_mtu,
             stats: Stats::new(),
         }
     }

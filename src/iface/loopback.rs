@@ -2,20 +2,21 @@
 //! what UDP sockets send to groups or to all.
 //!
 //! They never meet a device. They wait in the pool of the interface that the route names, at most half
-//! of it, and are taken in after the sockets have sent, in the same poll. A packet larger than a cell of the
-//! pool can't go this way.
+//! of it, and are taken in after the sockets have sent, in the same poll. Datagrams larger than a cell of the pool wait in a
+//! place for datagrams in fragments.
 
 use super::engine::Progress;
+use super::fragments;
 use super::ingress::Ingress;
 use super::interface::Interface;
 use super::links::{Links, Out};
-use super::output::{Fill, Packet, Sent};
+use super::output::{Fill, Packet, Sent, ip_len_of};
 use super::socket_set::SocketSet;
 use crate::config;
 use crate::phy::RxMeta;
 use crate::stats::DropReason;
-use crate::storage::Class;
-use crate::wire::{Addr, ipv6};
+use crate::storage::{Class, PacketPool};
+use crate::wire::Addr;
 
 /// Packets to ourselves, among those of the pool.
 pub(crate) const LOOPED: u32 = u32::MAX;
@@ -29,14 +30,18 @@ impl Interface<'_> {
 
     /// Whether a packet to ourselves waits to be taken in.
     pub(crate) fn has_looped(&self) -> bool {
-        self.packets.peek(LOOPED).is_some()
+        self.packets.peek(LOOPED).is_some() || self.fragments.own_count() > 0
+    }
+
+    /// Octets of the largest packet to ourselves that waits in the pool.
+    pub(crate) fn largest_looped(&self) -> usize {
+        room_for_looped(&self.packets, self.link_header_len()).min(self.ip_mtu())
     }
 
     /// Keeps a packet to ourselves until it is taken in.
     #[inline(never)]
     pub(crate) fn loop_back(&mut self, out: &mut Out<'_>, packet: &Packet, fill: &mut Fill<'_>) -> Sent {
-        let max_len = self.packets.cell_len().min(config::WAITING_PACKET_LEN);
-        if packet.len + ipv6::HEADER_LEN + self.link_header_len() > max_len {
+        if ip_len_of(packet) > self.largest_looped() {
             self.drop_packet(packet.dst.is_v4(), DropReason::TooBig);
             return Sent::Never;
         }
@@ -56,6 +61,11 @@ impl Interface<'_> {
         );
         if kept { Sent::Yes } else { Sent::Never }
     }
+}
+
+/// Octets of the largest packet to ourselves that the pool has cells for.
+pub(crate) fn room_for_looped(packets: &PacketPool<'_>, link_header_len: usize) -> usize {
+    packets.cell_len().min(config::WAITING_PACKET_LEN).saturating_sub(link_header_len) // no cells: nothing
 }
 
 /// Takes in what waits for ourselves at the current port.
@@ -78,4 +88,5 @@ pub(crate) fn take(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, p
         ingress.looped(buffer.get(..len).unwrap_or_default());
         progress.frames += 1;
     }
+    fragments::take_own(links, sockets, progress);
 }

@@ -2,10 +2,14 @@
 
 use core::marker::PhantomData;
 
+#[cfg(feature = "iface-loopback")]
+use super::engine::Progress;
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::{Links, Out};
 use super::output::{Packet, Sent};
+#[cfg(feature = "iface-loopback")]
+use super::socket_set::SocketSet;
 use crate::rand::Keys;
 use crate::stats::DropReason;
 use crate::time::Ticks;
@@ -44,6 +48,21 @@ impl<'a> Fragments<'a> {
     pub(crate) fn poll_at(&self, _now: Ticks) -> Option<Ticks> {
         None
     }
+
+    #[cfg(feature = "iface-loopback")]
+    pub(crate) fn own_count(&self) -> usize {
+        0
+    }
+}
+
+/// There is nothing to take in.
+#[cfg(feature = "iface-loopback")]
+#[inline]
+pub(crate) fn take_own(
+    _links: &mut Links<'_, '_, '_>,
+    _sockets: &mut SocketSet<'_>,
+    _progress: &mut Progress,
+) {
 }
 
 /// The numbers of IPv4 packets: they are counted.
@@ -69,12 +88,12 @@ impl Interface<'_> {
 
     /// What is too large is refused where it is sent.
     #[inline]
-    pub(crate) fn must_cut(&self, _packet: &Packet, _now: Ticks) -> bool {
+    pub(crate) fn must_cut(&self, _packet: &Packet, _next_hop: &Addr, _now: Ticks) -> bool {
         false
     }
 
     #[cfg(feature = "socket-raw")]
-    pub(crate) fn largest_whole(&self, _dst: &Addr, _now: Ticks) -> usize {
+    pub(crate) fn largest_whole(&self, _dst: &Addr, _next_hop: &Addr, _now: Ticks) -> usize {
         self.ip_mtu()
     }
 

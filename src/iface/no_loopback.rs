@@ -4,15 +4,23 @@ use super::engine::Progress;
 use super::interface::Interface;
 use super::links::Links;
 use super::socket_set::SocketSet;
-#[cfg(feature = "socket-tcp")]
+#[cfg(feature = "iface-fragments")]
+use crate::storage::PacketPool;
+#[cfg(any(feature = "socket-tcp", feature = "iface-fragments"))]
 use crate::wire::Addr;
 
 impl Interface<'_> {
     /// Nothing is for ourselves.
-    #[cfg(feature = "socket-tcp")]
+    #[cfg(any(feature = "socket-tcp", feature = "iface-fragments"))]
     #[inline]
     pub(crate) fn is_looped(&self, _next_hop: &Addr) -> bool {
         false
+    }
+
+    /// As large as the link takes.
+    #[cfg(feature = "iface-fragments")]
+    pub(crate) fn largest_looped(&self) -> usize {
+        self.ip_mtu()
     }
 
     /// Nothing waits.
@@ -20,6 +28,12 @@ impl Interface<'_> {
     pub(crate) fn has_looped(&self) -> bool {
         false
     }
+}
+
+/// Larger than any link takes.
+#[cfg(feature = "iface-fragments")]
+pub(crate) fn room_for_looped(_packets: &PacketPool<'_>, _link_header_len: usize) -> usize {
+    usize::MAX
 }
 
 /// There is nothing to take in.

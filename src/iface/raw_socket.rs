@@ -162,7 +162,7 @@ fn send_packet(
     };
     let port = route.port;
     let step = links.with_port(port, |iface, out| {
-        let whole_len = iface.largest_whole(&dst, out.now);
+        let whole_len = iface.largest_whole(&dst, &route.next_hop, out.now);
         let must_cut = packet.len() > whole_len || cut.is_some();
         let Some(src) = iface.source_for(&dst) else {
             iface.never(dst.is_v4(), DropReason::NoSource);
@@ -202,12 +202,17 @@ fn send_completed(
     iface.use_ident();
     iface.send_ready(out, src.is_v4(), packet.len(), next_hop, &mut |place| {
         place.copy_from_slice(packet);
-        match (src.as_v4(), src.as_v6()) {
-            (Some(src), _) => complete_v4(place, src, ident),
-            (_, Some(src)) => complete_v6(place, src),
-            _ => {}
-        }
+        complete(place, src, ident);
     })
+}
+
+/// Fills in what the application has left to us.
+pub(crate) fn complete(packet: &mut [u8], src: &Addr, ident: u16) {
+    match (src.as_v4(), src.as_v6()) {
+        (Some(src), _) => complete_v4(packet, src, ident),
+        (_, Some(src)) => complete_v6(packet, src),
+        _ => {}
+    }
 }
 
 /// Length, identification and source if there are none, checksum.

@@ -378,7 +378,7 @@ fn send(
     let header = [a, b, c, d, e, f, 0, 0];
     let mut fill = header_and_data(header, data);
     let sent = links.with_port(way.route.port, |iface, out| {
-        let sent = match iface.must_cut(&packet, out.now) {
+        let sent = match iface.must_cut(&packet, &way.route.next_hop, out.now) {
             true => iface.send_cut(out, &packet, &way.route.next_hop, header, data),
             false => way.send(iface, out, &packet, &mut fill),
         };

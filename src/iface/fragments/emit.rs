@@ -7,7 +7,7 @@
 use super::{Content, Fragments};
 use crate::config;
 use crate::iface::Interface;
-use crate::iface::handler::{Hook, Verdict};
+use crate::iface::handler::{Hook, Hooks, Verdict};
 use crate::iface::links::Out;
 use crate::iface::neighbor::{Hardware, Resolution};
 use crate::iface::output::{Packet, Sent, checksum_of, ip_len_of, write_ethernet, write_ip};
@@ -49,11 +49,25 @@ type Read<'r> = dyn Fn(usize, &mut [u8]) + 'r;
 
 impl Fragments<'_> {
     /// Whether a datagram that is on its way out could be kept.
-    fn can_keep(&self) -> bool {
-        let is_outgoing = |content: &Content| matches!(content, Content::Outgoing(_));
-        let gives = |content: &Content| !matches!(content, Content::Outgoing(_) | Content::Delivered);
-        let outgoing = self.places.iter().filter(|place| is_outgoing(&place.content)).count();
+    pub(super) fn can_keep(&self) -> bool {
+        let gives = |content: &Content| !content.is_ours() && !matches!(content, Content::Delivered);
+        let outgoing = self.places.iter().filter(|place| place.content.is_ours()).count();
         outgoing < self.places.len().div_ceil(2) && self.places.iter().any(|place| gives(&place.content))
+    }
+
+    /// Whether the handler lets out the packet in a place, with these octets of header and payload.
+    pub(super) fn is_let_out(
+        &self,
+        hooks: &mut Hooks<'_>,
+        index: usize,
+        [header_len, len]: [usize; 2],
+    ) -> bool {
+        let packet = self.places.get(index).map(|place| place.buffer.whole(header_len, len));
+        if !hooks.watches_output() {
+            return true;
+        }
+        let accepts = |hook| hooks.packet(hook, packet.unwrap_or_default()) == Verdict::Accept;
+        [Hook::LocalOut, Hook::PostRoute].into_iter().all(accepts)
     }
 
     /// The oldest datagram on its way out that began at or after the number `from`.
@@ -71,14 +85,17 @@ impl Fragments<'_> {
 impl Interface<'_> {
     /// Whether a packet is larger than its way takes.
     #[inline]
-    pub(crate) fn must_cut(&self, packet: &Packet, now: Ticks) -> bool {
+    pub(crate) fn must_cut(&self, packet: &Packet, next_hop: &Addr, now: Ticks) -> bool {
         let len = ip_len_of(packet);
-        len > self.whole_len && len > self.largest_whole(&packet.dst, now)
+        len > self.whole_len && len > self.largest_whole(&packet.dst, next_hop, now)
     }
 
     /// Octets of the largest packet that goes to `dst` in one piece.
     #[inline(never)]
-    pub(crate) fn largest_whole(&self, dst: &Addr, now: Ticks) -> usize {
+    pub(crate) fn largest_whole(&self, dst: &Addr, next_hop: &Addr, now: Ticks) -> usize {
+        if self.is_looped(next_hop) {
+            return self.largest_looped();
+        }
         self.paths.mtu_to(dst, now).map_or(self.ip_mtu(), |mtu| mtu.min(self.ip_mtu()))
     }
 
@@ -94,14 +111,18 @@ impl Interface<'_> {
         header: [u8; DATAGRAM_HEADER_LEN],
         data: &[u8],
     ) -> Sent {
+        let limit = if packet.dst.is_v4() { MAX_LEN - ipv4::HEADER_LEN } else { MAX_LEN };
+        if packet.len > limit || self.fragments.places.is_empty() {
+            return self.fail_to_cut(packet.dst.is_v4(), DropReason::TooBig);
+        }
+        #[cfg(feature = "iface-loopback")]
+        if self.is_looped(next_hop) {
+            return self.keep_own(out, packet, header, data);
+        }
         if !self.link.up {
             return self.fail_to_cut(packet.dst.is_v4(), DropReason::LinkDown);
         }
-        let limit = if packet.dst.is_v4() { MAX_LEN - ipv4::HEADER_LEN } else { MAX_LEN };
-        if packet.len > limit
-            || self.fragment_room(&packet.dst, out.now) == 0
-            || self.fragments.places.is_empty()
-        {
+        if self.fragment_room(&packet.dst, next_hop, out.now) == 0 {
             return self.fail_to_cut(packet.dst.is_v4(), DropReason::TooBig);
         }
         if !self.fragments.can_keep() {
@@ -111,10 +132,7 @@ impl Interface<'_> {
         let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
         match resolution {
             Resolution::Known | Resolution::Pending(_) => {}
-            Resolution::Full => return self.fail_to_cut(packet.dst.is_v4(), DropReason::NeighborUnreachable),
-            // Nothing is cut for ourselves: the pool has no larger cells than for whole packets.
-            #[cfg(feature = "iface-loopback")]
-            Resolution::Own => return self.fail_to_cut(packet.dst.is_v4(), DropReason::TooBig),
+            _ => return self.fail_to_cut(packet.dst.is_v4(), DropReason::NeighborUnreachable),
         }
         self.stats.counters.add_ip(packet.dst.is_v4(), IpCount::OutFragReqds, 1);
         let header = with_checksum(packet, header, data);
@@ -158,7 +176,11 @@ impl Interface<'_> {
         let Some((index, _)) = self.fragments.outgoing(serial).filter(|_| sent == Sent::Yes) else {
             return sent;
         };
-        if !self.is_whole_let_out(out, index, outgoing) {
+        let (header_len, packet) = (ip_header_len(&outgoing.packet.dst), &outgoing.packet);
+        if let Some(place) = self.fragments.places.get_mut(index) {
+            write_ip(place.buffer.whole_mut(header_len, packet.len), packet, outgoing.ident as u16, true);
+        }
+        if !self.fragments.is_let_out(&mut out.hooks, index, [header_len, packet.len]) {
             self.fragments.free(index);
             self.stats.counters.add_ip(outgoing.packet.dst.is_v4(), IpCount::OutFragFails, 1);
             self.drop_output(DropReason::Filtered);
@@ -166,20 +188,6 @@ impl Interface<'_> {
         }
         self.send_rest(out);
         Sent::Yes
-    }
-
-    fn is_whole_let_out(&mut self, out: &mut Out<'_>, index: usize, outgoing: &Outgoing) -> bool {
-        let Outgoing { packet, ident, .. } = outgoing;
-        let Some(place) = self.fragments.places.get_mut(index) else { return false };
-        let header_len = ip_header_len(&packet.dst);
-        let whole = place.buffer.whole_mut(header_len, packet.len);
-        if write_ip(whole, packet, *ident as u16, true).is_none() {
-            return false;
-        }
-        let whole = place.buffer.whole(header_len, packet.len);
-        [Hook::LocalOut, Hook::PostRoute]
-            .into_iter()
-            .all(|hook| out.hooks.packet(hook, whole) == Verdict::Accept)
     }
 
     fn fail_to_cut(&mut self, is_v4: bool, reason: DropReason) -> Sent {
@@ -199,19 +207,12 @@ impl Interface<'_> {
     ) -> Sent {
         let Interface { fragments, stats, .. } = self;
         let due_at = out.now.after(config::FRAGMENTING_TIMEOUT);
-        let kept = fragments.claim_any(stats).is_some_and(|index| {
-            fragments.begin(index, Content::Outgoing(*outgoing), due_at);
-            let has_room = fragments.make_room(index, outgoing.packet.len, stats);
-            match fragments.places.get_mut(index) {
-                Some(place) if has_room => {
-                    place.buffer.write(0, &header);
-                    place.buffer.write(DATAGRAM_HEADER_LEN, data);
-                }
-                _ => fragments.free(index),
-            }
-            has_room
+        let (content, len) = (Content::Outgoing(*outgoing), outgoing.packet.len);
+        let held = fragments.hold(content, len, due_at, stats, &mut |buffer| {
+            buffer.write(0, &header);
+            buffer.write(DATAGRAM_HEADER_LEN, data);
         });
-        if kept {
+        if held.is_some() {
             return Sent::Yes;
         }
         self.stats.counters.add_ip(outgoing.packet.dst.is_v4(), IpCount::OutFragFails, 1);
@@ -291,8 +292,8 @@ impl Interface<'_> {
     }
 
     /// Octets of a datagram that a fragment has room for.
-    fn fragment_room(&self, dst: &Addr, now: Ticks) -> usize {
-        self.largest_whole(dst, now).saturating_sub(fragment_header_len(dst)) & !7 // none: refused
+    fn fragment_room(&self, dst: &Addr, next_hop: &Addr, now: Ticks) -> usize {
+        self.largest_whole(dst, next_hop, now).saturating_sub(fragment_header_len(dst)) & !7 // none: refused
     }
 
     /// Sends fragments until there is no room or none is left, and says which.
@@ -303,7 +304,7 @@ impl Interface<'_> {
         hardware: &Hardware,
         read: &Read<'_>,
     ) -> bool {
-        let room = self.fragment_room(&outgoing.packet.dst, out.now);
+        let room = self.fragment_room(&outgoing.packet.dst, &outgoing.next_hop, out.now);
         let (link_len, ip_len) = (self.link_header_len(), fragment_header_len(&outgoing.packet.dst));
         let is_v4 = outgoing.packet.dst.is_v4();
         while outgoing.offset < outgoing.packet.len {
@@ -364,7 +365,7 @@ impl Interface<'_> {
     }
 }
 
-fn ip_header_len(dst: &Addr) -> usize {
+pub(super) fn ip_header_len(dst: &Addr) -> usize {
     if dst.is_v4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN }
 }
 
@@ -373,7 +374,7 @@ fn fragment_header_len(dst: &Addr) -> usize {
 }
 
 /// Sums the whole datagram: no device sums what is cut.
-fn with_checksum(
+pub(super) fn with_checksum(
     packet: &Packet,
     mut header: [u8; DATAGRAM_HEADER_LEN],
     data: &[u8],

@@ -6,6 +6,7 @@
 //! | `emit` | datagrams that are larger than their way takes, cut |
 //! | `cut` | IPv4 packets that are made already, cut by a router |
 //! | `source` | those of raw sockets of both families, cut by us |
+//! | `own` | datagrams to ourselves that no cell of the pool holds |
 //! | `ident` | the numbers that fragments of one datagram have in common |
 //!
 //! All of it is one interface's: fragments of one datagram that come in by several ports do not meet, and a
@@ -17,6 +18,8 @@
 mod cut;
 mod emit;
 mod ident;
+#[cfg(feature = "iface-loopback")]
+mod own;
 mod reassembly;
 #[cfg(feature = "socket-raw")]
 mod source;
@@ -25,6 +28,8 @@ use managed::ManagedSlice;
 
 use self::emit::Outgoing;
 use self::ident::DatagramIdents;
+#[cfg(feature = "iface-loopback")]
+use self::own::Own;
 use self::reassembly::{Incoming, Key};
 use crate::config;
 use crate::stats::{DropReason, IpCount, Stats};
@@ -35,6 +40,8 @@ use crate::wire::Addr;
 #[cfg(feature = "iface-forward")]
 pub(crate) use cut::{CutError, cut_v4};
 pub(crate) use ident::{Idents, seed};
+#[cfg(feature = "iface-loopback")]
+pub(crate) use own::take_own;
 pub(crate) use reassembly::expire;
 
 /// The least that a place grows to, in octets of payload.
@@ -62,6 +69,21 @@ enum Content {
     Condemned(Key, DropReason),
     /// Some fragments have still to go.
     Outgoing(Outgoing),
+    /// It waits to be taken in.
+    #[cfg(feature = "iface-loopback")]
+    Own(Own),
+}
+
+impl Content {
+    /// Whether we have sent it.
+    fn is_ours(&self) -> bool {
+        match self {
+            Content::Outgoing(_) => true,
+            #[cfg(feature = "iface-loopback")]
+            Content::Own(_) => true,
+            _ => false,
+        }
+    }
 }
 
 impl<'a> FragmentPlace<'a> {
@@ -232,6 +254,25 @@ impl<'a> Fragments<'a> {
         place.due_at = due_at;
         self.begun = self.begun.wrapping_add(1);
         self.used += 1;
+    }
+
+    /// Takes a place with room for `len` octets, which `write` fills.
+    fn hold(
+        &mut self,
+        content: Content,
+        len: usize,
+        due_at: Ticks,
+        stats: &mut Stats,
+        write: &mut dyn FnMut(&mut BlockBuffer<'_>),
+    ) -> Option<usize> {
+        let index = self.claim_any(stats)?;
+        self.begin(index, content, due_at);
+        if !self.make_room(index, len, stats) {
+            self.free(index);
+            return None;
+        }
+        write(&mut self.places.get_mut(index)?.buffer);
+        Some(index)
     }
 
     /// Makes room for `len` octets in a place; where places grow, older datagrams give their memory.

@@ -121,7 +121,7 @@ impl<'a> Fragments<'a> {
     }
 
     /// Gives a place the memory back that was taken from it, and frees it.
-    fn give_back(&mut self, index: usize, buffer: BlockBuffer<'a>) {
+    pub(super) fn give_back(&mut self, index: usize, buffer: BlockBuffer<'a>) {
         if let Some(place) = self.places.get_mut(index) {
             place.buffer = buffer;
         }
@@ -144,7 +144,7 @@ impl<'a> Fragments<'a> {
                     stats.counters.add_ip(outgoing.is_v4(), IpCount::OutFragFails, 1);
                     self.free(index);
                 }
-                Content::Nothing | Content::Delivered => {}
+                _ => {}
             }
         }
         None

@@ -4,10 +4,14 @@
 //! it is. So one that finds no room goes on where it stopped, however large it is.
 
 use super::cut::{Fragment, Whole};
+#[cfg(feature = "iface-loopback")]
+use super::own::Own;
 use crate::iface::Interface;
 use crate::iface::links::Out;
 use crate::iface::neighbor::Resolution;
 use crate::iface::output::{Sent, destination};
+#[cfg(feature = "iface-loopback")]
+use crate::iface::raw_socket::complete;
 use crate::socket::raw::Cut;
 use crate::stats::{DropReason, IpCount};
 use crate::wire::ipv6ext::{self, FRAGMENT_HEADER_LEN};
@@ -64,6 +68,10 @@ impl Interface<'_> {
         cut: &mut Option<Cut>,
     ) -> Sent {
         let is_v4 = src.is_v4();
+        #[cfg(feature = "iface-loopback")]
+        if self.is_looped(next_hop) {
+            return self.keep_own_packet(out, src, packet);
+        }
         let mut state = match *cut {
             Some(state) => state,
             None => {
@@ -80,16 +88,13 @@ impl Interface<'_> {
                 *cut = Some(state);
                 return Sent::Unresolved(index);
             }
-            Resolution::Full => Some(DropReason::NeighborUnreachable),
-            // As for datagrams, nothing is cut for ourselves.
-            #[cfg(feature = "iface-loopback")]
-            Resolution::Own => Some(DropReason::TooBig),
+            _ => Some(DropReason::NeighborUnreachable),
         };
         if let Some(reason) = obstacle {
             return self.lose_pieces(is_v4, reason);
         }
         let dst = destination(packet).unwrap_or(*src); // the route was found by it
-        let mtu = self.largest_whole(&dst, out.now);
+        let mtu = self.largest_whole(&dst, next_hop, out.now);
         loop {
             let mut copied = [0; 40];
             let piece = match (src.as_v4(), src.as_v6()) {
@@ -111,6 +116,22 @@ impl Interface<'_> {
             }
             state.gone = state.gone.saturating_add(piece.payload_len() as u16); // no packet is longer
         }
+    }
+
+    /// Keeps a packet to ourselves, whose header is said to be whole, until it is taken in.
+    #[cfg(feature = "iface-loopback")]
+    fn keep_own_packet(&mut self, out: &mut Out<'_>, src: &Addr, packet: &[u8]) -> Sent {
+        let v4_len = usize::from(packet.first().map_or(0, |first| first & 0xf)) * 4;
+        let header_len = if src.is_v4() { v4_len } else { ipv6::HEADER_LEN };
+        let Some(payload_len) = packet.len().checked_sub(header_len) else {
+            return self.never(src.is_v4(), DropReason::Malformed);
+        };
+        let ident = self.idents.next();
+        self.use_ident();
+        self.hold_own(out, Own { header_len, payload_len }, src.is_v4(), &mut |whole| {
+            whole.copy_from_slice(packet);
+            complete(whole, src, ident);
+        })
     }
 
     /// A packet of which fragments were still to go is given up.

@@ -212,32 +212,6 @@ fn the_source_is_of_the_scope_of_the_destination_and_nearest_to_it() {
     }
 }
 
-#[test]
-fn what_fits_a_cell_of_the_pool_can_be_sent_to_ourselves() {
-    for (medium, hardware, link_len) in
-        [(Medium::Ip, HardwareAddress::Ip, 0), (Medium::Ethernet, HardwareAddress::Ethernet(OUR_MAC), 14)]
-    {
-        let mut net = Net::new(medium);
-        net.wire.ip_mtu = 9_000;
-        net.iface = interface(Config::new(hardware), &net.wire, 0);
-        net.iface.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 1), 24)).unwrap();
-        let (a, b) = (bound(&mut net, 7), bound(&mut net, 8));
-        // With its header of eight octets and the largest IP header it takes up the whole cell.
-        let most = crate::config::WAITING_PACKET_LEN - link_len - 40 - 8;
-        for (len, is_taken) in [(most, true), (most + 1, false), (most + 60, false)] {
-            let socket = net.sockets.get_mut::<udp::Socket>(a);
-            socket.send_slice(&vec![7; len], (IpAddress::v4(10, 0, 0, 1), 8)).unwrap();
-            let Net { now, iface, wire, sockets } = &mut net;
-            let progress = iface.poll_with(*now, wire, sockets, &mut NoHandler, Budget::default());
-            assert_eq!(progress.frames, usize::from(is_taken), "{len}");
-            let received = net.sockets.get_mut::<udp::Socket>(b).recv().map(|(data, _)| data.len());
-            assert_eq!(received.ok(), is_taken.then_some(len));
-        }
-        assert_eq!(net.iface.stats().drops(DropReason::TooBig), 2);
-        assert!(net.sent().is_empty());
-    }
-}
-
 /// A socket that shares its port with others, in a group.
 fn member(net: &mut Net, port: u16, group: &str) -> SocketHandle {
     let mut socket = udp_socket().with_memberships(vec![udp::Membership::EMPTY; 1]);

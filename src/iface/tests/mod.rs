@@ -31,6 +31,8 @@ mod host;
 mod icmp;
 mod icmp_socket;
 mod loopback;
+#[cfg(feature = "iface-fragments")]
+mod loopback_large;
 mod mib;
 #[cfg(all(feature = "stats-mib", feature = "phy-sim"))]
 mod mib_router;
