@@ -12,7 +12,7 @@
 //! | `fast_open` | connections that begin with data |
 //! | `groups` | multicast groups, IGMP, MLD |
 //! | `fragments` | datagrams that come or leave in pieces |
-//! | `egress`, `output` | who sends, and the one way out |
+//! | `egress`, `output`, `ready` | who sends, and the way out; that of packets with a header already |
 //! | `path_mtu` | how large datagrams may be on their way |
 //! | `loopback` | packets to ourselves |
 //! | `reclaim` | memory of buffers that are empty |
@@ -72,6 +72,8 @@ mod ports;
 mod rate;
 #[cfg_attr(not(feature = "socket-raw"), path = "no_raw_socket.rs")]
 mod raw_socket;
+#[cfg(any(feature = "socket-raw", feature = "iface-multicast"))]
+mod ready;
 #[cfg_attr(not(all(feature = "tcp-grow", target_has_atomic = "ptr")), path = "no_reclaim.rs")]
 mod reclaim;
 #[cfg(feature = "iface-forward")]

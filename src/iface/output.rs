@@ -107,7 +107,7 @@ pub(crate) enum Sent {
 pub(crate) const EGRESS: u32 = 0;
 
 /// The frame that the handler is asked about.
-const HELD: u32 = u32::MAX - 1;
+pub(super) const HELD: u32 = u32::MAX - 1;
 
 /// Frames that wait for the neighbour of this cache entry.
 pub(crate) fn tag_of(neighbor: usize) -> u32 {
@@ -283,59 +283,6 @@ impl Interface<'_> {
         }
     }
 
-    /// Sends an IP packet of `len` octets that `fill` writes with its header. One whose neighbour is not known
-    /// yet waits for it.
-    #[cfg(any(feature = "socket-raw", feature = "iface-multicast"))]
-    pub(crate) fn send_ready(
-        &mut self,
-        out: &mut Out<'_>,
-        is_v4: bool,
-        len: usize,
-        next_hop: &Addr,
-        fill: &mut dyn FnMut(&mut [u8]),
-    ) -> Sent {
-        if !self.link.up {
-            return self.never(is_v4, DropReason::LinkDown);
-        }
-        let mut hardware = [0; 6];
-        let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
-        let mut write = self.frame_writer(&hardware, is_v4, fill);
-        let ip_len = len;
-        let len = self.link_header_len() + len;
-        match resolution {
-            Resolution::Known if out.slot.send(len, TxMeta::default(), &mut write) => {
-                self.stats.on_packet_sent(is_v4, ip_len);
-                self.note_if_many(&hardware, next_hop, true, ip_len);
-                Sent::Yes
-            }
-            Resolution::Known => Sent::NoRoom,
-            #[cfg(feature = "iface-loopback")]
-            Resolution::Own => {
-                let quota = self.egress_quota(Class::Data);
-                let tag = super::loopback::LOOPED;
-                let waits = self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok();
-                if waits { self.waits(is_v4, Sent::Yes) } else { self.never(is_v4, DropReason::QueueFull) }
-            }
-            Resolution::Full => self.never(is_v4, DropReason::NeighborUnreachable),
-            Resolution::Pending(index) => {
-                let (tag, quota) = (tag_of(index), config::NEIGHBOR_QUEUE_LEN);
-                let waits =
-                    config::HAS_QUEUE && self.packets.push(tag, len, quota, Class::Data, &mut write).is_ok();
-                match waits {
-                    true => self.waits(is_v4, Sent::Unresolved(index)),
-                    false => self.never(is_v4, DropReason::QueueFull),
-                }
-            }
-        }
-    }
-
-    /// A packet has come into the pool.
-    #[cfg(any(feature = "socket-raw", feature = "iface-multicast"))]
-    fn waits(&mut self, is_v4: bool, sent: Sent) -> Sent {
-        self.stats.counters.add_ip(is_v4, IpCount::Queued, 1);
-        sent
-    }
-
     /// Builds the whole frame in the pool; while its neighbour is unknown, `hardware` is filler. The handler
     /// is asked, if it wants to be.
     #[inline(never)]
@@ -378,7 +325,7 @@ impl Interface<'_> {
     }
 
     /// Asks the handler about the frame that is held, which then waits under `tag` or is gone.
-    fn is_let_out(&self, hooks: &mut Hooks<'_>, packets: &mut PacketPool<'_>, tag: u32) -> bool {
+    pub(super) fn is_let_out(&self, hooks: &mut Hooks<'_>, packets: &mut PacketPool<'_>, tag: u32) -> bool {
         let frame = packets.peek(HELD).unwrap_or_default();
         let packet = frame.get(self.link_header_len()..).unwrap_or_default();
         let accepts = |hook| hooks.packet(hook, packet) == Verdict::Accept;

@@ -3,9 +3,9 @@
 use super::family::*;
 use super::net::*;
 use crate::iface::{Budget, Handler, Hook, HookSet, NoHandler, Verdict};
-use crate::socket::udp;
+use crate::socket::{raw, udp};
 use crate::stats::DropReason;
-use crate::wire::IpAddress;
+use crate::wire::{IpAddress, IpProtocol};
 
 /// Notes where it was asked and about what, and drops at one place.
 struct Judge {
@@ -179,5 +179,84 @@ fn a_datagram_is_seen_whole_before_it_is_cut() {
             assert_eq!(sent.iter().map(|packet| packet.len() - headers_len).sum::<usize>(), 3_008);
         }
         assert_eq!(net.iface.fragments().in_use(), 0);
+    }
+}
+
+fn raw_socket(net: &mut Net, family: Family) -> crate::iface::SocketHandle {
+    let buffer = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 5], vec![0; 400]);
+    net.sockets.add(raw::Socket::new(family.0, IpProtocol(253), buffer(), buffer()))
+}
+
+/// Nothing leaves past the handler, whoever has made it.
+#[test]
+fn packets_of_raw_sockets_are_seen_on_their_way_out() {
+    let cases = [None, Some(Hook::LocalOut), Some(Hook::PostRoute)];
+    for (family, drops_at) in FAMILIES.into_iter().flat_map(|family| cases.map(|place| (family, place))) {
+        let mut net = Net::ip();
+        let handle = raw_socket(&mut net, family);
+        let packet = ip(family.ours(), family.peer(), 253, b"made by hand");
+        let own = ip(family.ours(), family.ours(), 253, b"made by hand");
+        for (packet, leaves) in [(packet, 1), (own, 0)] {
+            let socket = net.sockets.get_mut::<raw::Socket>(handle);
+            socket.send_slice(&packet, raw::Metadata::default()).unwrap();
+            let mut judge = Judge::new(drops_at);
+            let sent = poll(&mut net, &mut judge);
+            assert_eq!(sent.len(), if drops_at.is_none() { leaves } else { 0 });
+            let seen = judge.places();
+            let out = if drops_at == Some(Hook::LocalOut) { 1 } else { 2 };
+            assert_eq!(seen[..out], [Hook::LocalOut, Hook::PostRoute][..out]);
+            assert_eq!(seen.len(), if leaves == 0 && drops_at.is_none() { 4 } else { out });
+            assert!(judge.seen[0].1.ends_with(b"made by hand"));
+        }
+        let dropped = if drops_at.is_some() { 2 } else { 0 };
+        assert_eq!(net.iface.stats().drops(DropReason::Filtered), dropped);
+        assert_eq!((net.iface.stats().total_drops(), net.iface.fragments().in_use()), (dropped, 0));
+        let mib = if family.is_v4() { net.iface.mib().ipv4 } else { net.iface.mib().ipv6 };
+        assert_eq!((mib.out_requests, mib.out_discards), (2, u64::from(dropped)));
+    }
+}
+
+#[test]
+fn a_watched_packet_of_a_raw_socket_waits_for_its_neighbor_or_for_room() {
+    for family in FAMILIES {
+        let mut net = Net::ethernet();
+        let handle = raw_socket(&mut net, family);
+        let packet = ip(family.ours(), family.peer(), 253, b"made by hand");
+        let send = |net: &mut Net| {
+            let socket = net.sockets.get_mut::<raw::Socket>(handle);
+            socket.send_slice(&packet, raw::Metadata::default()).unwrap();
+        };
+        let count = |frames: &[Vec<u8>]| frames.iter().filter(|frame| frame.ends_with(b"by hand")).count();
+        let seen = |judge: &Judge| judge.seen.iter().filter(|seen| seen.1.ends_with(b"by hand")).count();
+        let mut judge = Judge::new(None);
+        for _ in 0..4 {
+            send(&mut net);
+        }
+        assert_eq!(count(&poll(&mut net, &mut judge)), 0);
+        assert_eq!((seen(&judge), net.iface.stats().drops(DropReason::QueueFull)), (6, 1), "three may wait");
+        net.wire.to_stack.push_back(family.ask(2));
+        assert_eq!((count(&poll(&mut net, &mut judge)), seen(&judge)), (3, 6), "each is asked about once");
+        net.wire.room = 0;
+        for _ in 0..3 {
+            send(&mut net);
+        }
+        assert_eq!(count(&poll(&mut net, &mut judge)), 0);
+        assert_eq!(seen(&judge), 8, "one waits for the device, the others in their socket");
+        net.wire.room = 9;
+        assert_eq!((count(&poll(&mut net, &mut judge)), seen(&judge)), (3, 12));
+        assert_eq!(net.iface.packets.free_count(), crate::config::DEFAULT_WAITING_PACKETS);
+    }
+}
+
+/// Covers: RFC 3376 §4.2
+#[test]
+fn reports_of_groups_are_seen_on_their_way_out() {
+    for drops_at in [None, Some(Hook::PostRoute)] {
+        let mut net = Net::with_groups(crate::phy::Medium::Ethernet, 4);
+        let mut judge = Judge::new(drops_at);
+        let sent = poll(&mut net, &mut judge);
+        assert_eq!(sent.is_empty(), drops_at.is_some());
+        let shown = judge.seen.iter().filter(|seen| seen.0 == Hook::PostRoute).count();
+        assert!(shown > 0 && (sent.len() == shown || drops_at.is_some()));
     }
 }
