@@ -105,9 +105,10 @@ pub(crate) fn send(
     zone: u8,
     message: &Message,
     data: &[u8],
-) -> bool {
+) {
     let Some(route) = links.route(&dst, zone) else {
-        return links.iface.drop_packet(dst.is_v4(), DropReason::NoRoute);
+        links.iface.drop_packet(dst.is_v4(), DropReason::NoRoute);
+        return;
     };
     let packet = Packet {
         src,
@@ -120,16 +121,13 @@ pub(crate) fn send(
         segment_len: 0,
         room: Room::NONE,
     };
-    let sent = links.with_port(route.port, |iface, out| {
+    links.with_port(route.port, |iface, out| {
         iface.stats.counters.on_icmp_sent(dst.is_v4(), message.kind);
-        if iface.must_cut(&packet, &route.next_hop, out.now) {
-            return match iface.send_cut(out, &packet, &route.next_hop, message.header(), data) {
-                Sent::Yes => true,
-                Sent::NoRoom => iface.drop_packet(dst.is_v4(), DropReason::DeviceBusy),
-                Sent::Never | Sent::Unresolved(_) => false,
-            };
+        if !iface.must_cut(&packet, &route.next_hop, out.now) {
+            let mut fill = message.followed_by(data);
+            iface.send_or_queue(out, &packet, &route.next_hop, Class::Data, &mut fill);
+        } else if iface.send_cut(out, &packet, &route.next_hop, message.header(), data) == Sent::NoRoom {
+            iface.drop_packet(dst.is_v4(), DropReason::DeviceBusy);
         }
-        iface.send_or_queue(out, &packet, &route.next_hop, Class::Data, &mut message.followed_by(data))
     });
-    sent == Some(true)
 }

@@ -80,6 +80,8 @@ fn echo_replies_and_what_raw_sockets_make_are_cut_for_the_path_too() {
 
     let buffer = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 4], vec![0; 20_000]);
     let packet = ipv6(ula(1), ula(3), 253, 64, &octets(1_400));
+    net.sockets.add(raw::Socket::new(IpVersion::Ipv6, IpProtocol(254), buffer(), buffer()));
+    net.poll();
     assert_eq!(net.exchange(too_big(Family::V6, 1_300, &packet)), Vec::<Vec<u8>>::new());
     let handle = net.sockets.add(raw::Socket::new(IpVersion::Ipv6, IpProtocol(253), buffer(), buffer()));
     for (report, count) in [(None, 1), (Some(1_300), 2)] {
