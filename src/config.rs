@@ -80,6 +80,8 @@ pub const MAX_ROUTES: usize = 1_024;
 
 /// Whether neighbours that were not heard of for a while are probed, not just asked for anew.
 pub(crate) const HAS_NUD: bool = cfg!(feature = "iface-nud");
+/// Whether the application may make entries for neighbours.
+pub(crate) const HAS_NEIGHBOR_TABLE: bool = cfg!(feature = "iface-neighbors");
 /// Ticks that a confirmed neighbour counts as reachable (RFC 4861 §10: 30 s); without probes, that an entry
 /// is good for (RFC 1122 §2.3.2.1: about a minute).
 pub(crate) const NEIGHBOR_REACHABLE: u32 = if HAS_NUD { 30 } else { 60 } * TICKS_PER_SEC;

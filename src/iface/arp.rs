@@ -12,6 +12,8 @@ use crate::phy::TxSlot;
 use crate::stats::DropReason;
 use crate::wire::Addr;
 
+#[cfg(all(feature = "iface-neighbors", feature = "proto-ipv4", feature = "medium-ethernet"))]
+pub(crate) use on_ethernet::announce;
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::{process, solicit};
 
@@ -31,6 +33,11 @@ pub(crate) fn solicit(
     _target: &[u8; 4],
     _to: &Hardware,
 ) -> bool {
+    false
+}
+
+#[cfg(all(feature = "iface-neighbors", not(all(feature = "proto-ipv4", feature = "medium-ethernet"))))]
+pub(crate) fn announce(_iface: &mut Interface<'_>, _slot: &mut dyn TxSlot, _own: &[u8; 4]) -> bool {
     false
 }
 
@@ -57,6 +64,8 @@ pub(crate) fn learn(
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
 mod on_ethernet {
     use super::*;
+    #[cfg(feature = "iface-neighbors")]
+    use crate::iface::neighbor::EVERYBODY;
     use crate::iface::output::write_link_header;
     use crate::storage::Class;
     use crate::wire::arp::{self, Operation};
@@ -106,6 +115,13 @@ mod on_ethernet {
         let Some(source) = source.as_v4() else { return false };
         let hardware = iface.hardware;
         send(iface, slot, Operation::REQUEST, to, (&hardware, &source), (&[0; 6], target))
+    }
+
+    /// Tells everybody that `own` is ours (RFC 5227 §2.3).
+    #[cfg(feature = "iface-neighbors")]
+    pub(crate) fn announce(iface: &mut Interface<'_>, slot: &mut dyn TxSlot, own: &[u8; 4]) -> bool {
+        let hardware = iface.hardware;
+        send(iface, slot, Operation::REQUEST, &EVERYBODY, (&hardware, own), (&[0; 6], own))
     }
 
     fn send(

@@ -86,6 +86,7 @@ fn do_chores(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
     groups::send(links, &sockets.keys);
     for port in 0..links.count() {
         let has_fragments = links.with_port(port, |iface, out| {
+            iface.send_announcements(out);
             let is_idle = iface.fragments.is_idle();
             if iface.flush_queue(out.slot) && (is_idle || iface.send_rest(out)) {
                 sockets.wake_all(&mut iface.blocked);

@@ -198,7 +198,7 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
     for port in 0..links.count() {
         let Some(iface) = links.iface(port) else { continue };
         at = Ticks::earlier(at, iface.neighbors.poll_at());
-        if iface.has_looped() {
+        if iface.has_looped() || iface.is_announcing() {
             return Some(now);
         }
         if iface.link.up {

@@ -8,6 +8,7 @@ use super::fragments::{Fragments, Idents};
 #[cfg(feature = "iface-fragments")]
 use super::loopback::room_for_looped;
 use super::neighbor::{Neighbor, NeighborCache};
+use super::neighbor_table::Announcing;
 use super::path_mtu::Paths;
 use super::rate::RateLimit;
 use super::route::{Match, Route, RouteTableFull, Routes};
@@ -153,6 +154,7 @@ pub struct Interface<'a> {
     pub(crate) errors_limit: RateLimit,
     pub(crate) packets: PacketPool<'a>,
     pub(crate) any_ip: bool,
+    pub(super) announcing: Announcing,
     /// Who spoke last to which own address, while both are what they were: the next packet needs no look at the
     /// own addresses.
     pub(crate) familiar: Option<(Addr, Addr)>,
@@ -227,6 +229,7 @@ impl<'a> Interface<'a> {
             blocked: List::new(crate::storage::lists::PORT),
             errors_limit: RateLimit::new(config::ICMP_ERROR_BURST),
             idents: Idents::new(),
+            announcing: Announcing::NONE,
             fragments: storage.fragments,
             paths: Paths::new(),
             stats: Stats::new(),
@@ -498,6 +501,7 @@ impl<'a> Interface<'a> {
     pub(crate) fn has_chores(&self, now: Ticks) -> bool {
         self.is_blocked()
             || !self.fragments.is_idle()
+            || self.is_announcing()
             || self.groups.poll_at(now).is_some_and(|at| at.is_due(now))
     }
 

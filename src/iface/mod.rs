@@ -13,6 +13,7 @@
 //! | `groups` | multicast groups, IGMP, MLD |
 //! | `fragments` | datagrams that come or leave in pieces |
 //! | `egress`, `output`, `ready` | who sends, and the way out; that of packets with a header already |
+//! | `neighbor`, `neighbor_table` | who is on the link; what the application sees and says of it |
 //! | `path_mtu` | how large datagrams may be on their way |
 //! | `loopback` | packets to ourselves |
 //! | `reclaim` | memory of buffers that are empty |
@@ -60,6 +61,8 @@ mod links;
 mod loopback;
 mod ndisc;
 mod neighbor;
+#[cfg_attr(not(feature = "iface-neighbors"), path = "no_neighbor_table.rs")]
+mod neighbor_table;
 #[cfg_attr(not(feature = "tcp-options"), path = "no_options.rs")]
 mod options;
 mod output;
@@ -157,6 +160,8 @@ pub use groups::{Group, GroupError};
 pub use handler::{Handler, Hook, HookSet, NoHandler, SynVerdict, Verdict};
 pub use interface::{Address, AddressError, Config, Interface, InterfaceStorage};
 pub use neighbor::Neighbor;
+#[cfg(feature = "iface-neighbors")]
+pub use neighbor_table::{NeighborError, NeighborInfo, NeighborState};
 pub use poll::PollResult;
 pub use route::{Route, RouteTableFull, Routes};
 #[cfg(feature = "iface-router")]

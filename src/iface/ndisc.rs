@@ -11,6 +11,8 @@ use super::neighbor::Hardware;
 use crate::socket::Room;
 use crate::stats::DropReason;
 
+#[cfg(all(feature = "iface-neighbors", feature = "proto-ipv6", feature = "medium-ethernet"))]
+pub(crate) use on_ethernet::announce;
 #[cfg(all(feature = "iface-forward", feature = "proto-ipv6", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::redirect;
 #[cfg(all(feature = "proto-ipv6", feature = "medium-ethernet"))]
@@ -36,6 +38,11 @@ pub(crate) fn solicit(
     _target: &[u8; 16],
     _to: &Hardware,
 ) -> bool {
+    false
+}
+
+#[cfg(all(feature = "iface-neighbors", not(all(feature = "proto-ipv6", feature = "medium-ethernet"))))]
+pub(crate) fn announce(_iface: &mut Interface<'_>, _out: &mut Out<'_>, _own: &[u8; 16]) -> bool {
     false
 }
 
@@ -109,14 +116,31 @@ mod on_ethernet {
         let dst = if is_probe { ALL_NODES } else { asker };
         let mut flags = NeighborFlags::OVERRIDE;
         flags.set(NeighborFlags::SOLICITED, !is_probe);
-        #[cfg(feature = "iface-forward")]
-        flags.set(NeighborFlags::ROUTER, ingress.links.iface.forwarding());
-        let message = Message { kind: NEIGHBOR_ADVERTISEMENT, code: 0, word: u32::from(flags.bits()) << 24 };
         let links = &mut *ingress.links;
-        let body = body_of(target, Some((2, links.iface.hardware)));
         // If it can't be sent, that is counted where it turns out.
-        send(links.iface, &mut links.out, Addr::v6(*target), dst, &message, &body);
+        advertise(links.iface, &mut links.out, target, dst, flags);
         Ok(())
+    }
+
+    fn advertise(
+        iface: &mut Interface<'_>,
+        out: &mut Out<'_>,
+        own: &[u8; 16],
+        dst: Addr,
+        #[cfg_attr(not(feature = "iface-forward"), expect(unused_mut, reason = "no host is a router"))]
+        mut flags: NeighborFlags,
+    ) -> bool {
+        #[cfg(feature = "iface-forward")]
+        flags.set(NeighborFlags::ROUTER, iface.forwarding());
+        let message = Message { kind: NEIGHBOR_ADVERTISEMENT, code: 0, word: u32::from(flags.bits()) << 24 };
+        let body = body_of(own, Some((2, iface.hardware)));
+        send(iface, out, Addr::v6(*own), dst, &message, &body)
+    }
+
+    /// Tells everybody that `own` is ours (RFC 4861 §7.2.6).
+    #[cfg(feature = "iface-neighbors")]
+    pub(crate) fn announce(iface: &mut Interface<'_>, out: &mut Out<'_>, own: &[u8; 16]) -> bool {
+        advertise(iface, out, own, ALL_NODES, NeighborFlags::OVERRIDE)
     }
 
     const ALL_NODES: Addr = Addr::v6([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);

@@ -29,8 +29,11 @@ pub(crate) const EVERYBODY: Hardware = [0xff; 6];
 
 /// Reachability of a neighbour (RFC 4861 §7.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum State {
+pub(super) enum State {
     Free,
+    /// The application has said it, and nothing that comes changes it.
+    #[cfg_attr(not(feature = "iface-neighbors"), allow(dead_code, reason = "nobody says it"))]
+    Static,
     Reachable,
     Stale,
     // From here on somebody wakes up when the state ends.
@@ -152,7 +155,10 @@ impl<'a> NeighborCache<'a> {
     #[inline(always)]
     pub(crate) fn lookup_last(&mut self, addr: &Addr, now: Ticks) -> Option<Hardware> {
         let entry = self.entries.get_mut(self.last).filter(|entry| entry.addr == *addr)?;
-        let stays = entry.state >= State::Delay || entry.state == State::Reachable && !entry.due.is_due(now);
+        let stays = match entry.state {
+            State::Reachable => !entry.due.is_due(now),
+            state => state >= State::Delay || state == State::Static,
+        };
         if !stays {
             return None;
         }
@@ -210,6 +216,7 @@ impl<'a> NeighborCache<'a> {
                 State::Free => return Some(index),
                 State::Stale => config::HAS_NUD,
                 State::Reachable => entry.due.is_due(now),
+                State::Static if config::HAS_NEIGHBOR_TABLE => continue,
                 _ => false,
             };
             if !is_idle && (for_unresolved || entry.state == State::Incomplete) {
@@ -239,6 +246,9 @@ impl<'a> NeighborCache<'a> {
             None => return None,
         };
         let entry = self.entries.get_mut(index)?;
+        if config::HAS_NEIGHBOR_TABLE && entry.state == State::Static {
+            return None;
+        }
         let was_waited_for = entry.state == State::Incomplete;
         let was_timed = entry.is_timed();
         let changed = entry.hardware != *hardware;
@@ -329,7 +339,9 @@ impl<'a> NeighborCache<'a> {
     pub(crate) fn clear(&mut self, mut release: impl FnMut(usize, &mut List)) {
         for (index, entry) in self.entries.iter_mut().enumerate() {
             release(index, &mut entry.waiting);
-            entry.state = State::Free;
+            if !config::HAS_NEIGHBOR_TABLE || entry.state != State::Static {
+                entry.state = State::Free;
+            }
         }
         self.due = None;
     }
@@ -337,6 +349,44 @@ impl<'a> NeighborCache<'a> {
     /// How many neighbours are known or being asked for.
     pub(crate) fn len(&self) -> usize {
         self.entries.iter().filter(|entry| entry.state != State::Free).count()
+    }
+}
+
+/// What the application sees and decides.
+#[cfg(feature = "iface-neighbors")]
+impl NeighborCache<'_> {
+    /// Address, hardware address and state of each entry.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Addr, &Hardware, State)> {
+        self.entries.iter().map(|entry| (&entry.addr, &entry.hardware, entry.state))
+    }
+
+    /// Makes a static entry, or one static, and says where it is.
+    pub(super) fn set(&mut self, addr: &Addr, hardware: &Hardware, now: Ticks) -> Option<usize> {
+        let index = self.find(addr).or_else(|| self.claim(addr, now, State::Static))?;
+        let entry = self.entries.get_mut(index)?;
+        entry.hardware = *hardware;
+        entry.enter(State::Static, now);
+        self.due = self.earliest();
+        Some(index)
+    }
+
+    /// Forgets a neighbour that is known, and says whether there was one.
+    pub(super) fn remove(&mut self, addr: &Addr) -> bool {
+        let known = self.find(addr).and_then(|index| self.entries.get_mut(index));
+        let Some(entry) = known.filter(|entry| entry.state != State::Incomplete) else { return false };
+        entry.state = State::Free;
+        self.due = self.earliest();
+        true
+    }
+
+    /// Forgets those that are known and not static.
+    pub(super) fn flush(&mut self) {
+        for entry in self.entries.iter_mut() {
+            if !matches!(entry.state, State::Static | State::Incomplete) {
+                entry.state = State::Free;
+            }
+        }
+        self.due = self.earliest();
     }
 }
 

@@ -17,12 +17,12 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, UDP-Lite", "medium-ip,proto-ipv4,socket-udplite"),
     ("IPv4, groups", "medium-ethernet,proto-ipv4,socket-udp,iface-multicast"),
     ("IPv6, groups without sockets", "medium-ethernet,proto-ipv6,iface-multicast"),
-    ("IPv6, ICMP sockets", "medium-ethernet,proto-ipv6,socket-icmp"),
+    ("IPv6, ICMP sockets", "medium-ethernet,proto-ipv6,socket-icmp,iface-neighbors"),
     ("IPv4, raw sockets", "medium-ethernet,proto-ipv4,socket-raw"),
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
     (
         "IPv4, each mechanism",
-        "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks,iface-nud,\
+        "medium-ethernet,proto-ipv4,socket-udp,socket-tcp,iface-queue,iface-hooks,iface-nud,iface-neighbors,\
          iface-fragments",
     ),
     (

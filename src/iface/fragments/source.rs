@@ -5,6 +5,8 @@
 
 use super::cut::{Fragment, Whole};
 #[cfg(feature = "iface-loopback")]
+use super::emit::ip_header_len;
+#[cfg(feature = "iface-loopback")]
 use super::own::Own;
 use crate::iface::Interface;
 use crate::iface::links::Out;
@@ -121,8 +123,7 @@ impl Interface<'_> {
     /// Keeps a packet to ourselves, whose header is said to be whole, until it is taken in.
     #[cfg(feature = "iface-loopback")]
     fn keep_own_packet(&mut self, out: &mut Out<'_>, src: &Addr, packet: &[u8]) -> Sent {
-        let v4_len = usize::from(packet.first().map_or(0, |first| first & 0xf)) * 4;
-        let header_len = if src.is_v4() { v4_len } else { ipv6::HEADER_LEN };
+        let header_len = ip_header_len(src);
         let Some(payload_len) = packet.len().checked_sub(header_len) else {
             return self.never(src.is_v4(), DropReason::Malformed);
         };
@@ -280,5 +281,19 @@ mod tests {
         assert_eq!(Chain::of(&packet(60, &head(44))), None);
         assert_eq!(Chain::of(&packet(60, &[60, 200])), None, "cut short");
         assert_eq!(Chain::of(&[0x60; 6]), None);
+    }
+
+    /// Covers: RFC 8200 §4.5, RFC 7112 §5
+    #[test]
+    fn a_fragment_is_as_large_as_the_link_takes_and_has_more_than_headers() {
+        let src = [0; 16];
+        let len_at = |headers: &[u8], mtu| {
+            let packet = [packet(if headers.is_empty() { 17 } else { 60 }, headers), vec![0; 1_400]].concat();
+            next_v6(&packet, &src, Cut { ident: 1, gone: 0 }, mtu).map(|fragment| fragment.piece.len())
+        };
+        assert_eq!(len_at(&[], 1_280), Some(1_232));
+        assert_eq!((len_at(&[], 55), len_at(&[], 56)), (None, Some(8)));
+        let options = [17, 0, 1, 4, 0, 0, 0, 0];
+        assert_eq!((len_at(&options, 63), len_at(&options, 64)), (None, Some(16)));
     }
 }

@@ -36,6 +36,8 @@ mod loopback_large;
 mod mib;
 #[cfg(all(feature = "stats-mib", feature = "phy-sim"))]
 mod mib_router;
+#[cfg(feature = "iface-neighbors")]
+mod neighbor_table;
 mod neighbors;
 mod net;
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]

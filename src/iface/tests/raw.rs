@@ -240,12 +240,20 @@ mod cut {
         let pieces = sent.len() as u64;
         assert_eq!(counts(&net.iface.mib().ipv4), [1, pieces, 1, 1, 0, pieces]);
         assert_eq!(net.iface.stats().total_drops(), 0);
+        // Without a link it is lost at once.
+        net.wire.link = LinkState::DOWN;
+        net.poll();
+        send(&mut net, handle, &packet);
+        net.poll();
+        assert_eq!(counts(&net.iface.mib().ipv4), [2, pieces, 2, 1, 1, pieces]);
+        assert_eq!(net.iface.stats().drops(DropReason::LinkDown), 1);
+        net.wire.link = LinkState::UP;
         // What fits exactly goes whole.
         net.wire.room = usize::MAX;
         send(&mut net, handle, &ipv4(OUR_IP, PEER_IP, 89, &data[..1_480]));
         net.poll();
         assert_eq!(net.sent().iter().map(Vec::len).collect::<Vec<_>>(), [1_500]);
-        assert_eq!(net.iface.mib().ipv4.out_frag_reqds, 1);
+        assert_eq!(net.iface.mib().ipv4.out_frag_reqds, 2);
         // One with a number keeps it; its options go into the first alone, but for those that are to be copied.
         let mut packet = ipv4(
             OUR_IP,
