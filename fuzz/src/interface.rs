@@ -202,6 +202,7 @@ impl<'a> World<'a> {
     fn step(&mut self, program: &mut Program<'_>) {
         let op = program.octet();
         match (op & 0x3f) % 26 {
+            _ if op & 0x3f == 0x3f => self.neighbors(program),
             0..=3 => {
                 let frame = self.peers.tcp(program);
                 self.give(frame, false);
@@ -621,6 +622,21 @@ impl<'a> World<'a> {
                 }
             }
         }
+    }
+
+    fn neighbors(&mut self, program: &mut Program<'_>) {
+        let (what, who) = (program.octet(), program.octet());
+        let addr = match what & 1 {
+            0 => IpAddress::from(Ipv4Address::from(peer_v4(who))),
+            _ => IpAddress::from(Ipv6Address::from(peer_v6(who))),
+        };
+        match what >> 1 & 3 {
+            0 => _ = self.iface.set_neighbor(addr, [2, 0, 0, 0, 1, who], &mut self.sockets),
+            1 => _ = self.iface.remove_neighbor(addr),
+            2 => self.iface.flush_neighbors(),
+            _ => self.iface.announce(),
+        }
+        assert_eq!(self.iface.neighbors().count(), self.iface.neighbor_count());
     }
 
     fn take_events(&mut self) {
