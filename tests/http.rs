@@ -6,6 +6,8 @@
 #![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "phy-pcap", feature = "app-http"))]
 
 mod common;
+#[path = "common/example_server.rs"]
+mod example_server;
 #[path = "common/nmap.rs"]
 mod nmap;
 #[path = "common/thin_out.rs"]
@@ -14,117 +16,14 @@ mod thin_out;
 mod tshark;
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::skip;
-use goldcrest::phy::unshare_network;
-use thin_out::thin_out;
-use tshark::{FAULTS, found};
+use example_server::{Running, Server, V4, connect, has};
 
-const V4: &str = "192.168.69.2";
 const V6: &str = "[fd00:69::2]";
-
-/// A program that is stopped when the test is over, however it ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The server, and the file in which it notes all frames.
-struct Server {
-    program: Running,
-    pcap: PathBuf,
-}
-
-impl Server {
-    /// Starts it in a network of this thread's own; `None` if that can't be.
-    fn start(name: &str, arguments: &[&str]) -> Option<Server> {
-        let program = common::example("server");
-        if let Err(error) = unshare_network() {
-            skip(&error.to_string());
-            return None;
-        }
-        if fs::metadata("/dev/net/tun").is_err() {
-            skip("no /dev/net/tun");
-            return None;
-        }
-        let pcap = std::env::temp_dir().join(format!("goldcrest-{name}-{}.pcap", std::process::id()));
-        let mut command = Command::new(program);
-        command.arg("--pcap").arg(&pcap).args(arguments).stdout(Stdio::piped());
-        let mut program = Running(command.spawn().unwrap());
-        let mut line = [0; 8];
-        program.0.stdout.as_mut().unwrap().read_exact(&mut line).expect("it says that it is serving");
-        assert_eq!(&line, b"serving\n");
-        Some(Server { program, pcap })
-    }
-
-    /// Ends it as a user would, and gives the counters that it prints.
-    fn stop(mut self) -> String {
-        let id = self.program.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let mut text = String::new();
-        self.program.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-        assert!(self.program.0.wait().unwrap().success(), "{text}");
-        text
-    }
-
-    /// Every frame that the server sent is right, says tshark.
-    fn stop_and_dissect(self) -> String {
-        let pcap = self.pcap.clone();
-        let text = self.stop();
-        if let Some(sent) = dissect(&pcap) {
-            assert!(text.contains(&format!("frames sent {sent}, ")), "{sent} frames dissected\n{text}");
-        }
-        text
-    }
-
-    /// The same of about `count` of the frames, from beginning to end.
-    fn stop_and_dissect_some(self, count: usize) -> String {
-        let pcap = self.pcap.clone();
-        let text = self.stop();
-        thin_out(&pcap, count);
-        dissect(&pcap).inspect(|&sent| assert!(sent > count / 10, "{sent} of {count} frames are ours"));
-        text
-    }
-}
-
-/// Every frame that we sent is right, says tshark. How many there are; the file is removed.
-fn dissect(pcap: &Path) -> Option<usize> {
-    let is_dissected = has("tshark");
-    // By its hardware address: what the kernel quotes in its ICMP errors has our IP address too.
-    let ours = "eth.src == 02:00:00:00:00:02";
-    let sent = is_dissected.then(|| found(pcap, ours));
-    if is_dissected {
-        let sound = "(arp || icmp.checksum.status == 1 || icmpv6.checksum.status == 1 || \
-            tcp.checksum.status == 1 || udp.checksum.status == 1)";
-        assert_eq!(
-            Some(found(pcap, &format!("{ours} && {sound} && (!ip || ip.checksum.status == 1)"))),
-            sent
-        );
-        let faults = FAULTS.map(|fault| format!("({fault})")).join(" || ");
-        assert_eq!(found(pcap, &format!("{ours} && ({faults})")), 0);
-    }
-    fs::remove_file(pcap).unwrap();
-    sent
-}
-
-/// Whether a program is there; if not, says so.
-fn has(program: &str) -> bool {
-    let is_there = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status();
-    let is_there = is_there.is_ok_and(|status| status.success());
-    if !is_there {
-        skip(&format!("{program} is not installed"));
-    }
-    is_there
-}
 
 /// What a program prints; it must succeed.
 fn output(program: &str, arguments: &[&str]) -> String {
@@ -140,14 +39,6 @@ fn output(program: &str, arguments: &[&str]) -> String {
 
 fn curl(arguments: &[&str]) -> String {
     output("curl", &[&["-sS", "-g", "--max-time", "20"][..], arguments].concat())
-}
-
-fn connect(port: u16) -> TcpStream {
-    let stream =
-        TcpStream::connect_timeout(&SocketAddr::new(V4.parse().unwrap(), port), Duration::from_secs(5));
-    let stream = stream.unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    stream
 }
 
 #[test]
@@ -362,140 +253,4 @@ fn a_client_that_takes_its_time_is_cut_off_and_others_are_served() {
     assert_eq!(cut.trim(), "50");
     let text = server.stop_and_dissect();
     assert!(text.contains("too slow 50\n"), "{text}");
-}
-
-#[test]
-#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
-fn echo_discard_and_chargen_answer_over_tcp_and_udp() {
-    let Some(server) = Server::start("small", &[]) else { return };
-    let data: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let mut stream = connect(7);
-    let (mut writer, sent) = (stream.try_clone().unwrap(), data.clone());
-    let writing = std::thread::spawn(move || {
-        writer.write_all(&sent).unwrap();
-        writer.shutdown(Shutdown::Write).unwrap();
-    });
-    let mut echoed = Vec::new();
-    stream.read_to_end(&mut echoed).unwrap();
-    writing.join().unwrap();
-    assert!(echoed == data);
-    let mut stream = connect(9);
-    stream.write_all(&data).unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0);
-    let mut lines = [0; 74 * 100];
-    connect(19).read_exact(&mut lines).unwrap();
-    assert_eq!((&lines[..4], &lines[71..78]), (&b" !\"#"[..], &b"g\r\n!\"#$"[..]));
-    let socket = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let mut buffer = [0; 2_000];
-    for (port, answer) in [(7, &b"echo!"[..]), (19, b" !\"#$")] {
-        socket.send_to(b"echo!", (V4, port)).unwrap();
-        let (len, from) = socket.recv_from(&mut buffer).unwrap();
-        assert_eq!((&buffer[..len], from.port()), (answer, port));
-    }
-    // A service's port gets none: two of them would never stop.
-    let service = UdpSocket::bind(("0.0.0.0", 9)).unwrap();
-    service.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    service.send_to(b"echo!", (V4, 7)).unwrap();
-    assert_eq!(service.recv_from(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
-    server.stop_and_dissect();
-}
-
-#[test]
-#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
-fn the_client_fetches_echoes_and_discards_at_the_kernels_servers() {
-    let program = common::example("client");
-    if let Err(error) = unshare_network() {
-        return skip(&error.to_string());
-    }
-    if fs::metadata("/dev/net/tun").is_err() || !has("socat") || !has("python3") {
-        return skip("no /dev/net/tun, socat or python3");
-    }
-    let spawn = |program: &str, arguments: &[&str]| {
-        Running(Command::new(program).args(arguments).stderr(Stdio::null()).spawn().unwrap())
-    };
-    let folder = std::env::temp_dir().join(format!("goldcrest-client-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let page: Vec<u8> = (0..2_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    fs::write(folder.join("page"), &page).unwrap();
-    let _servers = [
-        spawn("socat", &["TCP6-LISTEN:7,fork,reuseaddr,ipv6only=0", "EXEC:cat"]),
-        spawn("socat", &["-u", "TCP6-LISTEN:9,fork,reuseaddr,ipv6only=0", "OPEN:/dev/null"]),
-        spawn("socat", &["UDP6-RECVFROM:7,fork,reuseaddr,ipv6only=0", "EXEC:cat"]),
-        spawn(
-            "python3",
-            &["-m", "http.server", "--bind", "::", "--directory", folder.to_str().unwrap(), "8000"],
-        ),
-    ];
-    let pcap = folder.join("client.pcap");
-    let client = |arguments: &[&str]| {
-        // The servers need a moment to begin, and until then refuse.
-        for _ in 0..50 {
-            let output = Command::new(&program).arg("--pcap").arg(&pcap).args(arguments).output().unwrap();
-            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            if output.status.success() {
-                thin_out(&pcap, 2_000);
-                dissect(&pcap);
-                return (output.stdout, errors);
-            }
-            assert!(
-                errors.contains("refused") || errors.contains("Port unreachable"),
-                "{arguments:?}: {errors}"
-            );
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("the kernel's servers do not begin");
-    };
-    for host in ["192.168.69.1", "[fd00:69::1]"] {
-        let (body, head) = client(&["get", &format!("http://{host}:8000/page")]);
-        assert!(head.starts_with("HTTP/1.0 200 OK\r\n") && body == page, "{head}");
-        let (text, _) = client(&["echo", host]);
-        assert!(String::from_utf8_lossy(&text).contains("1000000 octets in "));
-        let (text, _) = client(&["discard", host, "--octets", "10000000"]);
-        println!("{}", String::from_utf8_lossy(&text));
-        assert!(String::from_utf8_lossy(&text).contains("sent 10000000 octets in "));
-        let (text, _) = client(&["echo", "--udp", host, "--octets", "20000"]);
-        assert!(String::from_utf8_lossy(&text).contains("datagrams: 20000 octets in "));
-    }
-    let refused = Command::new(&program).args(["echo", "192.168.69.1:1"]).output().unwrap();
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("connection refused"));
-    let refused = Command::new(&program)
-        .args(["discard", "--udp", "192.168.69.1:1", "--octets", "1"])
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && errors.contains("Port unreachable, says 192.168.69.1"), "{errors}");
-    fs::remove_dir_all(folder).unwrap();
-}
-
-/// Both are ours, with the kernel as the router between their TAPs.
-#[test]
-#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test http")]
-fn the_client_uses_each_small_service_of_the_server() {
-    let program = common::example("client");
-    let routers = ["--gateway", "192.168.69.1", "--gateway", "fd00:69::1"];
-    let Some(server) = Server::start("services", &routers) else { return };
-    fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
-    fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
-    for host in ["192.168.69.2", "fd00:69::2"] {
-        for (service, said) in [
-            (&["echo"][..], "echoed 300000 octets in "),
-            (&["discard"], "sent 300000 octets in "),
-            (&["chargen"], "received 3"),
-            (&["echo", "--udp"], "datagrams: 300000 octets in "),
-            (&["discard", "--udp"], "datagrams: 300000 octets in "),
-            (&["chargen", "--udp"], "datagrams: 300000 octets in "),
-        ] {
-            let mut client = Command::new(&program);
-            client.args(["--tap", "tap1", "--address", "192.168.70.2/24", "--address", "fd00:70::2/64"]);
-            client.args(["--kernel-address", "192.168.70.1/24", "--kernel-address", "fd00:70::1/64"]);
-            client.args(["--gateway", "192.168.70.1", "--gateway", "fd00:70::1"]);
-            let output = client.args(service).args([host, "--octets", "300000"]).output().unwrap();
-            let (text, errors) =
-                (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-            assert!(output.status.success() && text.contains(said), "{service:?} {host}: {text}{errors}");
-        }
-    }
-    server.stop_and_dissect_some(5_000);
 }

@@ -16,7 +16,10 @@ pub(crate) fn run() -> Result<()> {
             &format!("test --workspace --test * --features {ALL}"),
         ),
         Step::cargo("quickstart, by root and by a user", "test --release --test quickstart"),
-        Step::cargo("server and client against real programs", "test --release --test http"),
+        Step::cargo(
+            "server and client against real programs",
+            "test --release --test http --test small_services",
+        ),
         Step::xtask("requirements of the RFCs", "rfc --check"),
         Step::xtask("TCP of ours and of Linux, each to each", "paths --quick")
             .needs(&["ip", "nsenter"])
