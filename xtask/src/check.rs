@@ -98,7 +98,7 @@ const FEATURES: &[(&str, &str)] = &[
 pub(crate) const ALL: &str = "phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen,tcp-bbr";
 
 /// Builds for Cortex-M: a name, the target, the features. The M0+ has no atomic read-modify-write.
-const THUMB: &[(&str, &str, &str)] = &[
+const TARGETS: &[(&str, &str, &str)] = &[
     (
         "Cortex-M4, IPv4",
         "thumbv7em-none-eabihf",
@@ -109,6 +109,12 @@ const THUMB: &[(&str, &str, &str)] = &[
         "thumbv6m-none-eabi",
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,app-http,iface-router,iface-bridge,phy-loopback,\
          phy-queue,phy-tracer,phy-lan9118",
+    ),
+    // Without the devices of Linux there is nothing that only Linux has.
+    (
+        "macOS, packets by hand",
+        "aarch64-apple-darwin",
+        "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,socket-udp,tcp-connect,app-http,phy-queue",
     ),
 ];
 
@@ -134,7 +140,7 @@ pub(crate) fn steps() -> Vec<Step> {
         let command = format!("clippy --package goldcrest --lib {flags} {features} {lints}");
         steps.push(Step::cargo(format!("features: {name}"), &command).alongside());
     }
-    for (name, target, features) in THUMB {
+    for (name, target, features) in TARGETS {
         let command = thumb::cargo("build", target).map(|mut command| {
             command.args([
                 "--package",
