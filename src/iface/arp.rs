@@ -67,6 +67,7 @@ mod on_ethernet {
     #[cfg(feature = "iface-neighbors")]
     use crate::iface::neighbor::EVERYBODY;
     use crate::iface::output::write_link_header;
+    use crate::stats::Count;
     use crate::storage::Class;
     use crate::wire::arp::{self, Operation};
     use crate::wire::{EtherType, ethernet};
@@ -76,15 +77,21 @@ mod on_ethernet {
         sockets: &mut SocketSet<'_>,
         payload: &[u8],
     ) -> Taken {
-        let header = arp::Header::parse(payload).map_err(|_| DropReason::BadNeighborMessage)?;
+        let Ok(header) = arp::Header::parse(payload) else { return refuse(links.iface) };
         let (sender, target) = (Addr::v4(*header.source_protocol()), Addr::v4(*header.target_protocol()));
         let iface = &mut *links.iface;
         // RFC 5227 §1.1: a probe has no sender address; it is answered, but teaches nothing.
         let is_probe = sender.is_unspecified();
         if header.source_hardware()[0] & 1 != 0 || !iface.can_come_from(&sender) {
-            return Err(DropReason::BadNeighborMessage);
+            return refuse(iface);
         }
         let is_request = header.operation() == Operation::REQUEST;
+        let count = match header.operation() {
+            Operation::REQUEST => Count::ArpInRequests,
+            Operation::REPLY => Count::ArpInReplies,
+            _ => Count::ArpInErrors,
+        };
+        iface.stats.counters.add(count, 1);
         let for_us = iface.has_address(&target);
         if !is_probe {
             let evidence =
@@ -100,6 +107,11 @@ mod on_ethernet {
         let ours = (&hardware, header.target_protocol());
         let sent = send(iface, out.slot, Operation::REPLY, theirs.0, ours, theirs);
         if sent { Ok(()) } else { Err(DropReason::DeviceBusy) }
+    }
+
+    fn refuse(iface: &mut Interface<'_>) -> Taken {
+        iface.stats.counters.add(Count::ArpInErrors, 1);
+        Err(DropReason::BadNeighborMessage)
     }
 
     const FRAME_LEN: usize = ethernet::HEADER_LEN + arp::PACKET_LEN;
@@ -135,11 +147,17 @@ mod on_ethernet {
         // An answer may take the reserve: who asks is about to send, and must not be made to wait.
         let class = if operation == Operation::REPLY { Class::Control } else { Class::Data };
         let tags = iface.tags;
-        iface.send_link_frame(slot, FRAME_LEN + tags.len(), class, &mut |frame| {
+        let sent = iface.send_link_frame(slot, FRAME_LEN + tags.len(), class, &mut |frame| {
             let rest = write_link_header(frame, source.0, destination, tags, EtherType::ARP);
             if let Some(packet) = rest.and_then(|rest| rest.first_chunk_mut()) {
                 arp::emit(packet, operation, source, target);
             }
-        })
+        });
+        if sent {
+            let is_reply = operation == Operation::REPLY;
+            let count = if is_reply { Count::ArpOutReplies } else { Count::ArpOutRequests };
+            iface.stats.counters.add(count, 1);
+        }
+        sent
     }
 }

@@ -159,6 +159,38 @@ table! {
     }
 }
 
+table! {
+    /// ARP, of which no standard table tells.
+    ArpMib {
+        /// Requests that came, for whomever; probes and announcements among them.
+        in_requests,
+        /// Replies that came.
+        in_replies,
+        /// Neither, or wrong ones.
+        in_errors,
+        /// Requests sent, or kept until the device has room; announcements among them.
+        out_requests,
+        /// Replies sent, or kept until the device has room.
+        out_replies,
+    }
+}
+
+table! {
+    /// IGMP, as the counters of RFC 2933 that a host has, for all its groups. Those of MLD are among ICMPv6's.
+    IgmpMib {
+        /// Queries that came.
+        in_queries,
+        /// Reports and leaves of others that came.
+        in_reports,
+        /// Wrong ones, or such that have crossed a router.
+        in_errors,
+        /// Reports sent, or kept until the device has room.
+        out_reports,
+        /// Leaves likewise; with IGMPv3 a report tells of that, too.
+        out_leaves,
+    }
+}
+
 /// RFC 4022 `tcp`, as far as it counts connections, by their transitions from state to state.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[cfg(feature = "socket-tcp")]
@@ -260,6 +292,10 @@ pub struct Mib {
     pub udp: UdpMib,
     /// UDP-Lite datagrams of both families.
     pub udplite: UdpMib,
+    /// ARP.
+    pub arp: ArpMib,
+    /// IGMP.
+    pub igmp: IgmpMib,
 }
 
 impl Mib {
@@ -277,6 +313,8 @@ impl Mib {
                 counters,
                 [Count::UdpLiteIn, Count::UdpLiteNoPorts, Count::UdpLiteInErrors, Count::UdpLiteOut],
             ),
+            arp: ArpMib::new(counters),
+            igmp: IgmpMib::new(counters),
         }
     }
 }
@@ -291,6 +329,8 @@ impl core::ops::AddAssign for Mib {
         self.tcp += other.tcp;
         self.udp += other.udp;
         self.udplite += other.udplite;
+        self.arp += other.arp;
+        self.igmp += other.igmp;
     }
 }
 
@@ -407,6 +447,30 @@ impl UdpMib {
             no_ports,
             in_errors,
             out_datagrams,
+        }
+    }
+}
+
+impl ArpMib {
+    fn new(counters: &Counters) -> ArpMib {
+        ArpMib {
+            in_requests: counters.of(Count::ArpInRequests),
+            in_replies: counters.of(Count::ArpInReplies),
+            in_errors: counters.of(Count::ArpInErrors),
+            out_requests: counters.of(Count::ArpOutRequests),
+            out_replies: counters.of(Count::ArpOutReplies),
+        }
+    }
+}
+
+impl IgmpMib {
+    fn new(counters: &Counters) -> IgmpMib {
+        IgmpMib {
+            in_queries: counters.of(Count::IgmpInQueries),
+            in_reports: counters.of(Count::IgmpInReports),
+            in_errors: counters.of(Count::IgmpInErrors),
+            out_reports: counters.of(Count::IgmpOutReports),
+            out_leaves: counters.of(Count::IgmpOutLeaves),
         }
     }
 }

@@ -16,7 +16,7 @@ use counters::Counters;
 #[cfg(all(feature = "stats-mib", feature = "socket-tcp"))]
 pub use mib::TcpConnectionsMib;
 #[cfg(feature = "stats-mib")]
-pub use mib::{IcmpMib, InterfaceMib, IpMib, Mib, TcpMib, UdpMib};
+pub use mib::{ArpMib, IcmpMib, IgmpMib, InterfaceMib, IpMib, Mib, TcpMib, UdpMib};
 
 /// Why a received packet, or one to be sent, went no further. Each has its own counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -214,6 +214,16 @@ pub(crate) enum Count {
     UdpLiteNoPorts,
     UdpLiteInErrors,
     UdpLiteOut,
+    ArpInRequests,
+    ArpInReplies,
+    ArpInErrors,
+    ArpOutRequests,
+    ArpOutReplies,
+    IgmpInQueries,
+    IgmpInReports,
+    IgmpInErrors,
+    IgmpOutReports,
+    IgmpOutLeaves,
     /// How many there are.
     Last,
 }

@@ -97,7 +97,7 @@ const FEATURES: &[(&str, &str)] = &[
 /// What is no default and all tests have, so that all are of one build.
 pub(crate) const ALL: &str = "phy-lan9118,tcp-info,tcp-uto,tcp-options,tcp-fastopen,tcp-bbr";
 
-/// Builds for Cortex-M: a name, the target, the features. The M0+ has no atomic read-modify-write.
+/// Builds for other systems: a name, the target, the features. The M0+ has no atomic read-modify-write.
 const TARGETS: &[(&str, &str, &str)] = &[
     (
         "Cortex-M4, IPv4",

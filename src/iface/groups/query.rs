@@ -4,7 +4,7 @@ use super::querier::Mode;
 use super::{Groups, State};
 use crate::iface::ingress::{Ingress, Received, Taken};
 use crate::rand::Keys;
-use crate::stats::DropReason;
+use crate::stats::{Count, DropReason};
 use crate::time::Ticks;
 use crate::wire::{Addr, igmp as wire_igmp, mld as wire_mld};
 
@@ -34,6 +34,19 @@ enum Heard {
 /// A message of IGMP.
 #[inline(never)]
 pub(crate) fn igmp(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Received<'_>) -> Taken {
+    let heard = checked_v4(received);
+    let count = match &heard {
+        Ok(Heard::Query(_)) => Count::IgmpInQueries,
+        Ok(_) => Count::IgmpInReports,
+        Err(_) => Count::IgmpInErrors,
+    };
+    ingress.links.iface.stats.counters.add(count, 1);
+    act(ingress, heard?, true);
+    Ok(())
+}
+
+/// What the message says, if it may say it.
+fn checked_v4(received: &Received<'_>) -> Result<Heard, DropReason> {
     let packet = wire_igmp::Packet::new_checked(received.payload)?;
     // RFC 3376 §4: all messages have a TTL of 1; from beyond the link they are forged.
     if received.hop_limit != 1 {
@@ -46,8 +59,7 @@ pub(crate) fn igmp(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Receive
     {
         return Err(DropReason::Malformed);
     }
-    act(ingress, heard, true);
-    Ok(())
+    Ok(heard)
 }
 
 /// A message of multicast listener discovery, its checksum verified.

@@ -7,6 +7,7 @@ use crate::iface::interface::Interface;
 use crate::iface::links::{Links, Out};
 use crate::iface::output::Sent;
 use crate::rand::Keys;
+use crate::stats::Count;
 use crate::time::Ticks;
 use crate::wire::checksum::{Sum, sum};
 use crate::wire::group::RecordType;
@@ -170,7 +171,12 @@ impl Interface<'_> {
         });
         self.use_ident();
         let kind = message.first().copied().unwrap_or_default(); // a report has a header
-        if !is_v4 && matches!(sent, Sent::Yes | Sent::Unresolved(_)) {
+        let is_sent = matches!(sent, Sent::Yes | Sent::Unresolved(_));
+        if is_sent && is_v4 {
+            let is_leave = kind == igmp::msg_type::LEAVE;
+            let count = if is_leave { Count::IgmpOutLeaves } else { Count::IgmpOutReports };
+            self.stats.counters.add(count, 1);
+        } else if is_sent {
             self.stats.counters.on_icmp_sent(false, kind);
         }
         sent != Sent::NoRoom

@@ -294,6 +294,37 @@ fn sockets_hear_the_groups_that_they_have_joined_and_the_interface_leaves_with_t
     assert!(!net.iface.has_multicast_group(addr(OTHER)));
 }
 
+/// Covers: RFC 2933 §3
+#[test]
+fn igmp_is_counted_by_kind() {
+    let mut net = v4_net();
+    let counts = |net: &Net| {
+        let igmp = net.iface.mib().igmp;
+        [igmp.in_queries, igmp.in_reports, igmp.in_errors, igmp.out_reports, igmp.out_leaves]
+    };
+    net.iface.join_multicast_group(addr(GROUP)).unwrap();
+    run_for(&mut net, 5);
+    assert_eq!(counts(&net), [0, 0, 0, 2, 0], "a change is told twice");
+    // Of others: a report, a leave, and a query of version 2.
+    net.exchange(igmp(PEER_IP, GROUP, 1, true, [&[0x16, 0, 0, 0][..], &GROUP].concat()));
+    net.exchange(igmp(PEER_IP, [224, 0, 0, 1], 1, true, [&[0x17, 0, 0, 0][..], &GROUP].concat()));
+    assert_eq!(counts(&net), [0, 2, 0, 2, 0]);
+    net.exchange(query2(10, [0; 4]));
+    run_for(&mut net, 5);
+    assert_eq!(counts(&net), [1, 2, 0, 3, 0]);
+    net.iface.leave_multicast_group(addr(GROUP)).unwrap();
+    run_for(&mut net, 5);
+    assert_eq!(counts(&net), [1, 2, 0, 3, 1]);
+    // From beyond the link, with a wrong checksum, without a router alert.
+    let message = || [&[0x11, 10, 0, 0][..], &[0; 4]].concat();
+    net.exchange(igmp(ROUTER, [224, 0, 0, 1], 2, true, message()));
+    let mut wrong = igmp(ROUTER, [224, 0, 0, 1], 1, true, message());
+    wrong[26] ^= 1;
+    net.exchange(wrong);
+    net.exchange(igmp(ROUTER, [224, 0, 0, 1], 1, false, message()));
+    assert_eq!(counts(&net), [1, 2, 3, 3, 1]);
+}
+
 #[test]
 fn a_group_that_finds_no_room_is_an_error_of_its_socket() {
     let mut net = Net::with_groups(Medium::Ip, 0);

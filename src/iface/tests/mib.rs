@@ -190,6 +190,36 @@ fn each_frame_moves_its_counters_and_no_other() {
     }
 }
 
+/// Requests, replies and what is neither; the other side's, and our own.
+#[test]
+fn arp_is_counted_by_kind() {
+    let mut net = Net::ethernet();
+    let counts = |net: &Net| {
+        let arp = net.iface.mib().arp;
+        [arp.in_requests, arp.in_replies, arp.in_errors, arp.out_requests, arp.out_replies]
+    };
+    net.exchange(arp(1, PEER_MAC, PEER_IP, [0; 6], OUR_IP));
+    net.exchange(arp(1, PEER_MAC, PEER_IP, [0; 6], [10, 0, 0, 9]));
+    assert_eq!(counts(&net), [2, 0, 0, 0, 1], "one is for somebody else");
+    net.exchange(arp(2, PEER_MAC, PEER_IP, OUR_MAC, OUR_IP));
+    assert_eq!(counts(&net), [2, 1, 0, 0, 1]);
+    net.exchange(arp(8, PEER_MAC, PEER_IP, OUR_MAC, OUR_IP));
+    net.exchange(arp(1, [0xff; 6], PEER_IP, [0; 6], OUR_IP));
+    net.exchange(changed(arp(1, PEER_MAC, PEER_IP, [0; 6], OUR_IP), 14));
+    assert_eq!(counts(&net), [2, 1, 3, 0, 1]);
+    let queue = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 64]);
+    let handle = net.sockets.add(udp::Socket::new(queue(), queue()));
+    net.sockets.bind(handle, 7).unwrap();
+    net.sockets.get_mut::<udp::Socket>(handle).send_slice(b"x", (IpAddress::v4(10, 0, 0, 3), 7)).unwrap();
+    net.poll();
+    net.advance(Duration::from_secs(2));
+    net.poll();
+    assert_eq!(counts(&net), [2, 1, 3, 2, 1], "asked twice");
+    let mut both = net.iface.mib();
+    both += net.iface.mib();
+    assert_eq!((both.arp.in_requests, both.arp.out_requests), (4, 4));
+}
+
 /// Each message under its type, also where several share a counter.
 #[test]
 fn icmp_is_counted_by_type() {
