@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
 
+use crate::dissect::dissect;
 use crate::network::{self, RawSocket};
 use crate::{size, thumb};
 
@@ -37,6 +38,8 @@ struct Board {
 struct Example {
     name: &'static str,
     check: fn() -> Result<()>,
+    /// The stack made its frames, and not this program.
+    is_dissected: bool,
     /// Octets of static RAM beside the driver's frames, at most.
     max_ram: u64,
 }
@@ -46,13 +49,15 @@ const BOARDS: &[Board] = &[Board {
     target: "thumbv7em-none-eabihf",
     machine: "mps2-an386",
     examples: &[
-        Example { name: "echo", check: check_echo, max_ram: 16 * 1024 },
-        Example { name: "mirror", check: check_mirror, max_ram: 1024 },
+        Example { name: "echo", check: check_echo, is_dissected: true, max_ram: 16 * 1024 },
+        Example { name: "mirror", check: check_mirror, is_dissected: false, max_ram: 1024 },
     ],
 }];
 
 /// Two frames of the LAN9118 driver, in octets.
 const DRIVER_FRAMES: u64 = 2 * 1_524;
+/// The image's hardware address, as tshark writes it.
+const BOARD_HARDWARE: &str = "02:00:00:00:86:01";
 /// The image's addresses.
 const BOARD_ADDRESSES: [&str; 2] = ["192.168.69.1", "fd00:69::1"];
 const ECHO_PORT: u16 = 7;
@@ -104,12 +109,20 @@ pub(crate) fn build(package: &str, binary: &str, features: &str, target: &str) -
 
 fn boot(board: &Board, example: &Example, image: &Path) -> Result<()> {
     network::enter()?;
-    let mut qemu = Qemu::start(board.machine, image)?;
+    let capture =
+        std::env::temp_dir().join(format!("goldcrest-{}-{}.pcap", example.name, std::process::id()));
+    let mut qemu = Qemu::start(board.machine, image, &capture)?;
     let checked = qemu.wait_for("ready", Duration::from_secs(20)).and_then(|()| (example.check)());
     if let Some(status) = qemu.process.try_wait()? {
         bail!("the image ended with {status}: {:?}", checked.err());
     }
-    checked
+    checked?;
+    drop(qemu);
+    if example.is_dissected {
+        println!("tshark finds {} frames of the board, all right", dissect(&capture, BOARD_HARDWARE)?);
+    }
+    std::fs::remove_file(&capture)?;
+    Ok(())
 }
 
 /// A running QEMU, which ends with this value.
@@ -119,11 +132,13 @@ struct Qemu {
 }
 
 impl Qemu {
-    fn start(machine: &str, image: &Path) -> Result<Qemu> {
+    /// Starts it with all frames, both ways, going into `capture`, too.
+    fn start(machine: &str, image: &Path, capture: &Path) -> Result<Qemu> {
         let mut command = Command::new("qemu-system-arm");
         command.args(["-M", machine, "-nographic", "-monitor", "none", "-serial", "none"]);
         command.args(["-semihosting-config", "enable=on,target=native", "-nic"]);
-        command.arg(format!("tap,ifname={},script=no,downscript=no", network::TAP));
+        command.arg(format!("tap,id=wire,ifname={},script=no,downscript=no", network::TAP));
+        command.arg("-object").arg(format!("filter-dump,id=dump,netdev=wire,file={}", capture.display()));
         command.arg("-kernel").arg(image).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // SAFETY: only an async-signal-safe call between fork and exec.
         unsafe {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod dissect;
 mod firmware;
 mod fuzz;
 mod grid;

@@ -25,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
             .needs(&["ip", "nsenter"])
             .shows_output(),
         Step::xtask("firmware mps2 echo", "firmware mps2 echo --run")
-            .needs(&["qemu-system-arm", "ip", "ping", "socat"])
+            .needs(&["qemu-system-arm", "ip", "ping", "socat", "tshark"])
             .shows_output(),
         // The rest measures no time.
         Step::xtask("simulation", "sim --seeds 500").shows_output().in_chain(1),
