@@ -109,7 +109,6 @@ impl Interface<'_> {
         let can_be = |addr: &Addr| self.is_host(addr) && !self.has_address(addr);
         let addr = host.filter(can_be).ok_or(NeighborError::NotAHost)?;
         let index = self.neighbors.set(&addr, &hardware_addr, Ticks(0)).ok_or(NeighborError::Full)?;
-        self.familiar = None;
         if let Some(entry) = self.neighbors.entry_mut(index) {
             sockets.wake_all(&mut entry.waiting);
         }
