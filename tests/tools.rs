@@ -18,6 +18,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use common::{example, skip};
 use goldcrest::phy::{Medium, TunTapInterface, veth_pair};
@@ -123,9 +124,15 @@ fn frames_are_printed_and_kept() {
         assert_eq!(ready, "listening on other0\n");
         let socket = UdpSocket::bind("192.168.69.1:5000").unwrap();
         socket.set_broadcast(true).unwrap();
-        for _ in 0..2 {
+        // The kernel drops what is sent before it has seen that the link is there, which takes it a moment.
+        for _ in 0..200 {
             socket.send_to(b"hello", "192.168.69.255:7000").unwrap();
+            if dump.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
+        let _ = dump.kill();
         let output = dump.wait_with_output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{text}");
