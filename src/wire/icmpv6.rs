@@ -359,16 +359,19 @@ mod tests {
         }
     }
 
+    /// What a message says, and the message that says it.
+    fn rewritten(src: &Ipv6Address, dst: &Ipv6Address, data: &[u8]) -> Result<(String, Vec<u8>)> {
+        let repr = Repr::parse(src, dst, &Packet::new_unchecked(data))?;
+        let mut copy = Packet::new_unchecked(vec![0xff; repr.buffer_len()]);
+        repr.emit(src, dst, &mut copy);
+        Ok((format!("{repr:?} {repr}"), copy.into_inner()))
+    }
+
     #[test]
     fn with_a_right_checksum_what_parses_is_kept() {
         for (frame, skip, text) in CASES {
             let (src, dst, data) = packet(frame, skip);
-            let rewrite = |data: &[u8]| {
-                let repr = Repr::parse(&src, &dst, &Packet::new_unchecked(data))?;
-                let mut copy = Packet::new_unchecked(vec![0xff; repr.buffer_len()]);
-                repr.emit(&src, &dst, &mut copy);
-                Ok((format!("{repr:?} {repr}"), copy.into_inner()))
-            };
+            let rewrite = |data: &[u8]| rewritten(&src, &dst, data);
             let repair = |data: &mut [u8]| Packet::new_unchecked(data).fill_checksum(&src, &dst);
             assert!(bar::flips_are_survived(text, &data, &repair, &rewrite) > 40, "{text}");
         }
@@ -393,12 +396,7 @@ mod tests {
     fn what_is_cut_and_summed_again_is_an_error_but_where_it_may_end() {
         for (frame, skip, text) in CASES {
             let (src, dst, data) = packet(frame, skip);
-            let rewrite = |data: &[u8]| {
-                let repr = Repr::parse(&src, &dst, &Packet::new_unchecked(data))?;
-                let mut copy = Packet::new_unchecked(vec![0xff; repr.buffer_len()]);
-                repr.emit(&src, &dst, &mut copy);
-                Ok((format!("{repr:?} {repr}"), copy.into_inner()))
-            };
+            let rewrite = |data: &[u8]| rewritten(&src, &dst, data);
             let repair = |data: &mut [u8]| {
                 if data.len() >= HEADER_LEN {
                     Packet::new_unchecked(data).fill_checksum(&src, &dst);

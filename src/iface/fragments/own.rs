@@ -109,3 +109,20 @@ pub(crate) fn take_own(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_
         progress.frames += 1;
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::time::Ticks;
+
+    #[test]
+    fn half_of_the_places_are_for_what_we_send() {
+        let mut fragments = Fragments::growing(4, 1 << 16);
+        for index in 0..2 {
+            assert!(fragments.can_keep());
+            fragments.begin(index, Content::Own(Own { header_len: 20, payload_len: 8 }), Ticks(0));
+        }
+        assert!(!fragments.can_keep());
+        assert_eq!(fragments.own_count(), 2);
+    }
+}

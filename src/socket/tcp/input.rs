@@ -413,7 +413,7 @@ impl Connection {
         if self.marks.contains(Marks::FIN_SEEN) && self.rcv.nxt == self.rcv.fin {
             // RFC 5681 §4.2: what fills a hole is acknowledged at once.
             let fills_hole = !seg.flags.contains(Flags::FIN);
-            let may_wait = config::HAS_FAST_PATHS && !fills_hole && side.config.ack_delay > 0;
+            let may_wait = config::HAS_FAST_PATHS && !fills_hole;
             out.events |= self.on_fin(cx, may_wait);
         }
         if self.rcv.nxt != before {

@@ -80,6 +80,11 @@ fn who_closes_at_once_acknowledges_the_peers_fin_with_its_own() {
         let expected = if closes { Flags::FIN | Flags::ACK } else { Flags::ACK };
         assert_eq!(sent, [(expected, peer.seq + 5)]);
     }
+    // Who wants no acknowledgment delayed has none delayed.
+    let mut peer = Peer::plain(1_000, 1_000);
+    peer.socket.set_ack_delay(None);
+    peer.give(Segment { flags: Flags::ACK | Flags::FIN, payload: b"last", ..peer.ack_segment() });
+    assert_eq!(peer.sent().len(), 1);
 }
 
 #[test]
