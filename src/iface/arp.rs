@@ -145,7 +145,10 @@ mod on_ethernet {
         target: arp::Party<'_>,
     ) -> bool {
         // An answer may take the reserve: who asks is about to send, and must not be made to wait.
-        let class = if operation == Operation::REPLY { Class::Control } else { Class::Data };
+        let (class, count) = match operation {
+            Operation::REPLY => (Class::Control, Count::ArpOutReplies),
+            _ => (Class::Data, Count::ArpOutRequests),
+        };
         let tags = iface.tags;
         let sent = iface.send_link_frame(slot, FRAME_LEN + tags.len(), class, &mut |frame| {
             let rest = write_link_header(frame, source.0, destination, tags, EtherType::ARP);
@@ -154,8 +157,6 @@ mod on_ethernet {
             }
         });
         if sent {
-            let is_reply = operation == Operation::REPLY;
-            let count = if is_reply { Count::ArpOutReplies } else { Count::ArpOutRequests };
             iface.stats.counters.add(count, 1);
         }
         sent

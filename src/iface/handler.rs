@@ -240,6 +240,11 @@ impl<'h> Hooks<'h> {
         crate::config::HAS_QUEUE && self.wanted.intersects(HookSet::OUTPUT)
     }
 
+    /// Whether it lets out a packet of ours, whole and with its header.
+    pub(crate) fn lets_out(&mut self, packet: &[u8]) -> bool {
+        [Hook::LocalOut, Hook::PostRoute].into_iter().all(|hook| self.packet(hook, packet) == Verdict::Accept)
+    }
+
     pub(crate) fn dropped(&mut self, reason: DropReason, frame: &[u8]) {
         self.handler.dropped(reason, frame);
     }
@@ -292,6 +297,10 @@ impl<'h> Hooks<'h> {
     #[inline]
     pub(crate) fn watches_output(&self) -> bool {
         false
+    }
+
+    pub(crate) fn lets_out(&mut self, _packet: &[u8]) -> bool {
+        true
     }
 
     pub(crate) fn dropped(&mut self, _reason: DropReason, _frame: &[u8]) {}

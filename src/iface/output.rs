@@ -3,7 +3,7 @@
 //! Everything that is sent goes through [`Interface::send`]: data, ACKs, resets, ICMP.
 
 use super::cutting::Cutting;
-use super::handler::{Hook, Hooks, Verdict};
+use super::handler::Hooks;
 use super::interface::Interface;
 use super::links::Out;
 use super::neighbor::{EVERYBODY, Hardware, Resolution};
@@ -328,8 +328,7 @@ impl Interface<'_> {
     pub(super) fn is_let_out(&self, hooks: &mut Hooks<'_>, packets: &mut PacketPool<'_>, tag: u32) -> bool {
         let frame = packets.peek(HELD).unwrap_or_default();
         let packet = frame.get(self.link_header_len()..).unwrap_or_default();
-        let accepts = |hook| hooks.packet(hook, packet) == Verdict::Accept;
-        if ![Hook::LocalOut, Hook::PostRoute].into_iter().all(accepts) {
+        if !hooks.lets_out(packet) {
             packets.drop_front(HELD);
             return false;
         }

@@ -7,7 +7,7 @@
 use super::{Content, Fragments};
 use crate::config;
 use crate::iface::Interface;
-use crate::iface::handler::{Hook, Hooks, Verdict};
+use crate::iface::handler::Hooks;
 use crate::iface::links::Out;
 use crate::iface::neighbor::{Hardware, Resolution};
 use crate::iface::output::{Packet, Sent, checksum_of, ip_len_of, write_ethernet, write_ip};
@@ -63,11 +63,7 @@ impl Fragments<'_> {
         [header_len, len]: [usize; 2],
     ) -> bool {
         let packet = self.places.get(index).map(|place| place.buffer.whole(header_len, len));
-        if !hooks.watches_output() {
-            return true;
-        }
-        let accepts = |hook| hooks.packet(hook, packet.unwrap_or_default()) == Verdict::Accept;
-        [Hook::LocalOut, Hook::PostRoute].into_iter().all(accepts)
+        !hooks.watches_output() || hooks.lets_out(packet.unwrap_or_default())
     }
 
     /// The oldest datagram on its way out that began at or after the number `from`.
@@ -115,7 +111,6 @@ impl Interface<'_> {
         if packet.len > limit || self.fragments.places.is_empty() {
             return self.fail_to_cut(packet.dst.is_v4(), DropReason::TooBig);
         }
-        #[cfg(feature = "iface-loopback")]
         if self.is_looped(next_hop) {
             return self.keep_own(out, packet, header, data);
         }
@@ -132,6 +127,7 @@ impl Interface<'_> {
         let resolution = self.hardware_of(next_hop, out.now, &mut hardware);
         match resolution {
             Resolution::Known | Resolution::Pending(_) => {}
+            // Ours are kept above.
             _ => return self.fail_to_cut(packet.dst.is_v4(), DropReason::NeighborUnreachable),
         }
         self.stats.counters.add_ip(packet.dst.is_v4(), IpCount::OutFragReqds, 1);

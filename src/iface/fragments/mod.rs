@@ -18,7 +18,7 @@
 mod cut;
 mod emit;
 mod ident;
-#[cfg(feature = "iface-loopback")]
+#[cfg_attr(not(feature = "iface-loopback"), path = "no_own.rs")]
 mod own;
 mod reassembly;
 #[cfg(feature = "socket-raw")]
@@ -28,7 +28,6 @@ use managed::ManagedSlice;
 
 use self::emit::Outgoing;
 use self::ident::DatagramIdents;
-#[cfg(feature = "iface-loopback")]
 use self::own::Own;
 use self::reassembly::{Incoming, Key};
 use crate::config;
@@ -70,19 +69,13 @@ enum Content {
     /// Some fragments have still to go.
     Outgoing(Outgoing),
     /// It waits to be taken in.
-    #[cfg(feature = "iface-loopback")]
     Own(Own),
 }
 
 impl Content {
     /// Whether we have sent it.
     fn is_ours(&self) -> bool {
-        match self {
-            Content::Outgoing(_) => true,
-            #[cfg(feature = "iface-loopback")]
-            Content::Own(_) => true,
-            _ => false,
-        }
+        matches!(self, Content::Outgoing(_) | Content::Own(_))
     }
 }
 

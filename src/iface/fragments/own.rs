@@ -9,10 +9,14 @@ use crate::iface::engine::Progress;
 use crate::iface::ingress::Ingress;
 use crate::iface::links::{Links, Out};
 use crate::iface::output::{Packet, Sent, write_ip};
+#[cfg(feature = "socket-raw")]
+use crate::iface::raw_socket::complete;
 use crate::iface::socket_set::SocketSet;
 use crate::phy::RxMeta;
 use crate::stats::{DropReason, IpCount};
 use crate::storage::BlockBuffer;
+#[cfg(feature = "socket-raw")]
+use crate::wire::Addr;
 
 /// Octets of a datagram to ourselves.
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +69,23 @@ impl Interface<'_> {
         })
     }
 
+    /// Keeps a packet to ourselves, whose header is said to be whole, until it is taken in.
+    #[cfg(feature = "socket-raw")]
+    pub(super) fn keep_own_packet(&mut self, out: &mut Out<'_>, src: &Addr, packet: &[u8]) -> Sent {
+        let header_len = ip_header_len(src);
+        let Some(payload_len) = packet.len().checked_sub(header_len) else {
+            return self.never(src.is_v4(), DropReason::Malformed);
+        };
+        let ident = self.idents.next();
+        self.use_ident();
+        self.hold_own(out, Own { header_len, payload_len }, src.is_v4(), &mut |whole| {
+            whole.copy_from_slice(packet);
+            complete(whole, src, ident);
+        })
+    }
+
     /// Keeps a packet of ours that `write` writes with its header.
-    pub(super) fn hold_own(
+    fn hold_own(
         &mut self,
         out: &mut Out<'_>,
         own: Own,

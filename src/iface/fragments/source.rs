@@ -4,16 +4,10 @@
 //! it is. So one that finds no room goes on where it stopped, however large it is.
 
 use super::cut::{Fragment, Whole};
-#[cfg(feature = "iface-loopback")]
-use super::emit::ip_header_len;
-#[cfg(feature = "iface-loopback")]
-use super::own::Own;
 use crate::iface::Interface;
 use crate::iface::links::Out;
 use crate::iface::neighbor::Resolution;
 use crate::iface::output::{Sent, destination};
-#[cfg(feature = "iface-loopback")]
-use crate::iface::raw_socket::complete;
 use crate::socket::raw::Cut;
 use crate::stats::{DropReason, IpCount};
 use crate::wire::ipv6ext::{self, FRAGMENT_HEADER_LEN};
@@ -70,7 +64,6 @@ impl Interface<'_> {
         cut: &mut Option<Cut>,
     ) -> Sent {
         let is_v4 = src.is_v4();
-        #[cfg(feature = "iface-loopback")]
         if self.is_looped(next_hop) {
             return self.keep_own_packet(out, src, packet);
         }
@@ -90,6 +83,7 @@ impl Interface<'_> {
                 *cut = Some(state);
                 return Sent::Unresolved(index);
             }
+            // Ours are kept above.
             _ => Some(DropReason::NeighborUnreachable),
         };
         if let Some(reason) = obstacle {
@@ -118,21 +112,6 @@ impl Interface<'_> {
             }
             state.gone = state.gone.saturating_add(piece.payload_len() as u16); // no packet is longer
         }
-    }
-
-    /// Keeps a packet to ourselves, whose header is said to be whole, until it is taken in.
-    #[cfg(feature = "iface-loopback")]
-    fn keep_own_packet(&mut self, out: &mut Out<'_>, src: &Addr, packet: &[u8]) -> Sent {
-        let header_len = ip_header_len(src);
-        let Some(payload_len) = packet.len().checked_sub(header_len) else {
-            return self.never(src.is_v4(), DropReason::Malformed);
-        };
-        let ident = self.idents.next();
-        self.use_ident();
-        self.hold_own(out, Own { header_len, payload_len }, src.is_v4(), &mut |whole| {
-            whole.copy_from_slice(packet);
-            complete(whole, src, ident);
-        })
     }
 
     /// A packet of which fragments were still to go is given up.
