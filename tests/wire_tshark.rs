@@ -7,12 +7,12 @@ use std::process::Command;
 
 use goldcrest::wire::ndisc::{NeighborFlags, PrefixFlags, PrefixInformation, RouteInformation, RouterFlags};
 use goldcrest::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EtherType, EthernetAddress, EthernetFrame, EthernetRepr, Icmpv4Packet,
-    Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress, IpProtocol, Ipv4Address,
-    Ipv4Option, Ipv4Packet, Ipv4Repr, Ipv6Address, Ipv6ExtHeader, Ipv6Option, Ipv6Packet, Ipv6Repr, Medium,
-    MldRepr, NdOption, NdiscRepr, PrettyPrinter, TcpFlags, TcpOption, TcpPacket, TcpSeqNumber, UdpLitePacket,
-    UdpLiteRepr, UdpPacket, UdpRepr, VlanId, VlanPacket, VlanPriority, VlanRepr, group, icmpv4, igmp, ipv4,
-    ipv4opt, ipv6ext, ipv6opt, mld, ndisc, tcpopt,
+    ArpOperation, ArpPacket, ArpRepr, Dhcpv4Packet, Dhcpv4Repr, EtherType, EthernetAddress, EthernetFrame,
+    EthernetRepr, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress,
+    IpProtocol, Ipv4Address, Ipv4Option, Ipv4Packet, Ipv4Repr, Ipv6Address, Ipv6ExtHeader, Ipv6Option,
+    Ipv6Packet, Ipv6Repr, Medium, MldRepr, NdOption, NdiscRepr, PrettyPrinter, TcpFlags, TcpOption,
+    TcpPacket, TcpSeqNumber, UdpLitePacket, UdpLiteRepr, UdpPacket, UdpRepr, VlanId, VlanPacket,
+    VlanPriority, VlanRepr, dhcpv4, group, icmpv4, igmp, ipv4, ipv4opt, ipv6ext, ipv6opt, mld, ndisc, tcpopt,
 };
 
 #[expect(dead_code, reason = "no example is needed here")]
@@ -322,6 +322,44 @@ fn datagrams() -> Vec<Case> {
     ]
 }
 
+fn leases() -> Vec<Case> {
+    let classes = [&[200][..], &[b'u'; 200], &[150], &[b'v'; 150]].concat();
+    let routes = [&[24, 192, 0, 2][..], &V4.1.octets(), &[0], &V4.1.octets()].concat();
+    let options: [(&str, u8, &[u8]); 15] = [
+        ("Option: (53) DHCP Message Type (Discover)", dhcpv4::code::MESSAGE_TYPE, &[1]),
+        ("Client MAC address: 02:00:00:00:00:01", dhcpv4::code::CLIENT_ID, &[1, 2, 0, 0, 0, 0, 1]),
+        ("Host Name: bird", dhcpv4::code::HOST_NAME, b"bird"),
+        ("Maximum DHCP Message Size: 548", dhcpv4::code::MAX_SIZE, &548_u16.to_be_bytes()),
+        ("Parameter Request List Item: (121)", dhcpv4::code::PARAMETERS, &[1, 121]),
+        ("Requested IP Address: 10.0.0.2", dhcpv4::code::REQUESTED_ADDRESS, &V4.1.octets()),
+        ("(300s) 5 minutes", dhcpv4::code::LEASE_TIME, &300_u32.to_be_bytes()),
+        ("DHCP Server Identifier: 10.0.0.2", dhcpv4::code::SERVER_ID, &V4.1.octets()),
+        ("Vendor class identifier: crest", dhcpv4::code::VENDOR_CLASS, b"crest"),
+        ("Option: (77) User Class Information", dhcpv4::code::USER_CLASS, &classes),
+        ("Option: (80) Rapid commit", dhcpv4::code::RAPID_COMMIT, &[]),
+        ("Option: (119) Domain Search", dhcpv4::code::SEARCH_LIST, b"\x07example\x03org\0\x03lan\xc0\0"),
+        ("192.0.2.0/24-10.0.0.2", dhcpv4::code::CLASSLESS_ROUTES, &routes),
+        ("Interface MTU: 1400", dhcpv4::code::MTU, &1400_u16.to_be_bytes()),
+        ("Option: (108) IPv6-Only Preferred", dhcpv4::code::IPV6_ONLY, &1800_u32.to_be_bytes()),
+    ];
+    let mut area = [0; 700];
+    let mut writer = dhcpv4::Writer::new(&mut area);
+    assert!(options.iter().all(|(_, code, data)| writer.put(*code, data)));
+    let options_read = dhcpv4::Options::new(writer.finish()).unwrap();
+    let client = dhcpv4::ClientHardware::ethernet(OUR_HARDWARE);
+    let mut repr = Dhcpv4Repr::request(client, 7, options_read);
+    repr.broadcast = true;
+    let mut message = Dhcpv4Packet::new_unchecked(vec![0xff; repr.buffer_len()]);
+    repr.emit(&mut message);
+    let ports = UdpRepr { src_port: dhcpv4::CLIENT_PORT, dst_port: dhcpv4::SERVER_PORT };
+    let mut packet = UdpPacket::new_unchecked(vec![0xff; ports.buffer_len(message.as_ref().len())]);
+    ports.emit(&mut packet, &V4.0.into(), &V4.1.into(), message.as_ref());
+    let frame = ipv4(V4.1, IpProtocol::UDP, &[], packet.as_ref());
+    let fields = ["Client MAC address: 02:00:00:00:00:01", "Broadcast flag: Broadcast", "Option End: 255"];
+    let texts = options.iter().map(|(text, ..)| *text).chain(fields);
+    texts.map(|text| (text, frame.clone())).collect()
+}
+
 fn ipv4_options() -> Vec<Case> {
     let (places, words) =
         ([[10, 0, 0, 9], V4.1.octets()], [[10, 0, 0, 9], [0, 0, 0, 5], [10, 0, 0, 2], [0; 4]]);
@@ -460,6 +498,7 @@ fn tshark_reads_what_was_meant_and_finds_nothing_wrong() {
         discovery(),
         listeners(),
         datagrams(),
+        leases(),
         ipv4_options(),
         ext_headers(),
         segments(),

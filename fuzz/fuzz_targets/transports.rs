@@ -1,4 +1,4 @@
-//! UDP, UDP-Lite and TCP's options.
+//! UDP, DHCP, UDP-Lite and TCP's options.
 #![no_main]
 
 #[path = "../src/bodies.rs"]

@@ -6,9 +6,9 @@
 use std::fmt::Debug;
 
 use goldcrest::wire::{
-    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress, IpProtocol,
-    Ipv4Packet, Ipv6Address, Ipv6ExtHeader, MldRepr, TcpPacket, UdpLitePacket, UdpLiteRepr, UdpPacket,
-    UdpRepr, ipv4opt, mld, ndisc, tcpopt,
+    Dhcpv4Packet, Dhcpv4Repr, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr,
+    IpAddress, IpProtocol, Ipv4Packet, Ipv6Address, Ipv6ExtHeader, MldRepr, TcpPacket, UdpLitePacket,
+    UdpLiteRepr, UdpPacket, UdpRepr, ipv4opt, mld, ndisc, tcpopt,
 };
 
 const LINK_LOCAL: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
@@ -152,15 +152,31 @@ fn ipv4_header(data: &[u8]) {
     kept(&repr, written.as_ref(), read);
 }
 
-/// UDP, UDP-Lite, and TCP with its options.
+/// UDP with DHCP, UDP-Lite, and TCP with its options.
 pub(crate) fn transports(data: &[u8]) {
     let Some((format, data)) = data.split_first() else { return };
-    match format & 3 {
+    match format & 7 {
         0 => udp(data),
         1 => udplite(data),
         2 => tcp(data),
+        4 => dhcpv4(data),
         _ => tcp_options(data),
     }
+}
+
+fn dhcpv4(data: &[u8]) {
+    let read = |data| Dhcpv4Repr::parse(&Dhcpv4Packet::new_unchecked(data)).ok();
+    let Some(repr) = read(data) else { return };
+    assert!(!repr.to_string().is_empty());
+    for code in repr.options.codes() {
+        let value = repr.options.get(code).unwrap();
+        assert_eq!(value.octets().count(), value.len());
+        assert!(value.names().take(8).all(|name| name.as_octets().ends_with(&[0])));
+        assert!(value.routes().is_none_or(|routes| routes.count() <= value.len() / 5));
+    }
+    let mut written = Dhcpv4Packet::new_unchecked(vec![0xff; repr.buffer_len()]);
+    repr.emit(&mut written);
+    kept(&repr, written.as_ref(), read);
 }
 
 fn tcp(data: &[u8]) {

@@ -12,6 +12,7 @@ pub(crate) mod bar;
 #[cfg(test)]
 pub(crate) mod captured;
 pub mod checksum;
+pub mod dhcpv4;
 pub mod ethernet;
 mod field;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub mod vlan;
 pub(crate) use addr::Addr;
 pub use addr::FamilyNotBuiltIn;
 pub use arp::{Operation as ArpOperation, Packet as ArpPacket, Repr as ArpRepr};
+pub use dhcpv4::{Packet as Dhcpv4Packet, Repr as Dhcpv4Repr};
 pub use ethernet::{
     Address as EthernetAddress, EtherType, Frame as EthernetFrame, HEADER_LEN as ETHERNET_HEADER_LEN,
     Repr as EthernetRepr,

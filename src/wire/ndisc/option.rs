@@ -161,6 +161,11 @@ impl<'a> Iterator for SearchList<'a> {
 pub struct SearchName<'a>(&'a [u8]);
 
 impl<'a> SearchName<'a> {
+    /// One that is known to be well-formed.
+    pub(in crate::wire) const fn new(labels: &'a [u8]) -> SearchName<'a> {
+        SearchName(labels)
+    }
+
     /// The name as labels, each behind its length, the last one empty.
     pub const fn as_octets(&self) -> &'a [u8] {
         self.0

@@ -7,9 +7,9 @@ use crate::wire::checksum::{pseudo_header_of, sum};
 use crate::wire::ipv6ext::MAX_HEADERS;
 use crate::wire::ipv6opt::Content;
 use crate::wire::{
-    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr, IpAddress, IpProtocol,
-    IpVersion, Ipv4Packet, Ipv4Repr, Ipv6Address, Ipv6ExtHeader, Ipv6Packet, NdOption, NdiscRepr, TcpPacket,
-    UdpLitePacket, UdpLiteRepr, UdpPacket, ipv4, ipv4opt, ipv6, ndisc, tcpopt,
+    Dhcpv4Packet, Dhcpv4Repr, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IgmpPacket, IgmpRepr,
+    IpAddress, IpProtocol, IpVersion, Ipv4Packet, Ipv4Repr, Ipv6Address, Ipv6ExtHeader, Ipv6Packet, NdOption,
+    NdiscRepr, TcpPacket, UdpLitePacket, UdpLiteRepr, UdpPacket, dhcpv4, ipv4, ipv4opt, ipv6, ndisc, tcpopt,
 };
 
 /// How deep packets may quote packets. An error about an error should not be, so that one is usual.
@@ -173,7 +173,14 @@ impl Lines<'_, '_> {
         };
         let valid = packet.verify_checksum(&envelope.src, &envelope.dst);
         let (src, dst, len) = (packet.src_port(), packet.dst_port(), packet.payload().len());
-        self.line(format_args!("UDP {src} > {dst} len={len}{}", note(valid)))
+        self.line(format_args!("UDP {src} > {dst} len={len}{}", note(valid)))?;
+        let dhcpv4 = [dhcpv4::CLIENT_PORT, dhcpv4::SERVER_PORT];
+        match envelope.dst {
+            IpAddress::Ipv4(_) if dhcpv4.contains(&src) && dhcpv4.contains(&dst) => {
+                self.layer("DHCP", Dhcpv4Repr::parse(&Dhcpv4Packet::new_unchecked(packet.payload())))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn tcp(&mut self, envelope: &Envelope, data: &[u8]) -> fmt::Result {

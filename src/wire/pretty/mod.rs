@@ -203,6 +203,12 @@ mod tests {
                 "IGMP len=12 ttl=1 router-alert=0\n  \
                  └─ IGMPv3 query group=0.0.0.0 within=100ds robustness=2 interval=125s",
             ),
+            (
+                captured::DHCP_NAK,
+                "└─ UDP 67 > 68 len=300 (wrong checksum)\n   \
+                 └─ DHCP nak xid=0x4f2a11c3 client=02:00:00:00:00:01 broadcast server=10.9.0.1 \
+                 message=wrong address",
+            ),
             (captured::SYN_MD5, "win=64240 len=0 md5 mss=1460 sackOK wscale=10 (wrong checksum)"),
             (
                 captured::UDPLITE6_PART,
