@@ -89,6 +89,15 @@ pub(crate) const NEIGHBOR_REACHABLE: u32 = if HAS_NUD { 30 } else { 60 } * TICKS
 pub(crate) const NEIGHBOR_DELAY: u32 = 5 * TICKS_PER_SEC;
 /// Ticks between two solicitations (RFC 4861 §10: 1 s).
 pub(crate) const NEIGHBOR_RETRANSMIT: u32 = TICKS_PER_SEC;
+/// Addresses of an interface that are checked, or that have lifetimes.
+#[cfg(feature = "iface-dad")]
+pub(crate) const CLAIMS: usize = if HAS_FAST_PATHS { 16 } else { 6 };
+/// How often an IPv6 address is asked for before it is used (RFC 4862 §5.1), unless set otherwise.
+#[cfg(feature = "iface-dad")]
+pub const DAD_TRANSMITS: u8 = 1;
+/// How often an IPv4 address is asked for before it is used (RFC 5227 §1.1).
+#[cfg(feature = "iface-dad")]
+pub(crate) const ACD_PROBES: u8 = 3;
 /// Solicitations before a neighbour is given up (RFC 4861 §10).
 pub(crate) const NEIGHBOR_SOLICITATIONS: u8 = 3;
 

@@ -27,6 +27,9 @@ pub(crate) enum Domain {
     /// Places in a bridge's table.
     #[cfg(feature = "iface-bridge")]
     Bridge = 7,
+    /// Delays and nonces of questions about addresses (RFC 4862 §5.4.2, RFC 7527).
+    #[cfg(feature = "iface-dad")]
+    Autoconf = 9,
     /// Identifications of datagrams (RFC 7739).
     #[cfg(feature = "iface-fragments")]
     Ident = 4,

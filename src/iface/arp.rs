@@ -14,6 +14,8 @@ use crate::wire::Addr;
 
 #[cfg(all(feature = "iface-neighbors", feature = "proto-ipv4", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::announce;
+#[cfg(all(feature = "iface-dad", feature = "proto-ipv4", feature = "medium-ethernet"))]
+pub(crate) use on_ethernet::probe;
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::{process, solicit};
 
@@ -41,6 +43,11 @@ pub(crate) fn announce(_iface: &mut Interface<'_>, _slot: &mut dyn TxSlot, _own:
     false
 }
 
+#[cfg(all(feature = "iface-dad", not(all(feature = "proto-ipv4", feature = "medium-ethernet"))))]
+pub(crate) fn probe(_iface: &mut Interface<'_>, _slot: &mut dyn TxSlot, _target: &[u8; 4]) -> bool {
+    true
+}
+
 /// Notes where a neighbour is, and lets go of what waited for it.
 pub(crate) fn learn(
     links: &mut Links<'_, '_, '_>,
@@ -64,7 +71,7 @@ pub(crate) fn learn(
 #[cfg(all(feature = "proto-ipv4", feature = "medium-ethernet"))]
 mod on_ethernet {
     use super::*;
-    #[cfg(feature = "iface-neighbors")]
+    #[cfg(any(feature = "iface-neighbors", feature = "iface-dad"))]
     use crate::iface::neighbor::EVERYBODY;
     use crate::iface::output::write_link_header;
     use crate::stats::Count;
@@ -85,6 +92,7 @@ mod on_ethernet {
         if header.source_hardware()[0] & 1 != 0 || !iface.can_come_from(&sender) {
             return refuse(iface);
         }
+        iface.hear_arp(&sender, &target, header.source_hardware());
         let is_request = header.operation() == Operation::REQUEST;
         let count = match header.operation() {
             Operation::REQUEST => Count::ArpInRequests,
@@ -134,6 +142,13 @@ mod on_ethernet {
     pub(crate) fn announce(iface: &mut Interface<'_>, slot: &mut dyn TxSlot, own: &[u8; 4]) -> bool {
         let hardware = iface.hardware;
         send(iface, slot, Operation::REQUEST, &EVERYBODY, (&hardware, own), (&[0; 6], own))
+    }
+
+    /// Asks whether somebody has `target`, which is not ours yet (RFC 5227 §2.1.1).
+    #[cfg(feature = "iface-dad")]
+    pub(crate) fn probe(iface: &mut Interface<'_>, slot: &mut dyn TxSlot, target: &[u8; 4]) -> bool {
+        let hardware = iface.hardware;
+        send(iface, slot, Operation::REQUEST, &EVERYBODY, (&hardware, &[0; 4]), (&[0; 6], target))
     }
 
     fn send(

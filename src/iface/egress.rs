@@ -1,5 +1,6 @@
 //! The way out: sockets with something to do, frames that wait, neighbours to ask.
 
+use super::autoconf;
 use super::engine::{Budget, Progress};
 use super::fragments;
 use super::groups;
@@ -80,10 +81,11 @@ pub(crate) fn send_queued(
     progress.sent
 }
 
-/// What comes before the sockets: reports of groups, what waits for room in a device, fragments.
+/// What comes before the sockets: reports of groups, questions about addresses, what waits for room in a device, fragments.
 #[cfg_attr(target_pointer_width = "64", inline(never))]
 fn do_chores(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) {
     groups::send(links, &sockets.keys);
+    autoconf::act(links, &sockets.keys);
     for port in 0..links.count() {
         let has_fragments = links.with_port(port, |iface, out| {
             iface.send_announcements(out);

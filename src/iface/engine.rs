@@ -204,6 +204,7 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
         if iface.link.up {
             at = Ticks::earlier(at, iface.groups.poll_at(ticks));
         }
+        at = Ticks::earlier(at, iface.autoconf.poll_at(ticks));
         at = Ticks::earlier(at, iface.fragments.poll_at(ticks));
         if iface.is_blocked() {
             at = Ticks::earlier(at, Some(ticks.after(config::PORT_RETRY)));

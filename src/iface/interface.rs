@@ -4,6 +4,7 @@ use core::fmt;
 
 use managed::ManagedSlice;
 
+use super::autoconf::Autoconf;
 use super::fragments::{Fragments, Idents};
 #[cfg(feature = "iface-fragments")]
 use super::loopback::room_for_looped;
@@ -162,6 +163,7 @@ pub struct Interface<'a> {
     pub(crate) groups: super::groups::Groups<'a>,
     #[cfg(not(feature = "iface-multicast"))]
     pub(crate) groups: super::groups::Groups,
+    pub(crate) autoconf: Autoconf,
     pub(crate) tags: VlanTags,
     #[cfg(feature = "iface-forward")]
     pub(crate) forwarding: super::forward::Forwarding,
@@ -219,6 +221,7 @@ impl<'a> Interface<'a> {
             groups: super::groups::Groups::new(storage.groups),
             #[cfg(not(feature = "iface-multicast"))]
             groups: super::groups::Groups,
+            autoconf: Autoconf::new(),
             tags,
             #[cfg(feature = "iface-forward")]
             forwarding: super::forward::Forwarding::new(),
@@ -282,19 +285,30 @@ impl<'a> Interface<'a> {
         if !addr.is_unicast() {
             return Err(AddressError::NotUnicast);
         }
+        self.enter_address(addr, cidr.prefix_len())?;
+        self.autoconf.forget(&addr);
+        Ok(())
+    }
+
+    pub(super) fn enter_address(&mut self, addr: Addr, prefix_len: u8) -> Result<(), AddressError> {
         let same = |entry: &Option<Address>| entry.is_some_and(|own| own.addr == addr);
         let place = self.addresses.iter().position(same);
         let place = place.or_else(|| self.addresses.iter().position(Option::is_none));
         let entry = place.and_then(|index| self.addresses.get_mut(index)).ok_or(AddressError::Full)?;
-        *entry = Some(Address { addr, prefix_len: cidr.prefix_len() });
+        *entry = Some(Address { addr, prefix_len });
         self.on_addresses_changed();
         Ok(())
     }
 
-    /// Removes an own address and says whether it was there.
+    /// Removes an own address, or one that is being checked, and says whether it was there.
     pub fn remove_address(&mut self, addr: impl Into<IpAddress>) -> bool {
         let Ok(addr) = Addr::try_from(addr.into()) else { return false };
-        let Some(index) = self.own().position(|own| own.addr == addr) else { return false };
+        let was_claimed = self.autoconf.forget(&addr);
+        self.leave_address(&addr) || was_claimed
+    }
+
+    pub(super) fn leave_address(&mut self, addr: &Addr) -> bool {
+        let Some(index) = self.own().position(|own| own.addr == *addr) else { return false };
         // The last one fills the gap.
         let last = self.own().count() - 1;
         self.addresses.swap(index, last);
@@ -426,7 +440,7 @@ impl<'a> Interface<'a> {
         let Some(group) = group.as_v6() else { return false };
         let all_nodes = |scope| *group == [0xff, scope, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         let is_mine = |own: &Address| own.addr.as_v6().is_some_and(|o| Addr::solicited_node(o) == *group);
-        all_nodes(1) || all_nodes(2) || self.own().any(is_mine)
+        all_nodes(1) || all_nodes(2) || self.own().any(is_mine) || self.autoconf.is_in_group(group)
     }
 
     /// The way to `dst` by this interface, if there is one.
@@ -445,9 +459,9 @@ impl<'a> Interface<'a> {
         best
     }
 
-    /// The own address to send to `dst` from: itself if it is ours, else of its scope if there is one, then
-    /// with the longest common prefix (RFC 6724 §5, rules 1, 2 and 8). Rule 5, the interface that it leaves
-    /// by, is kept by asking that one; 3, 4, 6 and 7 ask for what no address has here.
+    /// The own address to send to `dst` from: itself if it is ours, else of its scope if there is one, then one that is
+    /// not deprecated, then with the longest common prefix (RFC 6724 §5, rules 1, 2, 3 and 8). Rule 5, the interface that
+    /// it leaves by, is kept by asking that one; 4, 6 and 7 ask for what no address has here.
     pub(crate) fn source_for(&self, dst: &Addr) -> Option<Addr> {
         if config::HAS_LOOPBACK && dst.is_loopback() {
             return Some(*dst);
@@ -459,7 +473,8 @@ impl<'a> Interface<'a> {
             // RFC 6724 §2.2: the host part counts only where it is all the same.
             let common = own.addr.common_prefix(dst);
             let common = if own.addr == *dst { common } else { common.min(own.prefix_len) };
-            let rank = (same_scope << 8 | u16::from(common)) + 1;
+            let is_fresh = u16::from(own.addr == *dst || !self.autoconf.is_deprecated(&own.addr));
+            let rank = (same_scope << 9 | is_fresh << 8 | u16::from(common)) + 1;
             if rank > best_rank {
                 (best, best_rank) = (Some(&own.addr), rank);
             }
@@ -471,6 +486,9 @@ impl<'a> Interface<'a> {
     pub(crate) fn on_link(&mut self, link: LinkState, sockets: &mut super::SocketSet<'_>) {
         if link.up && !self.link.up {
             self.groups.on_link();
+        }
+        if link.up != self.link.up {
+            self.reconfigure(link.up);
         }
         self.link = link;
         #[cfg(feature = "iface-nud")]
@@ -502,6 +520,7 @@ impl<'a> Interface<'a> {
         self.is_blocked()
             || !self.fragments.is_idle()
             || self.is_announcing()
+            || self.autoconf.is_due(now)
             || self.groups.poll_at(now).is_some_and(|at| at.is_due(now))
     }
 

@@ -7,6 +7,7 @@
 //! | `engine` | the steps of a poll |
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
 //! | `forward`, `pass`, `redirect` | what is for others, from port to port |
+//! | `autoconf` | addresses that are checked, and what is learned of the link |
 //! | `bridge` | Ethernet frames of others, from port to port |
 //! | `coalesced` | what devices leave undone in frames that go on |
 //! | `fast_open` | connections that begin with data |
@@ -23,6 +24,8 @@
 //! | `socket_set` | the sockets, whom a packet is for, who has something to do |
 
 mod arp;
+#[cfg_attr(not(feature = "iface-dad"), path = "no_autoconf.rs")]
+mod autoconf;
 #[cfg(feature = "iface-bridge")]
 pub mod bridge;
 #[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
@@ -151,6 +154,8 @@ mod udplite;
 mod vlan;
 
 pub use crate::storage::SocketHandle;
+#[cfg(feature = "iface-dad")]
+pub use autoconf::{AddressInfo, AddressOrigin, AddressState};
 pub use engine::{Budget, Progress};
 #[cfg(feature = "tcp-fastopen")]
 pub use fast_open::FastOpenStats;

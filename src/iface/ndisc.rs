@@ -1,7 +1,8 @@
 //! Neighbor Discovery (RFC 4861): solicitations for our addresses are answered, advertisements are
 //! learned from.
 //!
-//! Not here yet: routers and their advertisements, redirects that are received, duplicate address detection.
+//! Not here yet: routers and their advertisements, redirects that are received. Addresses that are still being checked are
+//! the business of `autoconf`, which hears of what is said about them.
 
 use super::cutting::Cutting;
 use super::ingress::{Ingress, Received, Taken};
@@ -13,6 +14,8 @@ use crate::stats::DropReason;
 
 #[cfg(all(feature = "iface-neighbors", feature = "proto-ipv6", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::announce;
+#[cfg(all(feature = "iface-dad", feature = "proto-ipv6", feature = "medium-ethernet"))]
+pub(crate) use on_ethernet::probe;
 #[cfg(all(feature = "iface-forward", feature = "proto-ipv6", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::redirect;
 #[cfg(all(feature = "proto-ipv6", feature = "medium-ethernet"))]
@@ -41,6 +44,16 @@ pub(crate) fn solicit(
     false
 }
 
+#[cfg(all(feature = "iface-dad", not(all(feature = "proto-ipv6", feature = "medium-ethernet"))))]
+pub(crate) fn probe(
+    _iface: &mut Interface<'_>,
+    _out: &mut Out<'_>,
+    _target: &[u8; 16],
+    _nonce: [u8; 6],
+) -> bool {
+    true
+}
+
 #[cfg(all(feature = "iface-neighbors", not(all(feature = "proto-ipv6", feature = "medium-ethernet"))))]
 pub(crate) fn announce(_iface: &mut Interface<'_>, _out: &mut Out<'_>, _own: &[u8; 16]) -> bool {
     false
@@ -57,7 +70,7 @@ mod on_ethernet {
     use crate::iface::output::{Packet, TrafficClass};
     use crate::storage::Class;
     use crate::wire::ipv6ext;
-    use crate::wire::ndisc::{self, NeighborFlags};
+    use crate::wire::ndisc::{self, NdOption, NeighborFlags};
     use crate::wire::{Addr, IpProtocol};
     #[cfg(feature = "iface-forward")]
     use crate::wire::{checksum, ipv6, ipv6::MIN_MTU};
@@ -104,7 +117,7 @@ mod on_ethernet {
         hardware: Option<Hardware>,
     ) -> Taken {
         if !ingress.links.iface.has_address(&Addr::v6(*target)) {
-            return Err(DropReason::NotOurAddress);
+            return solicited_unused(ingress, received, target);
         }
         let asker = received.src;
         if let Some(hardware) = hardware.filter(|hardware| hardware[0] & 1 == 0) {
@@ -120,6 +133,20 @@ mod on_ethernet {
         // If it can't be sent, that is counted where it turns out.
         advertise(links.iface, &mut links.out, target, dst, flags);
         Ok(())
+    }
+
+    /// The same for an address that is none of those we use: it may be one that we check.
+    fn solicited_unused(
+        ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+        received: &Received<'_>,
+        target: &[u8; 16],
+    ) -> Taken {
+        let is_nonce = |option| if let NdOption::Nonce(nonce) = option { Some(nonce) } else { None };
+        let nonce = ndisc::options(received.payload).ok().and_then(|mut all| all.find_map(is_nonce));
+        let has_source = !received.src.is_unspecified();
+        let (iface, keys) = (&mut *ingress.links.iface, &ingress.sockets.keys);
+        let heard = iface.hear_neighbor(keys, &Addr::v6(*target), has_source, nonce);
+        heard.unwrap_or(Err(DropReason::NotOurAddress))
     }
 
     fn advertise(
@@ -157,6 +184,9 @@ mod on_ethernet {
         if iface.has_address(&target) {
             return Err(DropReason::BadNeighborMessage);
         }
+        if iface.hear_advertised(&target) {
+            return Ok(());
+        }
         // Without the option it confirms the address that we know.
         let Some(hardware) = hardware.or_else(|| iface.neighbors.known(&target)) else { return Ok(()) };
         if hardware[0] & 1 != 0 {
@@ -185,8 +215,22 @@ mod on_ethernet {
         send(iface, out, src, Addr::v6(dst), &message, &body)
     }
 
-    /// The target, and a link-layer address as an option.
-    fn body_of(target: &[u8; 16], option: Option<(u8, Hardware)>) -> [u8; 24] {
+    /// Asks whether somebody has `target`, which is not ours yet (RFC 4862 §5.4.2, RFC 7527 §4.1).
+    #[cfg(feature = "iface-dad")]
+    pub(crate) fn probe(
+        iface: &mut Interface<'_>,
+        out: &mut Out<'_>,
+        target: &[u8; 16],
+        nonce: [u8; 6],
+    ) -> bool {
+        const NONCE: u8 = 14;
+        let dst = Addr::v6(Addr::solicited_node(target));
+        let message = Message { kind: NEIGHBOR_SOLICITATION, code: 0, word: 0 };
+        send(iface, out, Addr::v6([0; 16]), dst, &message, &body_of(target, Some((NONCE, nonce))))
+    }
+
+    /// The target, and a link-layer address or a nonce as an option.
+    fn body_of(target: &[u8; 16], option: Option<(u8, [u8; 6])>) -> [u8; 24] {
         let mut body = [0; 24];
         let (place, rest) = body.split_at_mut(16);
         place.copy_from_slice(target);

@@ -95,6 +95,9 @@ pub enum DropReason {
     /// A datagram of which fragments did not come in time.
     #[cfg(feature = "iface-fragments")]
     ReassemblyTimeout,
+    /// A question about one of our addresses that we have sent ourselves: the link sends back what it gets (RFC 7527).
+    #[cfg(feature = "iface-dad")]
+    LoopedProbe,
     /// A UDP-Lite checksum covers less than the socket wants covered.
     #[cfg(feature = "socket-udplite")]
     Uncovered,
@@ -116,6 +119,7 @@ pub enum DropReason {
 pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize
     + 1
     + if cfg!(feature = "iface-fragments") { 4 } else { 0 }
+    + cfg!(feature = "iface-dad") as usize
     + cfg!(feature = "socket-udplite") as usize
     + cfg!(feature = "tcp-pmtu") as usize
     + cfg!(feature = "tcp-syn-wait") as usize
@@ -163,6 +167,8 @@ impl DropReason {
         DropReason::FragmentTiny,
         #[cfg(feature = "iface-fragments")]
         DropReason::ReassemblyTimeout,
+        #[cfg(feature = "iface-dad")]
+        DropReason::LoopedProbe,
         #[cfg(feature = "socket-udplite")]
         DropReason::Uncovered,
         #[cfg(feature = "tcp-pmtu")]

@@ -351,6 +351,11 @@ impl Interface<'_> {
                 entry.is_wanted = true;
             }
         }
+        for group in self.autoconf.probed().filter_map(Addr::solicited_group) {
+            if let Some(entry) = self.groups.entry_for(&group) {
+                entry.is_wanted = true;
+            }
+        }
         let groups = &mut self.groups;
         sockets.for_each_membership(port, &mut |group| {
             groups.entry_for(group).map(|entry| entry.is_wanted = true).is_some()

@@ -30,7 +30,7 @@ pub(super) fn v4_net() -> Net {
 }
 
 /// Polls whenever the stack wants to, up to `until`, and says when it sent what.
-fn run(net: &mut Net, until: Instant) -> Vec<(Instant, Vec<u8>)> {
+pub(super) fn run(net: &mut Net, until: Instant) -> Vec<(Instant, Vec<u8>)> {
     let mut all = Vec::new();
     net.poll();
     loop {

@@ -3,6 +3,8 @@
 //! Each decision of the design that the engine makes has a test here with its name.
 
 mod addresses;
+#[cfg(feature = "iface-dad")]
+mod claims;
 mod decisions;
 #[cfg(all(
     feature = "phy-pcap",

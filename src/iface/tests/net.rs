@@ -212,7 +212,7 @@ pub(super) fn ipv6(src: [u8; 16], dst: [u8; 16], next: u8, hop_limit: u8, payloa
 }
 
 /// The last `octets` of an address in fd00::/64.
-pub(super) fn ula(last: u8) -> [u8; 16] {
+pub(super) const fn ula(last: u8) -> [u8; 16] {
     [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]
 }
 
