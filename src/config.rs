@@ -3,7 +3,7 @@
 //! A capacity is a slice that the caller lends; what stands here are times, rates and bounds that
 //! no caller needs to choose.
 
-#[cfg(feature = "iface-nud")]
+#[cfg(any(feature = "iface-nud", feature = "iface-dhcp"))]
 use crate::time::Duration;
 use crate::time::TICKS_PER_SEC;
 
@@ -98,6 +98,24 @@ pub const DAD_TRANSMITS: u8 = 1;
 /// How often an IPv4 address is asked for before it is used (RFC 5227 §1.1).
 #[cfg(feature = "iface-dad")]
 pub(crate) const ACD_PROBES: u8 = 3;
+/// DHCP: octets of the largest message that is taken and kept (RFC 2131 §2: 548 at least).
+#[cfg(feature = "iface-dhcp")]
+pub const DHCP_MESSAGE_LEN: usize = if HAS_FAST_PATHS { 1_024 } else { 548 };
+/// DHCP: how often an offer is asked for before others are looked for (RFC 2131 §3.1: a minute).
+#[cfg(feature = "iface-dhcp")]
+pub(crate) const DHCP_REQUEST_TRIES: u8 = 4;
+/// DHCP: how often the address is asked for that we had before the link came back.
+#[cfg(feature = "iface-dhcp")]
+pub(crate) const DHCP_REBOOT_TRIES: u8 = 2;
+/// DHCP: the least time between two requests for more time (RFC 2131 §4.4.5).
+#[cfg(feature = "iface-dhcp")]
+pub(crate) const DHCP_RENEW_INTERVAL: Duration = Duration::from_secs(60);
+/// DHCP: how long no address is asked for after one that another host had (RFC 2131 §3.1).
+#[cfg(feature = "iface-dhcp")]
+pub(crate) const DHCP_DECLINE_WAIT: Duration = Duration::from_secs(10);
+/// DHCP: the least time in s that a server may have us do without IPv4 (RFC 8925 §3.4).
+#[cfg(feature = "iface-dhcp")]
+pub(crate) const DHCP_MIN_IPV6_ONLY: u64 = 300;
 /// Solicitations before a neighbour is given up (RFC 4861 §10).
 pub(crate) const NEIGHBOR_SOLICITATIONS: u8 = 3;
 

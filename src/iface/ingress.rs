@@ -302,6 +302,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
             received.unicast = false;
             return Ok(true);
         }
+        if self.is_for_dhcp(received) {
+            received.unicast = false;
+            return Ok(true);
+        }
         self.is_for_another_port(received)
     }
 

@@ -205,8 +205,7 @@ impl<'a> Interface<'a> {
         let tags = config.tags();
         let takes_tags = tags.len() == 0 || capabilities.medium.header_len() > 0;
         assert!(takes_tags, "VLAN tags need a link header, which bare IP has not");
-        let header_len = capabilities.medium.header_len() + tags.cost(&capabilities);
-        let ip_mtu = capabilities.max_transmission_unit.saturating_sub(header_len);
+        let ip_mtu = mtu_of(&capabilities, &tags);
         Interface {
             #[cfg(feature = "iface-fragments")]
             whole_len: room_for_looped(&storage.packets, capabilities.medium.header_len() + tags.len())
@@ -373,6 +372,23 @@ impl<'a> Interface<'a> {
         self.ip_mtu
     }
 
+    /// A server says how large packets may be; `None`: as large as the device takes.
+    #[cfg(feature = "iface-dhcp")]
+    pub(super) fn lower_mtu(&mut self, mtu: Option<usize>) {
+        let of_device = mtu_of(&self.capabilities, &self.tags);
+        let least = if config::HAS_IPV6 { crate::wire::ipv6::MIN_MTU } else { 576 };
+        self.ip_mtu = mtu.map_or(of_device, |mtu| mtu.max(least).min(of_device));
+        self.note_whole_len();
+    }
+
+    #[cfg(all(feature = "iface-dhcp", feature = "iface-fragments"))]
+    fn note_whole_len(&mut self) {
+        self.whole_len = room_for_looped(&self.packets, self.link_header_len()).min(self.ip_mtu);
+    }
+
+    #[cfg(all(feature = "iface-dhcp", not(feature = "iface-fragments")))]
+    fn note_whole_len(&mut self) {}
+
     pub(crate) fn is_ethernet(&self) -> bool {
         config::HAS_ETHERNET
             && match self.capabilities.medium {
@@ -528,6 +544,12 @@ impl<'a> Interface<'a> {
     pub(crate) fn is_blocked(&self) -> bool {
         !self.blocked.is_empty() || self.packets.peek(super::output::EGRESS).is_some()
     }
+}
+
+/// Octets of the largest IP packet that a device takes.
+fn mtu_of(capabilities: &DeviceCapabilities, tags: &VlanTags) -> usize {
+    let header_len = capabilities.medium.header_len() + tags.cost(capabilities);
+    capabilities.max_transmission_unit.saturating_sub(header_len)
 }
 
 /// Whether an address means something only on its link: a host's or, in IPv6, a group's (RFC 4291 §2.7).

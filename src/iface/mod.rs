@@ -31,9 +31,11 @@ pub mod bridge;
 #[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
 mod coalesced;
 mod cutting;
+#[cfg(feature = "socket-tcp")]
+#[cfg_attr(not(feature = "iface-dhcp"), path = "no_dhcp.rs")]
+mod dhcp;
 mod egress;
 mod engine;
-#[cfg(feature = "socket-tcp")]
 #[cfg_attr(not(feature = "tcp-fastopen"), path = "no_fast_open.rs")]
 mod fast_open;
 #[cfg(feature = "tcp-fastopen")]
@@ -156,6 +158,8 @@ mod vlan;
 pub use crate::storage::SocketHandle;
 #[cfg(feature = "iface-dad")]
 pub use autoconf::{AddressInfo, AddressOrigin, AddressState};
+#[cfg(feature = "iface-dhcp")]
+pub use autoconf::{DhcpConfig, DhcpState, Lease as DhcpLease};
 pub use engine::{Budget, Progress};
 #[cfg(feature = "tcp-fastopen")]
 pub use fast_open::FastOpenStats;

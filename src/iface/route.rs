@@ -151,6 +151,21 @@ impl<'a> Routes<'a> {
         count
     }
 
+    /// Whether there is a route to the same network by the same gateway.
+    #[cfg(feature = "iface-dhcp")]
+    pub(crate) fn has(&self, route: &Route) -> bool {
+        self.entries.iter().flatten().any(|entry| entry.goes_to(route))
+    }
+
+    /// Removes the route to the same network by the same gateway.
+    #[cfg(feature = "iface-dhcp")]
+    pub(crate) fn remove_one(&mut self, route: &Route) {
+        let is_it = |entry: &&mut Option<Route>| entry.is_some_and(|entry| entry.goes_to(route));
+        if let Some(entry) = self.entries.iter_mut().find(is_it) {
+            *entry = None;
+        }
+    }
+
     pub(crate) fn lookup<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
         let mut best = None;
         for route in self.entries.iter().flatten() {

@@ -135,6 +135,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         if !self.meta.checksum_ok && !header.is_checksum_valid(data, &received.src, &received.dst) {
             return Err(DropReason::Checksum);
         }
+        if let Some(taken) = self.dhcp(header.src_port(), header.dst_port(), data) {
+            return taken;
+        }
         let datagram = Datagram {
             protocol: IpProtocol::UDP,
             src_port: header.src_port(),

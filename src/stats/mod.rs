@@ -98,6 +98,9 @@ pub enum DropReason {
     /// A question about one of our addresses that we have sent ourselves: the link sends back what it gets (RFC 7527).
     #[cfg(feature = "iface-dad")]
     LoopedProbe,
+    /// A DHCP message that answers nothing that was asked, or is for another client, or says nothing that can be used.
+    #[cfg(feature = "iface-dhcp")]
+    UnexpectedDhcp,
     /// A UDP-Lite checksum covers less than the socket wants covered.
     #[cfg(feature = "socket-udplite")]
     Uncovered,
@@ -120,6 +123,7 @@ pub const DROP_REASONS: usize = DropReason::SpoofedSource as usize
     + 1
     + if cfg!(feature = "iface-fragments") { 4 } else { 0 }
     + cfg!(feature = "iface-dad") as usize
+    + cfg!(feature = "iface-dhcp") as usize
     + cfg!(feature = "socket-udplite") as usize
     + cfg!(feature = "tcp-pmtu") as usize
     + cfg!(feature = "tcp-syn-wait") as usize
@@ -169,6 +173,8 @@ impl DropReason {
         DropReason::ReassemblyTimeout,
         #[cfg(feature = "iface-dad")]
         DropReason::LoopedProbe,
+        #[cfg(feature = "iface-dhcp")]
+        DropReason::UnexpectedDhcp,
         #[cfg(feature = "socket-udplite")]
         DropReason::Uncovered,
         #[cfg(feature = "tcp-pmtu")]

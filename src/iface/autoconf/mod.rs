@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `mod` | when something is due, and what the application sees |
+//! | `dhcp` | the DHCP client |
 //! | `claims` | addresses that are checked before they are used, and those that have lifetimes |
 //!
 //! [`Interface::addresses`] in memory, which the hot path reads, holds only addresses that may be used. All else that is
@@ -10,6 +11,8 @@
 //! ingress, and a poll that has nothing to do here makes one comparison.
 
 mod claims;
+#[cfg_attr(not(feature = "iface-dhcp"), path = "no_dhcp.rs")]
+mod dhcp;
 
 use super::interface::{AddressError, Interface};
 use super::links::{Links, Out};
@@ -19,6 +22,9 @@ use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr};
 
 pub(crate) use claims::Terms;
 use claims::{Claim, Claims, Stage};
+use dhcp::Dhcp;
+#[cfg(feature = "iface-dhcp")]
+pub use dhcp::{DhcpConfig, DhcpState, Lease};
 
 /// An own address, as [`Interface::addresses`] shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +87,7 @@ const FAR: u32 = 1 << 30;
 /// What is found out, or being found out, of an interface's configuration.
 pub(crate) struct Autoconf {
     claims: Claims,
+    dhcp: Dhcp,
     due: Due,
     /// The application has not asked yet.
     has_changed: bool,
@@ -94,6 +101,7 @@ impl Autoconf {
     pub(crate) fn new() -> Autoconf {
         Autoconf {
             claims: Claims::new(),
+            dhcp: Dhcp::new(),
             due: Due::Never,
             has_changed: false,
             draws: 0,
@@ -134,7 +142,7 @@ impl Autoconf {
     /// When the next thing is to be done.
     fn note_due(&mut self, now: Instant, is_up: bool) {
         let ticks = Ticks::from_instant(now);
-        let at = self.claims.poll_at(now, is_up);
+        let at = Ticks::earlier(self.claims.poll_at(now, is_up), self.dhcp.poll_at(now));
         self.due = at.map_or(Due::Never, |at| if at.is_due(ticks) { Due::Now } else { Due::At(at) });
     }
 
@@ -189,6 +197,7 @@ impl Interface<'_> {
             self.check_claim(index, out, keys);
             self.age_claim(index, now);
         }
+        self.run_dhcp(now, out, keys);
         self.autoconf.note_due(now, self.link.up);
     }
 
@@ -199,6 +208,7 @@ impl Interface<'_> {
         } else {
             self.suspend_claims();
         }
+        self.dhcp_on_link(is_up);
         self.autoconf.wake();
     }
 

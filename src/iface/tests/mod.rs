@@ -13,6 +13,8 @@ mod decisions;
     feature = "udp-metadata"
 ))]
 mod devices;
+#[cfg(feature = "iface-dhcp")]
+mod dhcp;
 // Both use the simulation's chance, and the second holds the timer heap against an oracle.
 #[cfg(all(feature = "iface-scale", feature = "phy-sim", feature = "tcp-syn-wait"))]
 mod drained;

@@ -1,0 +1,30 @@
+//! Without `iface-dhcp` nobody is asked for an IPv4 address.
+
+use crate::iface::ingress::Taken;
+use crate::iface::interface::Interface;
+use crate::iface::links::Out;
+use crate::rand::Keys;
+use crate::stats::DropReason;
+use crate::time::{Instant, Ticks};
+use crate::wire::Addr;
+
+pub(super) struct Dhcp;
+
+impl Dhcp {
+    pub(super) const fn new() -> Dhcp {
+        Dhcp
+    }
+
+    #[inline]
+    pub(super) fn poll_at(&self, _now: Instant) -> Option<Ticks> {
+        None
+    }
+}
+
+impl Interface<'_> {
+    #[inline]
+    pub(super) fn run_dhcp(&mut self, _now: Instant, _out: &mut Out<'_>, _keys: &Keys) {}
+
+    #[inline]
+    pub(super) fn dhcp_on_link(&mut self, _is_up: bool) {}
+}
