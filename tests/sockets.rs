@@ -443,3 +443,49 @@ fn the_kernel_puts_raw_packets_together_that_are_larger_than_the_link() {
         stack.dissect("raw-cut", &fragments);
     });
 }
+
+/// Covers: RFC 3542 §3.1, RFC 1122 §4.1.3.4
+#[test]
+fn the_kernel_takes_what_our_checksums_say_and_what_has_none() {
+    in_own_network(|| {
+        let mut stack = Stack::new();
+        let queue = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 8], vec![0; 4_096]);
+        let receivers = KERNEL.map(|kernel| kernel_socket(kernel, 6_000));
+        let mut buffer = [0; 100];
+
+        // A UDP datagram over IPv6 whose header only lacks the checksum.
+        let mut socket = raw::Socket::new(IpVersion::Ipv6, IpProtocol::UDP, queue(), queue());
+        socket.set_checksum_offset(Some(6)).unwrap();
+        let udp = [&[0xc3, 0x51, 0x17, 0x70, 0, 12, 0, 0][..], b"data"].concat();
+        let to = Some(KERNEL[1].into());
+        socket.send_payload(12, to, raw::Metadata::default()).unwrap().copy_from_slice(&udp);
+        stack.sockets.add(socket);
+        stack.flush();
+        assert_eq!(receivers[1].recv_from(&mut buffer).unwrap(), (4, SocketAddr::new(OURS[1], 0xc351)));
+
+        // An echo request; the reply is held against its checksum, too.
+        let mut socket = raw::Socket::new(IpVersion::Ipv6, IpProtocol::ICMPV6, queue(), queue());
+        socket.connect(KERNEL[1]).unwrap();
+        let request = [128, 0, 0, 0, 0x69, 0x69, 0, 1];
+        socket.send_payload(8, None, raw::Metadata::default()).unwrap().copy_from_slice(&request);
+        let echo = stack.sockets.add(socket);
+        let reply = stack.until(|stack| {
+            let (packet, _) = stack.sockets.get_mut::<raw::Socket>(echo).recv().ok()?;
+            (packet[40] == 129).then(|| packet.to_vec())
+        });
+        assert_eq!(reply[44..], request[4..]);
+
+        // Datagrams without a checksum, where that is allowed.
+        let ours = stack.udp(5_001);
+        stack.sockets.get_mut::<udp::Socket>(ours).set_checksum_enabled(false);
+        for (receiver, (kernel, our_address)) in receivers.iter().zip(KERNEL.into_iter().zip(OURS)) {
+            let socket = stack.sockets.get_mut::<udp::Socket>(ours);
+            socket.send_slice(b"unsummed", SocketAddr::new(kernel, 6_000)).unwrap();
+            stack.flush();
+            assert_eq!(receiver.recv_from(&mut buffer).unwrap(), (8, SocketAddr::new(our_address, 5_001)));
+        }
+        let filters =
+            ["udp.checksum == 0 && ip.src == 192.168.69.2", "icmpv6.type == 128 && ipv6.src == fd00:69::2"];
+        stack.dissect("summed", &filters);
+    });
+}

@@ -168,10 +168,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
             zone: super::icmp::zone_of(self, &quote.dst),
             meta: udp::Meta::received(0, 0, &[], 0),
         };
-        let ix = self
-            .sockets
-            .udp_sender(quote.protocol, &peer, &quote.src, local_port)
-            .ok_or(DropReason::IcmpMismatch)?;
+        let interface = self.links.port();
+        let from = udp::To { protocol: quote.protocol, addr: &quote.src, port: local_port, interface };
+        let ix = self.sockets.udp_sender(&peer, &from).ok_or(DropReason::IcmpMismatch)?;
         let mut remote = IpEndpoint::new(quote.dst.into(), remote_port);
         remote.zone = peer.zone.checked_sub(1);
         let error = IcmpError { reason, remote, reporter: received.src.into() };

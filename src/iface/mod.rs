@@ -20,6 +20,7 @@
 //! | `reclaim` | memory of buffers that are empty |
 //! | `resets` | resets whose sockets are gone |
 //! | `links` | the ports a packet may leave by |
+//! | `tied` | connections that stay with one port |
 //! | `vlan` | the tags of an interface's frames |
 //! | `socket_set` | the sockets, whom a packet is for, who has something to do |
 
@@ -140,6 +141,9 @@ mod tcp_wait;
     feature = "stats-mib"
 ))]
 mod tests;
+#[cfg(feature = "socket-tcp")]
+#[cfg_attr(not(feature = "socket-interface"), path = "no_tied.rs")]
+mod tied;
 #[cfg(feature = "socket-tcp")]
 mod time_wait;
 #[cfg(feature = "socket-udp")]

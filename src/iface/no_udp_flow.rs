@@ -1,8 +1,7 @@
 //! Without `udp-connect` UDP sockets are found by their port alone.
 
 use super::socket_set::SocketSet;
-use crate::socket::udp::{self, Peer};
-use crate::wire::{Addr, IpProtocol};
+use crate::socket::udp::{self, Peer, To};
 
 #[derive(Debug, Default)]
 pub(crate) struct Flows;
@@ -17,14 +16,7 @@ impl SocketSet<'_> {
     pub(crate) fn note_flow(&mut self, _ix: u32) {}
 
     #[inline]
-    pub(crate) fn next_taker(
-        &self,
-        protocol: IpProtocol,
-        after: u32,
-        _peer: &Peer,
-        dst: &Addr,
-        port: u16,
-    ) -> Option<u32> {
-        self.next_udp(protocol, after, dst, port)
+    pub(crate) fn next_taker(&self, after: u32, _peer: &Peer, to: &To<'_>) -> Option<u32> {
+        self.next_udp(after, to)
     }
 }

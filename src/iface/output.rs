@@ -377,7 +377,10 @@ impl Interface<'_> {
         if packet.segment_len == 0 && ip_len > self.ip_mtu() {
             return self.never(packet.dst.is_v4(), DropReason::TooBig);
         }
-        let (checksum_at, offload) = checksum_of(packet.protocol);
+        let (checksum_at, offload) = match packet.protocol {
+            IpProtocol::UDP if packet.cutting.is_unsummed() => (6, TxChecksum::empty()),
+            protocol => checksum_of(protocol),
+        };
         let offloaded = self.capabilities.tx_checksum.intersects(offload);
         let mut meta = TxMeta { segment_len: packet.segment_len, ..TxMeta::default() };
         if offloaded {
@@ -608,6 +611,7 @@ fn write_checksum(payload: &mut [u8], packet: &Packet, at: usize, sum: Sum, offl
     }
     let value = match (offloaded, packet.protocol) {
         (true, _) => total.partial(),
+        (false, IpProtocol::UDP) if packet.cutting.is_unsummed() => [0; 2],
         (false, IpProtocol::UDP) => total.finish_udp(),
         (false, IpProtocol::UDP_LITE) if config::HAS_UDPLITE => total.finish_udp(),
         (false, _) => total.finish(),

@@ -57,26 +57,38 @@ impl Ingress<'_, '_, '_, '_, '_> {
     pub(crate) fn tap_packet(&mut self, received: &Received<'_>) -> bool {
         self.sockets.taps.0 && {
             let version = if received.dst.is_v4() { IpVersion::Ipv4 } else { IpVersion::Ipv6 };
-            self.tap(raw::ip_key(version, received.protocol), received.packet)
+            self.tap(raw::ip_key(version, received.protocol), received.packet, Some(received))
         }
     }
 
     /// The same for a frame.
     #[inline]
     pub(crate) fn tap_frame(&mut self, ether_type: EtherType, frame: &[u8]) -> bool {
-        self.sockets.taps.0 && self.tap(ether_type.0, frame)
+        self.sockets.taps.0 && self.tap(ether_type.0, frame, None)
     }
 
     #[inline(never)]
-    fn tap(&mut self, key: u16, packet: &[u8]) -> bool {
+    fn tap(&mut self, key: u16, packet: &[u8], ip: Option<&Received<'_>>) -> bool {
         let hash = self.sockets.table.hash_port(RAW, key);
-        let is_wanted = |socket: &Socket<'_>| matches!(socket, Socket::Raw(socket) if socket.key() == key);
-        let interface = Some(self.links.port() as u8);
+        let port = self.links.port();
+        let is_wanted = |socket: &Socket<'_>| match socket {
+            Socket::Raw(socket) => {
+                let is_between = |ip: &Received<'_>| socket.is_between(&ip.src, &ip.dst);
+                socket.key() == key && socket.bound().admits(port) && ip.is_none_or(is_between)
+            }
+            _ => false,
+        };
+        let interface = Some(port as u8);
         let meta = Metadata { interface, timestamp: self.received_at() };
         let mut last = NIL;
         while let Some(ix) = self.sockets.next_in_chain(hash, last, &is_wanted) {
             last = ix;
             let Some(socket) = self.sockets.raw_mut(ix) else { break };
+            let is_right = |ip: &Received<'_>| socket.is_sum_right(&ip.src, &ip.dst, ip.protocol, ip.payload);
+            if !ip.is_none_or(is_right) {
+                self.links.iface.stats.on_drop(DropReason::Checksum);
+                continue;
+            }
             match socket.process(meta, packet) {
                 Ok(events) => self.sockets.notify(ix, events),
                 Err(reason) => self.links.iface.stats.on_drop(reason),
@@ -98,14 +110,15 @@ pub(crate) fn dispatch(
         let Some(socket) = sockets.raw_mut(ix) else { return Step::Idle };
         let Some((meta, packet)) = socket.next() else { return Step::Idle };
         let mut cut = socket.cut;
+        let zone = socket.bound().zone(meta.interface.map_or(0, |port| port.saturating_add(1)));
         let stop = if !socket.can_be_sent(packet) {
             links.iface.drop_output(DropReason::Malformed);
             None
         } else if let Binding::Ethernet(_) = socket.binding() {
-            let port = usize::from(meta.interface.unwrap_or(0));
+            let port = zone.map_or(usize::MAX, |zone| usize::from(zone.saturating_sub(1)));
             send_frame(links, port, packet).map(|port| Step::NoRoom { port })
         } else {
-            send_packet(links, meta.interface.map_or(0, |port| port.saturating_add(1)), packet, &mut cut)
+            send_packet(links, zone, socket, &mut cut)
         };
         if let Some(step) = stop {
             socket.cut = cut;
@@ -133,6 +146,10 @@ fn send_frame(links: &mut Links<'_, '_, '_>, port: usize, frame: &[u8]) -> Optio
         iface.stats.on_link_frame_sent(frame.first_chunk(), frame.len());
         Sent::Yes
     });
+    if sent.is_none() {
+        // There is no such port, or not for this socket.
+        lose_frame(links.iface, DropReason::NoRoute);
+    }
     (sent == Some(Sent::NoRoom)).then_some(port)
 }
 
@@ -146,11 +163,13 @@ fn lose_frame(iface: &mut Interface<'_>, reason: DropReason) -> Sent {
 /// one that has to be cut, `cut` says then how far it is.
 fn send_packet(
     links: &mut Links<'_, '_, '_>,
-    zone: u8,
-    packet: &[u8],
+    zone: Option<u8>,
+    socket: &mut raw::Socket<'_>,
     cut: &mut Option<Cut>,
 ) -> Option<Step> {
-    let route = destination(packet).and_then(|dst| Some((dst, links.route(&dst, zone)?)));
+    let (local, checksum_offset) = (socket.local(), socket.checksum_offset);
+    let packet = socket.next_mut()?;
+    let route = destination(packet).and_then(|dst| Some((dst, links.route(&dst, zone?)?)));
     let Some((dst, route)) = route else {
         let is_v4 = packet.first().is_some_and(|first| first >> 4 == 4);
         if cut.is_some() {
@@ -164,10 +183,18 @@ fn send_packet(
     let step = links.with_port(port, |iface, out| {
         let whole_len = iface.largest_whole(&dst, &route.next_hop, out.now);
         let must_cut = packet.len() > whole_len || cut.is_some();
-        let Some(src) = iface.source_for(&dst) else {
+        let Some(src) = local.or_else(|| iface.source_for(&dst)) else {
             iface.never(dst.is_v4(), DropReason::NoSource);
             return None;
         };
+        if let Some(offset) = checksum_offset
+            && cut.is_none()
+            && !raw::complete_checksum(packet, &src, offset)
+        {
+            iface.never(false, DropReason::Malformed);
+            return None;
+        }
+        let packet = &*packet;
         let sent = match must_cut {
             true => iface.send_in_pieces(out, &src, &route.next_hop, packet, cut),
             false => send_completed(iface, out, &src, &route.next_hop, packet),

@@ -105,6 +105,8 @@ pub struct SocketSet<'a> {
     #[cfg(feature = "socket-udp")]
     pub(crate) flows: super::udp_flow::Flows,
     #[cfg(feature = "socket-tcp")]
+    pub(crate) tied: super::tied::Tied,
+    #[cfg(feature = "socket-tcp")]
     pub(crate) gone: super::tcp_mib::Gone,
     #[cfg(feature = "socket-tcp")]
     #[cfg_attr(not(feature = "tcp-fastopen"), allow(dead_code, reason = "there is nothing in it"))]
@@ -137,6 +139,8 @@ impl<'a> SocketSet<'a> {
             wants: Default::default(),
             #[cfg(feature = "socket-udp")]
             flows: Default::default(),
+            #[cfg(feature = "socket-tcp")]
+            tied: Default::default(),
             #[cfg(feature = "socket-tcp")]
             gone: Default::default(),
             #[cfg(feature = "socket-tcp")]

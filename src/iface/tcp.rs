@@ -135,9 +135,18 @@ impl Ingress<'_, '_, '_, '_, '_> {
         segment: &Segment<'_>,
         octets: Octets<'_>,
     ) -> Taken {
+        let interface = self.links.port();
+        let tied = self.sockets.tied(hash, tuple, interface);
+        let tuple = tied.as_ref().unwrap_or(tuple);
+        if tied.is_some()
+            && let Some(ix) = self.sockets.find_connection(hash, tuple)
+        {
+            self.check_segment(ix, tuple, octets)?;
+            return self.give_segment(ix, tuple, segment);
+        }
         let mut reply = Plan::none();
         let now = self.links.out.now;
-        let listener = self.sockets.find_listener(tuple);
+        let listener = self.sockets.find_listener(tuple, interface);
         reply.room = self.check_stray(hash, tuple, listener, octets)?;
         let granted = listener.map(|ix| self.sockets.granted_stamp(ix, &segment.stamp));
         let verdict = self.sockets.time_wait.process(hash, tuple, now, segment, granted, &mut reply);

@@ -42,6 +42,7 @@ impl<'a> SocketSet<'a> {
         links: &Links<'_, '_, '_>,
     ) -> Result<(), Error> {
         let end = self.local_end(wish, links);
+        self.note_tie(&wish.remote, wish.zone);
         let SocketSet { slots, keys, .. } = self;
         let Some(socket) = tcp_in(slots, ix) else { return Ok(()) };
         match end {
@@ -65,10 +66,10 @@ impl<'a> SocketSet<'a> {
     /// The local address and port for a connection to be.
     fn local_end(&mut self, wish: &Wish, links: &Links<'_, '_, '_>) -> Result<(Addr, u16), Error> {
         let needs_zone = !wish.remote.is_v4() && wish.remote.is_link_local() && links.count() > 1;
-        if needs_zone && wish.zone.is_none() {
+        if needs_zone && wish.zone == 0 {
             return Err(Error::ZoneNeeded);
         }
-        let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
+        let zone = wish.zone;
         let iface = links.route(&wish.remote, zone).and_then(|route| links.iface(route.port));
         // RFC 9293 §3.9.2.3 (MUST-46): which address is a network's broadcast, only the interface knows.
         if iface.is_some_and(|iface| iface.is_broadcast(&wish.remote)) {

@@ -23,6 +23,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
         let zone = super::icmp::zone_of(self, &quote.dst);
         let tuple = Tuple { local: quote.src, remote: quote.dst, local_port, remote_port, zone };
         let hash = self.sockets.hash_of(&tuple);
+        let tuple = self.sockets.tied(hash, &tuple, self.links.port()).unwrap_or(tuple);
         let ix = self.sockets.find_connection(hash, &tuple).ok_or(DropReason::IcmpMismatch)?;
         #[cfg(feature = "tcp-pmtu")]
         if let Unreachable::TooBig(mtu) = reason {

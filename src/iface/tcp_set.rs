@@ -126,6 +126,7 @@ impl<'a> SocketSet<'a> {
 
     /// Files whoever listens, unless somebody else does so there.
     pub(crate) fn settle_listener(&mut self, ix: u32) -> Result<(), ListenError> {
+        self.note_listener_tie(ix);
         if self.has_listen_conflict(ix) {
             match self.entry_mut(ix).map(|entry| &mut entry.socket) {
                 Some(Socket::Tcp(socket)) => socket.close(),

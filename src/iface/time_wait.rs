@@ -58,6 +58,12 @@ impl<'a> TimeWaitTable<'a> {
         Verdict::Reopen
     }
 
+    /// Whether there is a record of this connection.
+    #[cfg(feature = "socket-interface")]
+    pub(crate) fn has(&mut self, hash: u32, tuple: &Tuple) -> bool {
+        self.places(hash).iter().any(|record| record.is_used() && record.is_for(tuple))
+    }
+
     /// The room in what is sent for a connection.
     #[cfg(feature = "tcp-options")]
     pub(crate) fn room(&mut self, hash: u32, tuple: &Tuple) -> Room {

@@ -12,7 +12,7 @@ use super::socket_set::{HandleError, SocketSet};
 use super::udplite;
 use crate::config;
 use crate::socket::Room;
-use crate::socket::udp::{self, BindError};
+use crate::socket::udp::{self, BindError, To};
 use crate::socket::{Events, Socket};
 use crate::stats::{Count, DropReason};
 use crate::storage::{Class, NIL, SocketHandle};
@@ -99,14 +99,13 @@ impl<'a> SocketSet<'a> {
     }
 
     /// The next socket after `after` in its chain that a datagram is for, whoever sent it; `NIL` begins.
-    pub(crate) fn next_udp(&self, protocol: IpProtocol, after: u32, dst: &Addr, port: u16) -> Option<u32> {
-        let hash = self.table.hash_port(protocol.0, port);
+    pub(crate) fn next_udp(&self, after: u32, to: &To<'_>) -> Option<u32> {
+        let hash = self.table.hash_port(to.protocol.0, to.port);
         let mut chain = self.table.chain(&self.slots, hash);
         if after != NIL {
             chain.find(|&(ix, _)| ix == after)?;
         }
-        let wants =
-            |socket: &udp::Socket<'_>| socket.accepts(protocol, dst, port) && socket.remote().is_none();
+        let wants = |socket: &udp::Socket<'_>| socket.accepts(to) && socket.remote().is_none();
         chain.find(|(_, entry)| as_udp(&entry.0.socket).is_some_and(wants)).map(|(ix, _)| ix)
     }
 }
@@ -166,9 +165,10 @@ impl Ingress<'_, '_, '_, '_, '_> {
         };
         // What goes to a group or to all is for everybody who has the port.
         let is_for_one = received.unicast && !received.dst.is_multicast();
+        let to = To { protocol, addr: &received.dst, port, interface: self.links.port() };
         let mut taken = Err(DropReason::NoSocket);
         let mut last = NIL;
-        while let Some(ix) = self.sockets.next_taker(protocol, last, &peer, &received.dst, port) {
+        while let Some(ix) = self.sockets.next_taker(last, &peer, &to) {
             last = ix;
             if !is_for_one && !self.hears(ix, &received.dst) {
                 continue;
@@ -337,8 +337,9 @@ fn send_copy(links: &mut Links<'_, '_, '_>, sockets: &SocketSet<'_>, ix: u32, wa
     let zone = zone_at(port, &way.src);
     let sender = udp::Peer { remote: way.src, remote_port: src_port, zone, ..*peer };
     let (mut taker, protocol) = (NIL, socket.protocol());
+    let to = To { protocol, addr: &way.remote, port: peer.remote_port, interface: port };
     loop {
-        let next = sockets.next_taker(protocol, taker, &sender, &way.remote, peer.remote_port);
+        let next = sockets.next_taker(taker, &sender, &to);
         let Some(ix) = next else { return };
         if sockets.udp(ix).is_some_and(|socket| socket.hears(&way.remote, port)) {
             break;
@@ -372,7 +373,7 @@ fn send(
         hop_limit: peer.meta.hop_limit(hop_limit),
         traffic_class: TrafficClass::new(peer.meta.traffic_class()),
         len,
-        cutting: Cutting::default(),
+        cutting: Cutting::unsummed_if(peer.meta.unsummed()),
         segment_len: 0,
         room: Room::NONE,
     };
@@ -380,10 +381,12 @@ fn send(
     let [e, f] = (len as u16).to_be_bytes();
     let header = [a, b, c, d, e, f, 0, 0];
     let mut fill = header_and_data(header, data);
+    let mut unsummed = |out: &mut [u8], _sum: bool| header_and_data(header, data)(out, false);
+    let fill: &mut Fill<'_> = if peer.meta.unsummed() { &mut unsummed } else { &mut fill };
     let sent = links.with_port(way.route.port, |iface, out| {
         let sent = match iface.must_cut(&packet, &way.route.next_hop, out.now) {
             true => iface.send_cut(out, &packet, &way.route.next_hop, header, data),
-            false => way.send(iface, out, &packet, &mut fill),
+            false => way.send(iface, out, &packet, fill),
         };
         if !matches!(sent, Sent::NoRoom | Sent::Never) {
             iface.stats.counters.add(Count::UdpOut, 1);

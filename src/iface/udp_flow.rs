@@ -2,7 +2,7 @@
 
 use super::socket_set::SocketSet;
 use crate::socket::icmp_error::IcmpError;
-use crate::socket::udp::{self, Peer};
+use crate::socket::udp::{self, Peer, To};
 use crate::storage::NIL;
 use crate::wire::{Addr, IpProtocol};
 
@@ -32,40 +32,26 @@ impl SocketSet<'_> {
     /// The next socket after `after` that a datagram from `peer` to `dst` is for: those that are connected to `peer`
     /// first, then those that take from anybody. `NIL` begins.
     #[inline]
-    pub(crate) fn next_taker(
-        &self,
-        protocol: IpProtocol,
-        after: u32,
-        peer: &Peer,
-        dst: &Addr,
-        port: u16,
-    ) -> Option<u32> {
+    pub(crate) fn next_taker(&self, after: u32, peer: &Peer, to: &To<'_>) -> Option<u32> {
         if self.flows.0 {
-            return self.next_in_flows(protocol, after, peer, dst, port);
+            return self.next_in_flows(after, peer, to);
         }
-        self.next_udp(protocol, after, dst, port)
+        self.next_udp(after, to)
     }
 
     #[inline(never)]
-    fn next_in_flows(
-        &self,
-        protocol: IpProtocol,
-        after: u32,
-        peer: &Peer,
-        dst: &Addr,
-        port: u16,
-    ) -> Option<u32> {
+    fn next_in_flows(&self, after: u32, peer: &Peer, to: &To<'_>) -> Option<u32> {
         if self.udp(after).is_some_and(|socket| socket.remote().is_none()) {
-            return self.next_udp(protocol, after, dst, port);
+            return self.next_udp(after, to);
         }
-        let flow = self.find_flow(protocol, after, peer, dst, port);
-        flow.or_else(|| self.next_udp(protocol, NIL, dst, port))
+        let flow = self.find_flow(after, peer, to);
+        flow.or_else(|| self.next_udp(NIL, to))
     }
 
-    fn find_flow(&self, protocol: IpProtocol, after: u32, peer: &Peer, dst: &Addr, port: u16) -> Option<u32> {
-        let hash = self.flow_hash(protocol, &peer.remote, peer.remote_port, port);
+    fn find_flow(&self, after: u32, peer: &Peer, to: &To<'_>) -> Option<u32> {
+        let hash = self.flow_hash(to.protocol, &peer.remote, peer.remote_port, to.port);
         let is_hit = |socket: &udp::Socket<'_>| {
-            socket.remote().is_some() && socket.takes_from(peer) && socket.accepts(protocol, dst, port)
+            socket.remote().is_some() && socket.takes_from(peer, to.interface) && socket.accepts(to)
         };
         let mut chain = self.table.chain(&self.slots, hash);
         if after != NIL {
@@ -74,9 +60,9 @@ impl SocketSet<'_> {
         chain.find(|(_, entry)| super::udp::as_udp(&entry.0.socket).is_some_and(is_hit)).map(|(ix, _)| ix)
     }
 
-    /// Who may have sent from `src` and `port` to `peer`.
-    pub(crate) fn udp_sender(&self, protocol: IpProtocol, peer: &Peer, src: &Addr, port: u16) -> Option<u32> {
-        self.next_taker(protocol, NIL, peer, src, port)
+    /// Who may have sent to `peer` from the end that `from` names.
+    pub(crate) fn udp_sender(&self, peer: &Peer, from: &To<'_>) -> Option<u32> {
+        self.next_taker(NIL, peer, from)
     }
 
     /// Tells a UDP socket that something it has sent did not arrive.

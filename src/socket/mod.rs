@@ -26,6 +26,8 @@ pub mod tcp;
 pub mod udp;
 
 mod any;
+#[cfg_attr(not(feature = "socket-interface"), path = "no_bound.rs")]
+mod bound;
 #[cfg(feature = "icmp-errors")]
 pub(crate) mod icmp_error;
 #[cfg_attr(not(feature = "tcp-options"), path = "no_room.rs")]
@@ -35,6 +37,7 @@ pub use any::{AnySocket, Socket};
 #[cfg(feature = "icmp-errors")]
 pub use icmp_error::{IcmpError, Unreachable};
 
+pub(crate) use bound::Bound;
 pub(crate) use room::Room;
 
 use crate::rand::Keys;
@@ -83,6 +86,6 @@ pub(crate) struct Tuple {
     pub(crate) remote: Addr,
     pub(crate) local_port: u16,
     pub(crate) remote_port: u16,
-    /// The port of the stack that a link-local peer is behind, plus one; 0 for none.
+    /// The port of the stack, plus one, that a link-local peer is behind, or that the flow is tied to; 0 for none.
     pub(crate) zone: u8,
 }

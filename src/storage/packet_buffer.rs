@@ -178,6 +178,15 @@ impl<'a, H> PacketBuffer<'a, H> {
         Ok((packet.header.as_ref().ok_or(Empty)?, octets.unwrap_or_default()))
     }
 
+    /// The octets of the oldest packet, to be changed.
+    pub fn peek_mut(&mut self) -> Result<&mut [u8], Empty> {
+        if self.count == 0 {
+            return Err(Empty);
+        }
+        let packet = self.metadata.get(self.oldest).ok_or(Empty)?;
+        Ok(piece(&mut self.payload, packet.start, packet.len))
+    }
+
     /// Drops the oldest packet, and says whether there was one.
     pub fn drop_front(&mut self) -> bool {
         if self.count == 0 {

@@ -375,6 +375,9 @@ pub(super) fn with_checksum(
     mut header: [u8; DATAGRAM_HEADER_LEN],
     data: &[u8],
 ) -> [u8; DATAGRAM_HEADER_LEN] {
+    if packet.cutting.is_unsummed() {
+        return header;
+    }
     let pseudo = match packet.protocol {
         IpProtocol::ICMP => Sum::ZERO,
         protocol => checksum::pseudo_header(&packet.src, &packet.dst, protocol.0, packet.len as u32),

@@ -48,6 +48,7 @@ mod net;
 mod poll_at;
 mod ports;
 mod raw;
+mod raw_ends;
 mod redirects;
 mod tcp;
 #[cfg(feature = "tcp-abort-queue")]
@@ -99,6 +100,8 @@ mod tcp_table;
 mod tcp_time_wait;
 #[cfg(feature = "tcp-syn-wait")]
 mod tcp_wait;
+#[cfg(feature = "socket-interface")]
+mod tied;
 mod udp;
 mod udp_flow;
 mod udplite;

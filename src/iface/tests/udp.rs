@@ -1,5 +1,6 @@
 use super::net::*;
 use crate::iface::{HandleError, SocketHandle};
+use crate::phy::Medium;
 use crate::socket::Events;
 use crate::socket::udp::{self, BindError, RecvError, SendError};
 use crate::wire::{IpAddress, IpEndpoint};
@@ -245,4 +246,44 @@ fn nobody_hears_of_what_came_to_a_group_or_ends_without_a_protocol() {
         assert!(net.exchange(packet.clone()).is_empty(), "{packet:?}");
     }
     assert_eq!(net.exchange(ipv6(ula(2), ula(1), 200, 64, b"x")).len(), 1);
+}
+
+/// Covers: RFC 768, RFC 1122 §4.1.3.4, RFC 8200 §8.1
+#[test]
+fn a_checksum_can_be_left_out_over_ipv4_and_never_over_ipv6() {
+    for medium in [Medium::Ip, Medium::Ethernet] {
+        let mut net = Net::new(medium);
+        let link_len = medium.header_len();
+        if link_len > 0 {
+            net.meet(PEER_IP);
+        }
+        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 4_000]);
+        let handle = net.sockets.add(udp::Socket::new(buffer(), buffer()));
+        net.sockets.bind(handle, 5_000).unwrap();
+        let v4 = IpEndpoint::new(IpAddress::Ipv4(PEER_IP.into()), 53);
+        let v6 = IpEndpoint::new(IpAddress::v6(0xff02, 0, 0, 0, 0, 0, 0, 0xfb), 53);
+        for (is_enabled, data) in [(false, 9), (true, 9), (false, 3_000)] {
+            let socket = net.sockets.get_mut::<udp::Socket>(handle);
+            socket.set_checksum_enabled(is_enabled);
+            let data = vec![7; data];
+            for remote in [v4, v6] {
+                net.sockets.get_mut::<udp::Socket>(handle).send_slice(&data, remote).unwrap();
+                net.poll();
+                let sent = net.sent();
+                let packet = &sent[0][link_len..];
+                let is_fragment = sent.len() > 1;
+                let at = if remote == v4 { 26 } else { 46 + if is_fragment { 8 } else { 0 } };
+                let is_left_out = packet[at..at + 2] == [0, 0];
+                assert_eq!(is_left_out, !is_enabled && remote == v4, "{remote} {}", data.len());
+                if !is_left_out && !is_fragment {
+                    assert_checksums(packet);
+                }
+            }
+        }
+        // Nor is what comes without one refused.
+        let mut datagram = udp4((PEER_IP, 53), (OUR_IP, 5_000), b"x");
+        datagram[26..28].fill(0);
+        net.exchange(if link_len == 0 { datagram } else { ethernet(0x800, &datagram) });
+        assert!(net.sockets.get_mut::<udp::Socket>(handle).recv().is_ok());
+    }
 }

@@ -15,8 +15,8 @@ use crate::wire::{Addr, IpEndpoint, IpListenEndpoint};
 pub(crate) struct Wish {
     pub(crate) remote: Addr,
     pub(crate) remote_port: u16,
-    /// The interface that a link-local remote address belongs to.
-    pub(crate) zone: Option<u8>,
+    /// The interface that it goes by, plus one; 0 lets the route decide.
+    pub(crate) zone: u8,
     pub(crate) local: Option<Addr>,
     /// 0: any.
     pub(crate) local_port: u16,
@@ -33,7 +33,8 @@ impl Socket<'_> {
         if self.state() != State::Closed {
             return Err(ConnectError::InvalidState);
         }
-        let wish = wish(remote.into(), local.into())?;
+        let mut wish = wish(remote.into(), local.into())?;
+        wish.zone = self.side.bound.zone(wish.zone).ok_or(ConnectError::OtherInterface)?;
         self.restart(Phase::Connecting(wish));
         Ok(())
     }
@@ -49,8 +50,7 @@ impl Socket<'_> {
     /// The local end of an active open is chosen; the SYN can go.
     pub(crate) fn settle(&mut self, cx: &Context<'_>, local: Addr, local_port: u16) {
         if let Phase::Connecting(wish) = self.phase {
-            let zone = wish.zone.map_or(0, |zone| zone.saturating_add(1));
-            let (remote, remote_port) = (wish.remote, wish.remote_port);
+            let Wish { remote, remote_port, zone, .. } = wish;
             let tuple = Tuple { local, remote, local_port, remote_port, zone };
             self.phase = Phase::Connection(Connection::active(cx, tuple, &self.side));
             self.note();
@@ -141,7 +141,7 @@ fn wish(remote: IpEndpoint, local: IpListenEndpoint) -> Result<Wish, ConnectErro
     Ok(Wish {
         remote: addr,
         remote_port: remote.port,
-        zone: remote.zone,
+        zone: remote.zone.map_or(0, |zone| zone.saturating_add(1)),
         local: local_addr,
         local_port: local.port,
     })

@@ -37,6 +37,8 @@ errors! {
         InvalidState: "socket in use: close it first",
         /// The remote address or port is missing, or no unicast address: give both.
         Unaddressable: "connecting needs a remote unicast address and a port",
+        /// The remote end has the zone of another interface than the socket is tied to.
+        OtherInterface: "the remote end has the zone of another interface than the socket is tied to",
         /// One of the addresses is of a family that is not built in.
         FamilyNotBuiltIn: "address family not built in",
         /// The local and the remote address are of different families.

@@ -25,7 +25,7 @@ impl Socket<'_> {
         }
         let endpoint = endpoint.into();
         let port = endpoint.is_specified().then(|| Ports::one(endpoint.port));
-        let key = ListenKey::new(port, endpoint.addr)?;
+        let key = ListenKey::new(port, endpoint.addr, self.side.bound)?;
         self.restart(Phase::Listen(key));
         self.note();
         Ok(())
@@ -76,7 +76,8 @@ impl Socket<'_> {
         {
             let is_any = connection.marks.contains(Marks::LISTEN_ANY);
             let addr = if is_any { Addr::UNSPECIFIED } else { connection.tuple.local };
-            let key = ListenKey { addr, ports: Ports::one(connection.tuple.local_port) };
+            let ports = Ports::one(connection.tuple.local_port);
+            let key = ListenKey { addr, ports, bound: self.side.bound };
             self.restart(Phase::Listen(key));
         }
     }

@@ -26,7 +26,7 @@ use super::syn_wait::Waits;
 use super::tally::Tally;
 use super::{isn, recv, ticks_of_ms};
 use crate::config;
-use crate::socket::{Context, Room, Tuple};
+use crate::socket::{Bound, Context, Room, Tuple};
 use crate::stats::DropReason;
 use crate::storage::Line;
 #[cfg(feature = "alloc")]
@@ -225,7 +225,8 @@ const RETURNED: u16 = u16::MAX;
 pub struct Listener<'a> {
     pub(super) half_open: ManagedSlice<'a, HalfOpen>,
     cookies: Cookies,
-    endpoint: Option<ListenKey>,
+    pub(super) endpoint: Option<ListenKey>,
+    pub(super) bound: Bound,
     /// The earliest time at which a SYN-ACK goes again; may be too early.
     due: Option<Ticks>,
     /// The receive buffer of the sockets that connections get, in octets.
@@ -291,6 +292,7 @@ impl<'a> Listener<'a> {
             half_open: half_open.into(),
             cookies: Cookies::NONE,
             endpoint: None,
+            bound: Bound::ANY,
             due: None,
             window: 0xffff,
             backlog: u16::MAX,
@@ -318,7 +320,7 @@ impl<'a> Listener<'a> {
             return Err(ListenError::InvalidState);
         }
         let endpoint = endpoint.into();
-        self.endpoint = Some(ListenKey::new(listen_range::ports(&endpoint), endpoint.addr)?);
+        self.endpoint = Some(ListenKey::new(listen_range::ports(&endpoint), endpoint.addr, self.bound)?);
         Ok(())
     }
 

@@ -30,6 +30,8 @@ mod fast_open;
 #[cfg_attr(not(feature = "tcp-info"), path = "no_info.rs")]
 mod info;
 mod input;
+#[cfg(feature = "socket-interface")]
+mod interface;
 mod isn;
 #[cfg_attr(not(feature = "tcp-keep-alive"), path = "no_keep_alive.rs")]
 mod keep_alive;
@@ -157,6 +159,7 @@ use user_timeout::UserTimeout;
 
 use super::{Context, Events, Room, Tuple};
 use crate::config;
+use crate::socket::Bound;
 use crate::storage::SocketBuffer;
 use crate::time::{Duration, Ticks};
 use crate::wire::checksum::Sum;
@@ -213,6 +216,7 @@ pub(crate) struct Side<'a> {
     trouble: Trouble,
     farewell: Farewell,
     watch: tally::Watch,
+    bound: Bound,
 }
 
 /// As many variants as there are shapes of data.
@@ -260,7 +264,10 @@ impl<'a> Socket<'a> {
         let (trouble, farewell) = (Trouble::NONE, Farewell::NONE);
         let watch = tally::Watch::NONE;
         let tx = SendQueue::from(tx);
-        Socket { phase: Phase::Closed, side: Side { rx, tx, config, error: None, trouble, farewell, watch } }
+        Socket {
+            phase: Phase::Closed,
+            side: Side { rx, tx, config, error: None, trouble, farewell, watch, bound: Bound::ANY },
+        }
     }
 
     fn restart(&mut self, phase: Phase) {
@@ -323,9 +330,12 @@ impl<'a> Socket<'a> {
         self.tuple().map(|tuple| to_endpoint(tuple.local, tuple.local_port))
     }
 
-    /// The peer's end, once there is a connection.
+    /// The peer's end, once there is a connection. Its zone is the interface that a link-local peer is behind, or that the
+    /// connection is tied to.
     pub fn remote_endpoint(&self) -> Option<IpEndpoint> {
-        self.tuple().map(|tuple| to_endpoint(tuple.remote, tuple.remote_port))
+        let tuple = self.tuple()?;
+        let zone = tuple.zone.checked_sub(1);
+        Some(IpEndpoint { zone, ..to_endpoint(tuple.remote, tuple.remote_port) })
     }
 
     /// How long an acknowledgment may wait for data to go with; `None` for not at all. Less than 500 ms.

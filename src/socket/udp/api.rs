@@ -5,6 +5,7 @@ use super::lite::Lite;
 use super::members::Members;
 use super::meta::Settings;
 use super::{PacketBuffer, Peer, QueuedPeer};
+use crate::socket::Bound;
 use crate::storage::EnqueueError;
 use crate::wire::{Addr, IpAddress, IpEndpoint, IpListenEndpoint};
 
@@ -75,7 +76,8 @@ pub enum BindError {
 pub enum SendError {
     /// The socket is not bound.
     NotOpen,
-    /// The destination has no address or no port, or is of another family than our address.
+    /// The destination has no address or no port, is of another family than our address, or lies behind another
+    /// interface than the one that the socket is tied to.
     Unaddressable,
     /// No room now: try again when the socket is writable.
     BufferFull,
@@ -102,7 +104,8 @@ error_texts!(BindError:
     FamilyNotBuiltIn => "address family not built in: enable `proto-ipv4` or `proto-ipv6`");
 error_texts!(SendError:
     NotOpen => "not bound",
-    Unaddressable => "the destination has no address or no port, or is of another family than our address",
+    Unaddressable => "the destination has no address or no port, is of another family than our address, or lies \
+                      behind another interface than the socket's",
     BufferFull => "transmit buffer full: try again when the socket is writable",
     TooLarge => "larger than the transmit buffer or than UDP can carry",
     FamilyNotBuiltIn => "address family not built in: enable `proto-ipv4` or `proto-ipv6`");
@@ -124,6 +127,7 @@ pub struct Socket<'a> {
     pub(super) moved: bool,
     pub(super) in_place: bool,
     pub(super) hop_limit: Option<u8>,
+    pub(super) bound: Bound,
     pub(super) error: Option<BindError>,
     pub(super) flow: Flow,
     pub(super) settings: Settings,
@@ -143,6 +147,7 @@ impl<'a> Socket<'a> {
             moved: true,
             in_place: false,
             hop_limit: None,
+            bound: Bound::ANY,
             error: None,
             flow: Flow::NONE,
             settings: Settings::DEFAULT,
@@ -202,6 +207,24 @@ impl<'a> Socket<'a> {
         self.hop_limit = hop_limit.map(|hop_limit| hop_limit.max(1));
     }
 
+    /// Ties the socket to an interface, named by its place in the `Router` (`SO_BINDTODEVICE`): it gets only what comes by
+    /// that one, and what is queued from now on leaves by it. `None`, as it is unless set, unties it. It stays so when
+    /// the socket is closed.
+    ///
+    /// Sockets that are tied to different interfaces may have the same port. Conflicts are found as those of
+    /// [`bind`](Self::bind).
+    #[cfg(feature = "socket-interface")]
+    pub fn set_interface(&mut self, interface: Option<u8>) {
+        self.bound = Bound::to(interface);
+        self.moved = true;
+    }
+
+    /// The interface that it is tied to.
+    #[cfg(feature = "socket-interface")]
+    pub fn interface(&self) -> Option<u8> {
+        self.bound.interface()
+    }
+
     /// Whether datagrams are offered to the `Handler` in place before they are queued.
     pub fn set_in_place(&mut self, in_place: bool) {
         self.in_place = in_place;
@@ -251,13 +274,9 @@ impl<'a> Socket<'a> {
             return Err(SendError::Unaddressable);
         }
         let (meta_out, zone) = self.settings.meta_for(&remote, self.hop_limit);
-        Ok(Peer {
-            remote,
-            local,
-            remote_port: meta.endpoint.port,
-            zone: meta.endpoint.zone.map_or(zone, |zone| zone.saturating_add(1)),
-            meta: meta_out,
-        })
+        let zone = meta.endpoint.zone.map_or(zone, |zone| zone.saturating_add(1));
+        let zone = self.bound.zone(zone).ok_or(SendError::Unaddressable)?;
+        Ok(Peer { remote, local, remote_port: meta.endpoint.port, zone, meta: meta_out })
     }
 
     /// The next datagram, which is taken off the queue.

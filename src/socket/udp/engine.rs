@@ -1,9 +1,9 @@
 //! What the engine does with a UDP socket.
 
-use super::{BindError, Peer, QueuedPeer, Socket};
+use super::{BindError, Peer, QueuedPeer, Socket, To};
 use crate::socket::Events;
 use crate::stats::DropReason;
-use crate::wire::{Addr, IpProtocol};
+use crate::wire::Addr;
 
 impl Socket<'_> {
     /// The address and port that it is filed under.
@@ -35,17 +35,19 @@ impl Socket<'_> {
         Events::ERROR
     }
 
-    /// Whether a datagram to `local` is for this socket, if it takes what comes from the sender.
+    /// Whether a datagram is for this socket, if it takes what comes from the sender.
     #[inline]
-    pub(crate) fn accepts(&self, protocol: IpProtocol, local: &Addr, port: u16) -> bool {
-        self.protocol() == protocol
-            && self.local_port == port
-            && self.local.is_none_or(|bound| bound == *local)
+    pub(crate) fn accepts(&self, to: &To<'_>) -> bool {
+        self.protocol() == to.protocol
+            && self.local_port == to.port
+            && self.bound.admits(to.interface)
+            && self.local.is_none_or(|local| local == *to.addr)
     }
 
     /// Whether it and `other` would take the same datagrams, and not both have agreed to that.
     pub(crate) fn is_in_conflict(&self, port: u16, other: &Socket<'_>) -> bool {
         let overlap = self.local.is_none() || other.local.is_none() || self.local == other.local;
+        let overlap = overlap && self.bound.overlaps(other.bound);
         let same_remote = match (self.remote(), other.remote()) {
             (None, None) => true,
             (Some(a), Some(b)) => a.addr == b.addr && a.port == b.port,

@@ -115,11 +115,11 @@ impl Socket<'_> {
     }
 
     /// Whether what comes from `peer` is for a socket that is connected as this one.
-    pub(crate) fn takes_from(&self, peer: &Peer) -> bool {
+    pub(crate) fn takes_from(&self, peer: &Peer, interface: usize) -> bool {
         self.flow.remote.as_ref().is_none_or(|remote| {
             remote.addr == peer.remote
                 && remote.port == peer.remote_port
-                && (remote.zone == 0 || remote.zone == peer.zone)
+                && (remote.zone == 0 || usize::from(remote.zone) == interface + 1)
         })
     }
 
@@ -158,15 +158,17 @@ mod tests {
         let mut strangers = [peer; 2];
         strangers[0].remote_port = 54;
         strangers[1].remote = Addr::try_from(IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 3)).unwrap();
-        assert!(socket.takes_from(&peer) && strangers.iter().all(|stranger| socket.takes_from(stranger)));
+        assert!(
+            socket.takes_from(&peer, 2) && strangers.iter().all(|stranger| socket.takes_from(stranger, 2))
+        );
         for (zone, is_taken) in [(None, true), (Some(2), true), (Some(1), false), (Some(3), false)] {
             socket.connect(IpEndpoint { zone, ..REMOTE }).unwrap();
-            assert_eq!(socket.takes_from(&peer), is_taken, "{zone:?}");
-            assert!(!strangers.iter().any(|stranger| socket.takes_from(stranger)));
+            assert_eq!(socket.takes_from(&peer, 2), is_taken, "{zone:?}");
+            assert!(!strangers.iter().any(|stranger| socket.takes_from(stranger, 2)));
             assert_eq!(socket.remote_endpoint(), Some(IpEndpoint { zone, ..REMOTE }));
         }
         socket.disconnect();
-        assert!(socket.takes_from(&strangers[0]));
+        assert!(socket.takes_from(&strangers[0], 2));
     }
 
     #[test]

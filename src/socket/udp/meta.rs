@@ -4,8 +4,12 @@ use super::{Received, Socket};
 use crate::config;
 use crate::wire::Addr;
 
+/// In place of the interface of a datagram to be sent.
+const LOOPS: u8 = 1;
+const UNSUMMED: u8 = 2;
+
 /// What is kept beside a datagram, but for its peer: of one to be sent, what it goes out with, and in place of the
-/// interface whether the copy for ourselves is wanted.
+/// interface whether the copy for ourselves is wanted and whether it has no checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meta(Received);
 
@@ -33,7 +37,13 @@ impl Meta {
     /// Whether what is sent to a group goes to those of us, too, who are in it.
     #[inline]
     pub(crate) fn loops(&self) -> bool {
-        self.0.interface != 0
+        self.0.interface & LOOPS != 0
+    }
+
+    /// Whether it goes without a checksum.
+    #[inline]
+    pub(crate) fn unsummed(&self) -> bool {
+        self.0.interface & UNSUMMED != 0
     }
 
     /// Of what is sent where only the hop limit is chosen.
@@ -58,12 +68,18 @@ pub(crate) struct Settings {
     /// The port that groups are reached by, plus one; 0: the route says.
     multicast_zone: u8,
     multicast_loops: bool,
+    unsummed: bool,
 }
 
 impl Settings {
     /// RFC 1112 §6.1: a group is reached on the own link only, unless the application says otherwise.
-    pub(super) const DEFAULT: Settings =
-        Settings { traffic_class: 0, multicast_hop_limit: 1, multicast_zone: 0, multicast_loops: true };
+    pub(super) const DEFAULT: Settings = Settings {
+        traffic_class: 0,
+        multicast_hop_limit: 1,
+        multicast_zone: 0,
+        multicast_loops: true,
+        unsummed: false,
+    };
 
     /// What a datagram to `remote` that is queued now goes out with, and the zone of a remote end that none
     /// was given for.
@@ -74,7 +90,11 @@ impl Settings {
         } else {
             (hop_limit.unwrap_or(config::DEFAULT_HOP_LIMIT), 0)
         };
-        let (traffic_class, interface) = (self.traffic_class, self.multicast_loops.into());
+        let mut interface = if self.multicast_loops { LOOPS } else { 0 };
+        if self.unsummed && remote.is_v4() {
+            interface |= UNSUMMED;
+        }
+        let traffic_class = self.traffic_class;
         (Meta(Received { interface, hop_limit, traffic_class, timestamp: 0 }), zone)
     }
 }
@@ -83,6 +103,13 @@ impl Socket<'_> {
     /// DSCP and ECN of what is sent from now on (RFC 1122 §4.1.4); 0 unless set.
     pub fn set_traffic_class(&mut self, traffic_class: u8) {
         self.settings.traffic_class = traffic_class;
+    }
+
+    /// Whether what is sent over IPv4 from now on has a checksum: yes, unless set (RFC 1122 §4.1.3.4). Without one nobody
+    /// notices what a link or a router has changed; it saves a pass over the data where no device computes it. Over IPv6 there
+    /// always is one (RFC 8200 §8.1), and UDP-Lite has its own choice.
+    pub fn set_checksum_enabled(&mut self, is_enabled: bool) {
+        self.settings.unsummed = !is_enabled;
     }
 
     /// How far what is sent to groups from now on may go; 1, this link only, unless set (RFC 1112 §6.1). 0 is

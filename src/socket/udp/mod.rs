@@ -37,6 +37,15 @@ pub(crate) struct Peer {
     pub(crate) meta: Meta,
 }
 
+/// Whom a datagram is for.
+pub(crate) struct To<'d> {
+    pub(crate) protocol: crate::wire::IpProtocol,
+    pub(crate) addr: &'d crate::wire::Addr,
+    pub(crate) port: u16,
+    /// The interface that it comes by.
+    pub(crate) interface: usize,
+}
+
 /// Storage for the descriptions of datagrams.
 pub type PacketMetadata = crate::storage::PacketMetadata<QueuedPeer>;
 

@@ -23,7 +23,7 @@ impl Socket<'_> {
     }
 
     #[inline]
-    pub(crate) fn takes_from(&self, _peer: &Peer) -> bool {
+    pub(crate) fn takes_from(&self, _peer: &Peer, _interface: usize) -> bool {
         true
     }
 

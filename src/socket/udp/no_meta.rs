@@ -28,6 +28,11 @@ impl Meta {
         true
     }
 
+    #[inline]
+    pub(crate) fn unsummed(&self) -> bool {
+        false
+    }
+
     #[cfg(feature = "socket-icmp")]
     pub(crate) fn to_send(_hop_limit: Option<u8>) -> Meta {
         Meta

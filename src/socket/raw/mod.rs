@@ -5,6 +5,13 @@
 //! The size that a path takes is not watched for them: what is larger than the link carries is treated as IP treats all
 //! packets, and the DF bit is the application's where it writes the header.
 
+mod checksum;
+mod ends;
+
+pub use checksum::ChecksumOffsetError;
+pub(crate) use checksum::complete_checksum;
+pub use ends::EndError;
+
 use super::Events;
 use crate::stats::DropReason;
 use crate::storage::EnqueueError;
@@ -54,6 +61,8 @@ pub enum SendError {
     TooLarge,
     /// Its header is not one of the socket's kind.
     Malformed,
+    /// Nobody says to whom it goes, or the address is of another version than the socket's packets.
+    Unaddressable,
 }
 
 /// Why nothing was received.
@@ -69,7 +78,8 @@ pub enum RecvError {
 error_texts!(SendError:
     BufferFull => "transmit buffer full: try again when the socket is writable",
     TooLarge => "larger than the transmit buffer or than IP can carry",
-    Malformed => "no header of the socket's kind");
+    Malformed => "no header of the socket's kind",
+    Unaddressable => "no destination, or one of another version");
 error_texts!(RecvError:
     Exhausted => "no packet waits",
     Truncated => "packet truncated: lend a larger slice");
@@ -88,6 +98,9 @@ pub struct Socket<'a> {
     rx: PacketBuffer<'a>,
     tx: PacketBuffer<'a>,
     binding: Binding,
+    ends: ends::Ends,
+    /// Where the upper layer has a checksum that the stack cares for.
+    pub(crate) checksum_offset: Option<u16>,
     pub(crate) cut: Option<Cut>,
 }
 
@@ -99,12 +112,18 @@ impl<'a> Socket<'a> {
         rx: PacketBuffer<'a>,
         tx: PacketBuffer<'a>,
     ) -> Socket<'a> {
-        Socket { rx, tx, binding: Binding::Ip(version, protocol), cut: None }
+        let mut socket = Socket::with_binding(Binding::Ip(version, protocol), rx, tx);
+        socket.checksum_offset = checksum::offset_for(version, protocol);
+        socket
     }
 
     /// A socket for the Ethernet frames of one type that are addressed to us, to a group or to all.
     pub fn ethernet(ether_type: EtherType, rx: PacketBuffer<'a>, tx: PacketBuffer<'a>) -> Socket<'a> {
-        Socket { rx, tx, binding: Binding::Ethernet(ether_type), cut: None }
+        Socket::with_binding(Binding::Ethernet(ether_type), rx, tx)
+    }
+
+    fn with_binding(binding: Binding, rx: PacketBuffer<'a>, tx: PacketBuffer<'a>) -> Socket<'a> {
+        Socket { rx, tx, binding, ends: ends::Ends::ANY, checksum_offset: None, cut: None }
     }
 
     /// What it is for.
@@ -203,6 +222,11 @@ impl Socket<'_> {
     pub(crate) fn next(&self) -> Option<(Metadata, &[u8])> {
         let (meta, packet) = self.tx.peek().ok()?;
         Some((*meta, packet))
+    }
+
+    /// The same, to be completed.
+    pub(crate) fn next_mut(&mut self) -> Option<&mut [u8]> {
+        self.tx.peek_mut().ok()
     }
 
     /// The next packet has gone, one way or another.
