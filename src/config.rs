@@ -98,6 +98,15 @@ pub const DAD_TRANSMITS: u8 = 1;
 /// How often an IPv4 address is asked for before it is used (RFC 5227 §1.1).
 #[cfg(feature = "iface-dad")]
 pub(crate) const ACD_PROBES: u8 = 3;
+/// How often it is announced when it is ours (RFC 5227 §1.1).
+#[cfg(feature = "iface-dad")]
+pub(crate) const ACD_ANNOUNCEMENTS: u8 = 2;
+/// How many may be found taken before they are tried more seldom (RFC 5227 §1.1).
+#[cfg(feature = "iface-dad")]
+pub(crate) const ACD_MAX_CONFLICTS: u8 = 10;
+/// Ticks within which an address is defended once (RFC 5227 §1.1: 10 s).
+#[cfg(feature = "iface-dad")]
+pub(crate) const ACD_DEFEND_INTERVAL: u32 = 10 * TICKS_PER_SEC;
 /// DHCP: octets of the largest message that is taken and kept (RFC 2131 §2: 548 at least).
 #[cfg(feature = "iface-dhcp")]
 pub const DHCP_MESSAGE_LEN: usize = if HAS_FAST_PATHS { 1_024 } else { 548 };

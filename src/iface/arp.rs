@@ -12,7 +12,11 @@ use crate::phy::TxSlot;
 use crate::stats::DropReason;
 use crate::wire::Addr;
 
-#[cfg(all(feature = "iface-neighbors", feature = "proto-ipv4", feature = "medium-ethernet"))]
+#[cfg(all(
+    any(feature = "iface-neighbors", feature = "iface-dad"),
+    feature = "proto-ipv4",
+    feature = "medium-ethernet"
+))]
 pub(crate) use on_ethernet::announce;
 #[cfg(all(feature = "iface-dad", feature = "proto-ipv4", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::probe;
@@ -38,7 +42,10 @@ pub(crate) fn solicit(
     false
 }
 
-#[cfg(all(feature = "iface-neighbors", not(all(feature = "proto-ipv4", feature = "medium-ethernet"))))]
+#[cfg(all(
+    any(feature = "iface-neighbors", feature = "iface-dad"),
+    not(all(feature = "proto-ipv4", feature = "medium-ethernet"))
+))]
 pub(crate) fn announce(_iface: &mut Interface<'_>, _slot: &mut dyn TxSlot, _own: &[u8; 4]) -> bool {
     false
 }
@@ -89,10 +96,14 @@ mod on_ethernet {
         let iface = &mut *links.iface;
         // RFC 5227 §1.1: a probe has no sender address; it is answered, but teaches nothing.
         let is_probe = sender.is_unspecified();
-        if header.source_hardware()[0] & 1 != 0 || !iface.can_come_from(&sender) {
+        if header.source_hardware()[0] & 1 != 0 {
             return refuse(iface);
         }
-        iface.hear_arp(&sender, &target, header.source_hardware());
+        // Before it is refused since we have its address ourselves.
+        iface.hear_arp(&sender, &target, header.source_hardware(), links.out.now);
+        if !iface.can_come_from(&sender) {
+            return refuse(iface);
+        }
         let is_request = header.operation() == Operation::REQUEST;
         let count = match header.operation() {
             Operation::REQUEST => Count::ArpInRequests,
@@ -138,7 +149,7 @@ mod on_ethernet {
     }
 
     /// Tells everybody that `own` is ours (RFC 5227 §2.3).
-    #[cfg(feature = "iface-neighbors")]
+    #[cfg(any(feature = "iface-neighbors", feature = "iface-dad"))]
     pub(crate) fn announce(iface: &mut Interface<'_>, slot: &mut dyn TxSlot, own: &[u8; 4]) -> bool {
         let hardware = iface.hardware;
         send(iface, slot, Operation::REQUEST, &EVERYBODY, (&hardware, own), (&[0; 6], own))

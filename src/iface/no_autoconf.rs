@@ -69,5 +69,5 @@ impl Interface<'_> {
     }
 
     #[inline]
-    pub(crate) fn hear_arp(&mut self, _sender: &Addr, _target: &Addr, _hardware: &[u8; 6]) {}
+    pub(crate) fn hear_arp(&mut self, _sender: &Addr, _target: &Addr, _hardware: &[u8; 6], _now: Ticks) {}
 }

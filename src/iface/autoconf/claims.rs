@@ -11,9 +11,7 @@
 //! An address that was found free is used from then on whatever is received: an advertisement that says otherwise proves
 //! nothing. Its claim stays, with its lifetimes.
 //!
-//! Not here yet, for IPv4: announcements when an address becomes valid (RFC 5227 §2.3), defence of an address in use
-//! (§2.4), and the limit on how often a new one is tried (§2.1.1). They belong to [`Interface::promote`], to the stage `Valid`
-//! of [`Interface::check_claim`], and to [`Interface::mark_duplicate`].
+//! What is done for IPv4 besides, RFC 5227 has it, is in `acd`.
 
 use super::{AddressOrigin, Autoconf, tick_of};
 use crate::config;
@@ -71,18 +69,29 @@ pub(crate) struct Claim {
     pub(super) stage: Stage,
     pub(super) is_deprecated: bool,
     /// Questions that are still to come, and how many have gone.
-    left: u8,
+    pub(super) left: u8,
     sent: u8,
     /// When a stage before `Valid` goes on.
-    due: Ticks,
+    pub(super) due: Ticks,
     /// What the nonces of its questions are made of.
     salt: u32,
+    /// Another has said, not long ago, that it has the address, too.
+    pub(super) is_defending: bool,
 }
 
 impl Claim {
     pub(super) const fn new(addr: &Addr, terms: Terms) -> Claim {
-        let due = Ticks(0);
-        Claim { addr: *addr, terms, stage: Stage::New, is_deprecated: false, left: 0, sent: 0, due, salt: 0 }
+        Claim {
+            addr: *addr,
+            terms,
+            stage: Stage::New,
+            is_deprecated: false,
+            left: 0,
+            sent: 0,
+            due: Ticks(0),
+            salt: 0,
+            is_defending: false,
+        }
     }
 
     fn is_checked(&self) -> bool {
@@ -94,7 +103,8 @@ impl Claim {
         let check = match self.stage {
             Stage::Waiting | Stage::Probing => Some(self.due),
             Stage::New => Some(Ticks::from_instant(now)),
-            Stage::Valid | Stage::Duplicate => None,
+            Stage::Valid => Some(self.due).filter(|_| self.left > 0 || self.is_defending),
+            Stage::Duplicate => None,
         };
         let tick = |at: Option<Instant>| at.map(|at| tick_of(at, now));
         let deprecated_at = tick(self.terms.preferred_until.filter(|_| !self.is_deprecated));
@@ -137,7 +147,7 @@ impl Claims {
         self.iter().find(|claim| claim.addr == *addr)
     }
 
-    fn get_mut(&mut self, addr: &Addr) -> Option<&mut Claim> {
+    pub(super) fn get_mut(&mut self, addr: &Addr) -> Option<&mut Claim> {
         self.table.iter_mut().flatten().find(|claim| claim.addr == *addr)
     }
 
@@ -174,7 +184,8 @@ impl Claims {
 
 /// How an address is asked for; times in ticks.
 struct Plan {
-    /// How long to wait before, at most.
+    /// How long to wait before, at least, and by how much more at most.
+    least_wait: u32,
     wait: u32,
     probes: u8,
     /// Between two questions, and by how much more it may be.
@@ -185,18 +196,21 @@ struct Plan {
 }
 
 impl Autoconf {
-    fn claim_at(&self, index: usize) -> Option<Claim> {
+    pub(super) fn claim_at(&self, index: usize) -> Option<Claim> {
         self.claims.table.get(index).copied().flatten()
     }
 
-    fn put(&mut self, index: usize, claim: Claim) {
+    pub(super) fn put(&mut self, index: usize, claim: Claim) {
         if let Some(place) = self.claims.table.get_mut(index) {
             *place = Some(claim);
         }
     }
 
     /// How far an address that was claimed has come.
-    #[allow(dead_code, reason = "who claims addresses for others asks")]
+    #[cfg_attr(
+        not(feature = "iface-dhcp"),
+        allow(dead_code, reason = "who claims addresses for others asks")
+    )]
     pub(crate) fn stage_of(&self, addr: &Addr) -> Option<Stage> {
         self.claims.get(addr).map(|claim| claim.stage)
     }
@@ -232,10 +246,25 @@ impl Interface<'_> {
         let wait = TICKS_PER_SEC;
         if addr.is_v4() {
             let probes = config::ACD_PROBES;
-            return Plan { wait, probes, interval: wait, spread: wait, last_wait: 2 * TICKS_PER_SEC };
+            let least_wait = self.autoconf.acd.least_wait();
+            return Plan {
+                least_wait,
+                wait,
+                probes,
+                interval: wait,
+                spread: wait,
+                last_wait: 2 * TICKS_PER_SEC,
+            };
         }
         let interval = config::NEIGHBOR_RETRANSMIT;
-        Plan { wait, probes: self.autoconf.dad_transmits, interval, spread: 0, last_wait: interval }
+        Plan {
+            least_wait: 0,
+            wait,
+            probes: self.autoconf.dad_transmits,
+            interval,
+            spread: 0,
+            last_wait: interval,
+        }
     }
 
     /// Takes a claim to its next stage, if it is time.
@@ -244,18 +273,18 @@ impl Interface<'_> {
         let plan = self.plan_of(&claim.addr);
         let is_due = claim.due.is_due(out.now);
         match claim.stage {
-            Stage::New if plan.probes == 0 || !self.is_ethernet() => return self.promote(index),
+            Stage::New if plan.probes == 0 || !self.is_ethernet() => return self.promote(index, out.now),
             Stage::New => {
                 (claim.stage, claim.left, claim.sent) = (Stage::Waiting, plan.probes, 0);
                 claim.salt = self.autoconf.draw(keys, out.now, &self.hardware) as u32;
-                claim.due = out.now.after(self.some_ticks(keys, out.now, plan.wait));
+                claim.due = out.now.after(plan.least_wait + self.some_ticks(keys, out.now, plan.wait));
             }
             Stage::Waiting if is_due => {
                 // RFC 4862 §5.4.2: the group is joined first. That is told with the next poll, which is now.
                 claim.stage = Stage::Probing;
                 self.groups.on_change();
             }
-            Stage::Probing if is_due && claim.left == 0 => return self.promote(index),
+            Stage::Probing if is_due && claim.left == 0 => return self.promote(index, out.now),
             Stage::Probing if is_due => {
                 if self.probe(out, &claim.addr, claim.nonce(keys, claim.sent)) {
                     (claim.left, claim.sent) = (claim.left - 1, claim.sent.wrapping_add(1));
@@ -263,6 +292,7 @@ impl Interface<'_> {
                 let span = plan.interval + self.some_ticks(keys, out.now, plan.spread);
                 claim.due = out.now.after(if claim.left == 0 { plan.last_wait } else { span });
             }
+            Stage::Valid if is_due => self.keep_valid(&mut claim, out),
             _ => return,
         }
         self.autoconf.put(index, claim);
@@ -284,10 +314,11 @@ impl Interface<'_> {
     }
 
     /// Nobody has the address: it is ours. Without room it is given up.
-    fn promote(&mut self, index: usize) {
+    fn promote(&mut self, index: usize, now: Ticks) {
         let Some(mut claim) = self.autoconf.claim_at(index) else { return };
         self.autoconf.has_changed = true;
         claim.stage = Stage::Valid;
+        self.begin_to_announce(&mut claim, now);
         self.autoconf.put(index, claim);
         if self.enter_address(claim.addr, claim.terms.on_link_len()).is_err() {
             self.autoconf.forget(&claim.addr);
@@ -300,6 +331,9 @@ impl Interface<'_> {
         let Some(claim) = checked else { return };
         net_trace!("{:?} belongs to somebody else", addr);
         claim.stage = Stage::Duplicate;
+        if addr.is_v4() {
+            self.autoconf.acd.on_conflict();
+        }
         self.autoconf.has_changed = true;
         self.groups.on_change();
         self.autoconf.wake();
@@ -382,10 +416,11 @@ impl Interface<'_> {
 
     /// An ARP message: `sender` has its address, and without one is about to take `target` (RFC 5227 §2.1.1). Ours come
     /// back from some links.
-    pub(crate) fn hear_arp(&mut self, sender: &Addr, target: &Addr, hardware: &[u8; 6]) {
+    pub(crate) fn hear_arp(&mut self, sender: &Addr, target: &Addr, hardware: &[u8; 6], now: Ticks) {
         if *hardware == self.hardware {
             return;
         }
         self.mark_duplicate(if sender.is_unspecified() { target } else { sender });
+        self.hear_rival(sender, now);
     }
 }

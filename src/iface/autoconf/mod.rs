@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `mod` | when something is due, and what the application sees |
+//! | `acd` | what IPv4 addresses need besides |
 //! | `dhcp` | the DHCP client |
 //! | `claims` | addresses that are checked before they are used, and those that have lifetimes |
 //!
@@ -10,6 +11,7 @@
 //! known of an address stands here. No sockets are used: messages go out from the chores of a poll and come in from
 //! ingress, and a poll that has nothing to do here makes one comparison.
 
+mod acd;
 mod claims;
 #[cfg_attr(not(feature = "iface-dhcp"), path = "no_dhcp.rs")]
 mod dhcp;
@@ -20,6 +22,7 @@ use crate::rand::{Domain, Keys};
 use crate::time::{Instant, Ticks};
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr};
 
+use acd::Acd;
 pub(crate) use claims::Terms;
 use claims::{Claim, Claims, Stage};
 use dhcp::Dhcp;
@@ -87,6 +90,7 @@ const FAR: u32 = 1 << 30;
 /// What is found out, or being found out, of an interface's configuration.
 pub(crate) struct Autoconf {
     claims: Claims,
+    acd: Acd,
     dhcp: Dhcp,
     due: Due,
     /// The application has not asked yet.
@@ -101,6 +105,7 @@ impl Autoconf {
     pub(crate) fn new() -> Autoconf {
         Autoconf {
             claims: Claims::new(),
+            acd: Acd::new(),
             dhcp: Dhcp::new(),
             due: Due::Never,
             has_changed: false,

@@ -1,12 +1,9 @@
 //! Without `iface-dhcp` nobody is asked for an IPv4 address.
 
-use crate::iface::ingress::Taken;
 use crate::iface::interface::Interface;
 use crate::iface::links::Out;
 use crate::rand::Keys;
-use crate::stats::DropReason;
 use crate::time::{Instant, Ticks};
-use crate::wire::Addr;
 
 pub(super) struct Dhcp;
 

@@ -314,7 +314,8 @@ fn a_question_that_finds_no_room_is_asked_later() {
 fn an_ipv4_address_is_asked_for_three_times_and_used_two_seconds_later() {
     let mut net = claiming(v4());
     let start = net.now;
-    let sent = probes(&run_for(&mut net, 20));
+    let mut sent = probes(&run_for(&mut net, 20));
+    sent.retain(|(_, frame)| frame[28..32] == [0; 4]);
     assert_eq!(sent.len(), 3);
     assert!(sent[0].0 - start <= Duration::from_millis(1_003));
     for pair in sent.windows(2) {

@@ -2,6 +2,8 @@
 //!
 //! Each decision of the design that the engine makes has a test here with its name.
 
+#[cfg(feature = "iface-dad")]
+mod acd;
 mod addresses;
 #[cfg(feature = "iface-dad")]
 mod claims;

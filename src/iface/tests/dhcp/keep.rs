@@ -258,3 +258,16 @@ fn a_lease_that_ends_while_it_is_checked_is_over() {
     assert_eq!(discover.kind(), MessageType::DISCOVER);
     assert_eq!(net.iface.addresses().count(), 0);
 }
+
+/// Covers: RFC 5227 §2.4, RFC 2131 §4.4.4
+#[test]
+fn an_address_that_is_lost_to_another_is_declined() {
+    let (mut net, _) = bound();
+    let rival = || arp(2, [2, 0, 0, 0, 0, 9], LENT, [0; 6], LENT);
+    assert!(hear(&mut net, rival()).is_empty());
+    assert_eq!(addrs(&net), [lent()]);
+    let decline = hear(&mut net, rival()).remove(0);
+    assert_eq!((decline.kind(), decline.src, decline.is_to_all()), (MessageType::DECLINE, [0; 4], true));
+    assert_eq!((state(&net), addrs(&net), route(&net)), (DhcpState::Declined, vec![], None));
+    assert_eq!(next(&mut net).kind(), MessageType::DISCOVER);
+}
