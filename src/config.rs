@@ -22,6 +22,8 @@ pub(crate) const HAS_SCALE: bool = cfg!(feature = "iface-scale");
 pub(crate) const HAS_LOOPBACK: bool = cfg!(feature = "iface-loopback");
 /// Whether interfaces can have VLAN tags.
 pub(crate) const HAS_VLAN: bool = cfg!(feature = "iface-vlan");
+/// Whether IPv4 addresses of one's own choice are built in.
+pub(crate) const HAS_AUTOIP: bool = cfg!(feature = "iface-autoip");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
@@ -107,6 +109,9 @@ pub(crate) const ACD_MAX_CONFLICTS: u8 = 10;
 /// Ticks within which an address is defended once (RFC 5227 §1.1: 10 s).
 #[cfg(feature = "iface-dad")]
 pub(crate) const ACD_DEFEND_INTERVAL: u32 = 10 * TICKS_PER_SEC;
+/// AutoIP: messages of a DHCP client that nobody has answered before an address is chosen: about half a minute.
+#[cfg(all(feature = "iface-autoip", feature = "iface-dhcp"))]
+pub(crate) const AUTOIP_DHCP_TRIES: u8 = 3;
 /// DHCP: octets of the largest message that is taken and kept (RFC 2131 §2: 548 at least).
 #[cfg(feature = "iface-dhcp")]
 pub const DHCP_MESSAGE_LEN: usize = if HAS_FAST_PATHS { 1_024 } else { 548 };

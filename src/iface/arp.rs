@@ -175,6 +175,9 @@ mod on_ethernet {
             Operation::REPLY => (Class::Control, Count::ArpOutReplies),
             _ => (Class::Data, Count::ArpOutRequests),
         };
+        // RFC 3927 §2.5: so that conflicts about such an address are found.
+        let is_told_to_all = crate::config::HAS_AUTOIP && source.1[..2] == [169, 254];
+        let destination = if is_told_to_all { &[0xff; 6] } else { destination };
         let tags = iface.tags;
         let sent = iface.send_link_frame(slot, FRAME_LEN + tags.len(), class, &mut |frame| {
             let rest = write_link_header(frame, source.0, destination, tags, EtherType::ARP);

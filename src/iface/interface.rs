@@ -465,7 +465,8 @@ impl<'a> Interface<'a> {
             return Some(Match::new(128, 0, dst));
         }
         let mut best = self.routes.lookup(dst, now);
-        if dst.is_multicast() || dst.is_limited_broadcast() || (!dst.is_v4() && dst.is_link_local()) {
+        let is_on_link = dst.is_link_local() && (config::HAS_AUTOIP || !dst.is_v4());
+        if dst.is_multicast() || dst.is_limited_broadcast() || is_on_link {
             // A route that fits says by which link these go, but never by way of a gateway (RFC 919 §7).
             best = Some(Match { next_hop: dst, ..best.unwrap_or(Match::new(0, 1, dst)) });
         }
@@ -484,7 +485,7 @@ impl<'a> Interface<'a> {
         }
         let mut best = None;
         let mut best_rank = 0;
-        for own in self.own().filter(|own| own.addr.is_v4() == dst.is_v4()) {
+        for own in self.own().filter(|own| own.addr.is_v4() == dst.is_v4() && can_be_source(own, dst)) {
             let same_scope = u16::from(own.addr.is_link_local() == is_link_scope(dst));
             // RFC 6724 §2.2: the host part counts only where it is all the same.
             let common = own.addr.common_prefix(dst);
@@ -544,6 +545,13 @@ impl<'a> Interface<'a> {
     pub(crate) fn is_blocked(&self) -> bool {
         !self.blocked.is_empty() || self.packets.peek(super::output::EGRESS).is_some()
     }
+}
+
+/// RFC 3927 §2.6.2: an address of one's own choice means nothing beyond the link.
+#[inline]
+fn can_be_source(own: &Address, dst: &Addr) -> bool {
+    let is_chosen = config::HAS_AUTOIP && dst.is_v4() && own.addr.is_link_local();
+    !is_chosen || dst.is_link_local() || !dst.is_unicast()
 }
 
 /// Octets of the largest IP packet that a device takes.

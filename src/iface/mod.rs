@@ -160,6 +160,8 @@ mod udplite;
 mod vlan;
 
 pub use crate::storage::SocketHandle;
+#[cfg(feature = "iface-autoip")]
+pub use autoconf::AutoIpMode;
 #[cfg(feature = "iface-dad")]
 pub use autoconf::{AddressInfo, AddressOrigin, AddressState};
 #[cfg(feature = "iface-dhcp")]

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `mod` | when something is due, and what the application sees |
 //! | `acd` | what IPv4 addresses need besides |
+//! | `autoip` | IPv4 addresses of one's own choice |
 //! | `dhcp` | the DHCP client |
 //! | `claims` | addresses that are checked before they are used, and those that have lifetimes |
 //!
@@ -12,6 +13,8 @@
 //! ingress, and a poll that has nothing to do here makes one comparison.
 
 mod acd;
+#[cfg_attr(not(feature = "iface-autoip"), path = "no_autoip.rs")]
+mod autoip;
 mod claims;
 #[cfg_attr(not(feature = "iface-dhcp"), path = "no_dhcp.rs")]
 mod dhcp;
@@ -23,6 +26,10 @@ use crate::time::{Instant, Ticks};
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr};
 
 use acd::Acd;
+#[cfg(feature = "iface-autoip")]
+use autoip::AutoIp;
+#[cfg(feature = "iface-autoip")]
+pub use autoip::AutoIpMode;
 pub(crate) use claims::Terms;
 use claims::{Claim, Claims, Stage};
 use dhcp::Dhcp;
@@ -91,6 +98,8 @@ const FAR: u32 = 1 << 30;
 pub(crate) struct Autoconf {
     claims: Claims,
     acd: Acd,
+    #[cfg(feature = "iface-autoip")]
+    autoip: AutoIp,
     dhcp: Dhcp,
     due: Due,
     /// The application has not asked yet.
@@ -106,6 +115,8 @@ impl Autoconf {
         Autoconf {
             claims: Claims::new(),
             acd: Acd::new(),
+            #[cfg(feature = "iface-autoip")]
+            autoip: AutoIp::new(),
             dhcp: Dhcp::new(),
             due: Due::Never,
             has_changed: false,
@@ -203,6 +214,7 @@ impl Interface<'_> {
             self.age_claim(index, now);
         }
         self.run_dhcp(now, out, keys);
+        self.run_autoip();
         self.autoconf.note_due(now, self.link.up);
     }
 

@@ -22,6 +22,16 @@ impl Interface<'_> {
     #[inline]
     pub(super) fn run_dhcp(&mut self, _now: Instant, _out: &mut Out<'_>, _keys: &Keys) {}
 
+    #[cfg(feature = "iface-autoip")]
+    pub(super) fn dhcp_has_address(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "iface-autoip")]
+    pub(super) fn dhcp_is_in_vain(&self) -> bool {
+        true
+    }
+
     #[inline]
     pub(super) fn dhcp_on_link(&mut self, _is_up: bool) {}
 }

@@ -5,6 +5,8 @@
 #[cfg(feature = "iface-dad")]
 mod acd;
 mod addresses;
+#[cfg(feature = "iface-autoip")]
+mod autoip;
 #[cfg(feature = "iface-dad")]
 mod claims;
 mod decisions;

@@ -190,6 +190,20 @@ impl Interface<'_> {
         true
     }
 
+    /// Whether a server has lent an address that is used.
+    #[cfg(feature = "iface-autoip")]
+    pub(super) fn dhcp_has_address(&self) -> bool {
+        self.dhcp_lease().is_some_and(Lease::is_lent)
+    }
+
+    /// Whether there is no client, or nobody answers it.
+    #[cfg(feature = "iface-autoip")]
+    pub(super) fn dhcp_is_in_vain(&self) -> bool {
+        self.autoconf.dhcp.state.as_ref().is_none_or(|state| {
+            state.phase == DhcpState::Selecting && state.tries > crate::config::AUTOIP_DHCP_TRIES
+        })
+    }
+
     /// The link has come or gone.
     pub(super) fn dhcp_on_link(&mut self, is_up: bool) {
         if !is_up {
