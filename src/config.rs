@@ -169,6 +169,13 @@ pub(crate) const PATH_MTUS: usize = if HAS_FAST_PATHS { 32 } else { 8 };
 /// Ticks until that is forgotten, unless it is reported anew (RFC 8201 §4: ten minutes).
 #[cfg(feature = "iface-path-mtu")]
 pub(crate) const PATH_MTU_LIFE: u32 = 600 * TICKS_PER_SEC;
+
+/// Destinations for which an interface keeps another first hop than its routes say.
+#[cfg(feature = "iface-redirects")]
+pub(crate) const REDIRECTS: usize = if HAS_FAST_PATHS { 16 } else { 4 };
+/// How long it does so.
+#[cfg(feature = "iface-redirects")]
+pub(crate) const REDIRECT_LIFE: crate::time::Duration = crate::time::Duration::from_secs(600);
 /// Packets that may wait for one neighbour.
 pub(crate) const NEIGHBOR_QUEUE_LEN: usize = 3;
 

@@ -196,6 +196,9 @@ fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usi
         if let Some(addr) = iface.neighbors.addr_of(index) {
             iface.routes_mut().avoid(&addr, now);
         }
+        if let Some(addr) = iface.neighbors.addr_of(index) {
+            iface.routes_mut().detours.forget_hop(&addr);
+        }
         iface.neighbors.forget(index);
         for _ in 0..lost {
             iface.stats.on_drop(DropReason::NeighborUnreachable);

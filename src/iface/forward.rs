@@ -116,6 +116,11 @@ impl Interface<'_> {
         self.forwarding.on = on;
     }
 
+    #[cfg(feature = "iface-redirects")]
+    pub(crate) fn is_router(&self) -> bool {
+        self.forwarding.on
+    }
+
     /// Whether packets for others are taken.
     pub fn forwarding(&self) -> bool {
         self.forwarding.on

@@ -30,7 +30,7 @@ pub(crate) struct Quote<'f> {
 }
 
 impl<'f> Quote<'f> {
-    fn parse(data: &'f [u8], is_v4: bool) -> Option<Quote<'f>> {
+    pub(crate) fn parse(data: &'f [u8], is_v4: bool) -> Option<Quote<'f>> {
         let quote = if is_v4 { Quote::parse_v4(data)? } else { Quote::parse_v6(data)? };
         (quote.payload.len() >= 8).then_some(quote)
     }
@@ -159,8 +159,15 @@ fn is_own(links: &Links<'_, '_, '_>, addr: &Addr) -> bool {
 
 #[cfg(feature = "udp-connect")]
 impl Ingress<'_, '_, '_, '_, '_> {
-    fn udp_error(&mut self, received: &Received<'_>, quote: &Quote<'_>, reason: Unreachable) -> Taken {
-        let (local_port, remote_port) = quote.ports().ok_or(DropReason::IcmpMismatch)?;
+    /// Whether a socket may have sent a datagram.
+    #[cfg(feature = "iface-redirects")]
+    pub(crate) fn has_udp_sender(&self, quote: &Quote<'_>) -> bool {
+        self.udp_sender(quote).is_some()
+    }
+
+    /// Who may have sent a datagram, and to whom.
+    fn udp_sender(&self, quote: &Quote<'_>) -> Option<(u32, udp::Peer)> {
+        let (local_port, remote_port) = quote.ports()?;
         let peer = udp::Peer {
             remote: quote.dst,
             local: Some(quote.src),
@@ -170,8 +177,12 @@ impl Ingress<'_, '_, '_, '_, '_> {
         };
         let interface = self.links.port();
         let from = udp::To { protocol: quote.protocol, addr: &quote.src, port: local_port, interface };
-        let ix = self.sockets.udp_sender(&peer, &from).ok_or(DropReason::IcmpMismatch)?;
-        let mut remote = IpEndpoint::new(quote.dst.into(), remote_port);
+        Some((self.sockets.udp_sender(&peer, &from)?, peer))
+    }
+
+    fn udp_error(&mut self, received: &Received<'_>, quote: &Quote<'_>, reason: Unreachable) -> Taken {
+        let (ix, peer) = self.udp_sender(quote).ok_or(DropReason::IcmpMismatch)?;
+        let mut remote = IpEndpoint::new(quote.dst.into(), peer.remote_port);
         remote.zone = peer.zone.checked_sub(1);
         let error = IcmpError { reason, remote, reporter: received.src.into() };
         self.sockets.tell_icmp_error(ix, error);

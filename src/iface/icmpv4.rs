@@ -10,7 +10,6 @@ use crate::wire::checksum;
 const ECHO_REPLY: u8 = 0;
 pub(crate) const DESTINATION_UNREACHABLE: u8 = 3;
 const ECHO_REQUEST: u8 = 8;
-#[cfg(feature = "iface-forward")]
 pub(crate) const REDIRECT: u8 = 5;
 #[cfg(feature = "iface-forward")]
 pub(crate) const TIME_EXCEEDED: u8 = 11;
@@ -45,6 +44,7 @@ pub(crate) fn process(ingress: &mut Ingress<'_, '_, '_, '_, '_>, received: &Rece
             icmp::answer(ingress, received, &reply, data)
         }
         ECHO_REQUEST => Err(DropReason::Unacceptable),
+        REDIRECT => ingress.redirected_v4(received, header.word, data),
         _ => icmp_error::process(ingress, received, &header, data),
     }
 }

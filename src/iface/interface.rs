@@ -337,6 +337,11 @@ impl<'a> Interface<'a> {
         &mut self.routes
     }
 
+    #[cfg(feature = "iface-redirects")]
+    pub(crate) fn routes(&self) -> &Routes<'a> {
+        &self.routes
+    }
+
     /// Sends what no other route takes by way of `gateway`.
     pub fn add_default_ipv4_route(&mut self, gateway: Ipv4Address) -> Result<(), RouteTableFull> {
         self.add_default_route(Ipv4Address::UNSPECIFIED.into(), gateway.into())
@@ -445,6 +450,12 @@ impl<'a> Interface<'a> {
         addr.is_multicast() || may_be_broadcast && self.is_broadcast(addr)
     }
 
+    /// Whether an address is of a network on this link.
+    #[cfg(any(feature = "iface-forward", feature = "iface-redirects"))]
+    pub(crate) fn is_on_link(&self, addr: &Addr) -> bool {
+        self.own().any(|own| addr.is_in(&own.addr, own.prefix_len))
+    }
+
     /// Whether packets to this group are for us: all nodes, and the IPv6 groups of our addresses.
     pub(crate) fn is_in_group(&self, group: &Addr) -> bool {
         if let Some(octets) = group.as_v4() {
@@ -510,6 +521,7 @@ impl<'a> Interface<'a> {
         self.link = link;
         #[cfg(feature = "iface-nud")]
         self.routes.avoid_none();
+        self.routes.detours.clear();
         let link_len = self.link_header_len();
         let Interface { packets, stats, neighbors, .. } = self;
         neighbors.clear(|index, waiting| {

@@ -7,6 +7,7 @@
 //! | `engine` | the steps of a poll |
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
 //! | `forward`, `pass`, `redirect` | what is for others, from port to port |
+//! | `redirected` | better first hops that gateways tell of |
 //! | `autoconf` | addresses that are checked, and what is learned of the link |
 //! | `bridge` | Ethernet frames of others, from port to port |
 //! | `coalesced` | what devices leave undone in frames that go on |
@@ -32,11 +33,11 @@ pub mod bridge;
 #[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
 mod coalesced;
 mod cutting;
-#[cfg(feature = "socket-tcp")]
 #[cfg_attr(not(feature = "iface-dhcp"), path = "no_dhcp.rs")]
 mod dhcp;
 mod egress;
 mod engine;
+#[cfg(feature = "socket-tcp")]
 #[cfg_attr(not(feature = "tcp-fastopen"), path = "no_fast_open.rs")]
 mod fast_open;
 #[cfg(feature = "tcp-fastopen")]
@@ -87,6 +88,8 @@ mod ready;
 mod reclaim;
 #[cfg(feature = "iface-forward")]
 mod redirect;
+#[cfg_attr(not(feature = "iface-redirects"), path = "no_redirected.rs")]
+mod redirected;
 #[cfg_attr(not(feature = "tcp-abort-queue"), path = "no_resets.rs")]
 mod resets;
 mod route;

@@ -1,7 +1,7 @@
 //! Neighbor Discovery (RFC 4861): solicitations for our addresses are answered, advertisements are
 //! learned from.
 //!
-//! Not here yet: routers and their advertisements, redirects that are received. Addresses that are still being checked are
+//! Not here yet: routers and their advertisements. Addresses that are still being checked are
 //! the business of `autoconf`, which hears of what is said about them.
 
 use super::cutting::Cutting;
@@ -103,6 +103,9 @@ mod on_ethernet {
             }
             Ok(ndisc::Message::NeighborAdvert { flags, target, lladdr }) => {
                 advertised(ingress, flags, target, lladdr.copied())
+            }
+            Ok(ndisc::Message::Redirect { target, dest, lladdr, .. }) => {
+                ingress.redirected_v6(received, target, dest, lladdr.copied())
             }
             Ok(_) => Ok(()),
             Err(_) => Err(DropReason::BadNeighborMessage),

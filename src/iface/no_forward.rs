@@ -41,3 +41,11 @@ pub(crate) fn give_up(links: &mut Links<'_, '_, '_>, port: usize, neighbor: usiz
     let lost = links.with_port(port, |iface, _| iface.packets.clear(super::output::tag_of(neighbor)));
     lost.unwrap_or(0) // there is no such port, nor anything that waits there
 }
+
+#[cfg(feature = "iface-redirects")]
+impl super::interface::Interface<'_> {
+    #[inline]
+    pub(crate) fn is_router(&self) -> bool {
+        false
+    }
+}

@@ -1,11 +1,10 @@
 //! Redirects that we send: a neighbour is told of a better first hop on its own link (RFC 792, RFC 1812
 //! §5.2.7.2, RFC 4861 §8.2). The packet goes on all the same.
 //!
-//! Those that are received are not acted upon: docs/DEVIATIONS.md says why.
+//! `redirected` has those that are received.
 
 use super::icmp::{self, Message};
 use super::ingress::Received;
-use super::interface::Interface;
 use super::links::Links;
 use super::{icmpv4, ndisc};
 use crate::wire::{Addr, ipv4};
@@ -46,11 +45,4 @@ fn redirect_v4(links: &mut Links<'_, '_, '_>, received: &Received<'_>, gateway: 
 /// A source route says by itself which way the packet takes; other options are too rare to be told apart.
 fn has_options(packet: &[u8]) -> bool {
     packet.first().is_some_and(|first| first >> 4 == 4 && usize::from(first & 0xf) * 4 > ipv4::HEADER_LEN)
-}
-
-impl Interface<'_> {
-    /// Whether an address is of a network on this link.
-    fn is_on_link(&self, addr: &Addr) -> bool {
-        self.own().any(|own| addr.is_in(&own.addr, own.prefix_len))
-    }
 }

@@ -5,6 +5,7 @@
 
 use managed::ManagedSlice;
 
+use super::redirected::Detours;
 use crate::config;
 use crate::time::Instant;
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr};
@@ -103,11 +104,12 @@ impl core::error::Error for RouteTableFull {}
 /// The routes of one interface.
 pub struct Routes<'a> {
     entries: ManagedSlice<'a, Option<Route>>,
+    pub(crate) detours: Detours,
 }
 
 impl<'a> Routes<'a> {
     pub(crate) fn new(entries: ManagedSlice<'a, Option<Route>>) -> Routes<'a> {
-        Routes { entries }
+        Routes { entries, detours: Detours::new() }
     }
 
     /// Adds a route, or replaces the one to the same network by the same gateway.
@@ -167,6 +169,11 @@ impl<'a> Routes<'a> {
     }
 
     pub(crate) fn lookup<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
+        self.detours.follow(self.best(dst, now), dst, now)
+    }
+
+    /// The best route, whatever its gateway has said.
+    pub(crate) fn best<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
         let mut best = None;
         for route in self.entries.iter().flatten() {
             if !dst.is_in(&route.network, route.prefix_len) || route.expires_at.is_some_and(|at| at <= now) {

@@ -21,6 +21,14 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv4, addresses that are checked", "medium-ethernet,proto-ipv4,iface-dad"),
     ("IPv6, addresses that are checked", "medium-ethernet,proto-ipv6,socket-udp,iface-dad,iface-multicast"),
     ("bare IPv6, addresses that are checked", "medium-ip,proto-ipv6,iface-dad"),
+    (
+        "IPv4, redirects and sockets tied to an interface",
+        "medium-ethernet,proto-ipv4,iface-redirects,socket-interface,udp-connect",
+    ),
+    (
+        "IPv6, the same with TCP",
+        "medium-ethernet,proto-ipv6,iface-redirects,socket-interface,tcp-connect,socket-raw",
+    ),
     ("IPv4, raw sockets", "medium-ethernet,proto-ipv4,socket-raw"),
     ("IPv6, TCP", "medium-ethernet,proto-ipv6,socket-tcp"),
     (

@@ -53,6 +53,8 @@ mod poll_at;
 mod ports;
 mod raw;
 mod raw_ends;
+#[cfg(feature = "iface-redirects")]
+mod redirected;
 mod redirects;
 mod tcp;
 #[cfg(feature = "tcp-abort-queue")]
