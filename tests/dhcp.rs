@@ -2,7 +2,13 @@
 //! address that the kernel has already; `arping` finds ours. Each test has a network of its own; tshark dissects all frames.
 //!
 //! The time of our stack can go faster than the clock: leases of dnsmasq last for two minutes at least.
-#![cfg(all(target_os = "linux", feature = "phy-tuntap", feature = "phy-pcap", feature = "iface-dhcp"))]
+#![cfg(all(
+    target_os = "linux",
+    feature = "phy-tuntap",
+    feature = "phy-pcap",
+    feature = "iface-autoip",
+    feature = "iface-dhcp"
+))]
 
 #[path = "common/in_own_network.rs"]
 mod in_own_network;
@@ -17,7 +23,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use goldcrest::iface::{Config, DhcpConfig, DhcpState, Interface, SocketSet};
+use goldcrest::iface::{AutoIpMode, Config, DhcpConfig, DhcpState, Interface, SocketSet};
 use goldcrest::phy::{Device, Medium, PcapWriter, TunTapInterface, wait};
 use goldcrest::rand::Keys;
 use goldcrest::stats::DropReason;
@@ -268,6 +274,34 @@ fn declined() {
     host.dissect();
 }
 
+/// There is no server: an address is chosen, reached by the kernel, and given up when the kernel has it, too.
+fn chosen() {
+    let (mut host, config) = begin(false);
+    run("ip", &["address", "add", "169.254.0.9/16", "dev", "tap0"]);
+    host.iface.set_dhcp(Some(config));
+    host.iface.set_autoip(Some(AutoIpMode::WithoutDhcp));
+    host.until("looks for a server", |host| host.iface.dhcp_state() == Some(DhcpState::Selecting));
+    for _ in 0..3 {
+        // So long it takes to lose hope.
+        host.ahead = host.ahead + Duration::from_secs(17);
+        host.poll();
+    }
+    host.until("an address", |host| host.iface.ip_addrs().next().is_some());
+    let first = host.iface.ip_addrs().next().unwrap().address().to_string();
+    assert!(host.meanwhile("ping", &["-c", "2", "-i", "0.2", "-W", "2", &first]));
+    assert!(!host.meanwhile("arping", &["-D", "-c", "2", "-w", "3", "-I", "tap0", &first]));
+    run("ip", &["address", "add", &format!("{first}/16"), "dev", "tap0"]);
+    for _ in 0..2 {
+        host.meanwhile("arping", &["-A", "-c", "1", "-w", "1", "-I", "tap0", "-s", &first, &first]);
+    }
+    let other =
+        |host: &mut Host| host.iface.ip_addrs().next().is_some_and(|own| own.address().to_string() != first);
+    host.until("another address", other);
+    let second = host.iface.ip_addrs().next().unwrap().address().to_string();
+    assert!(host.meanwhile("ping", &["-c", "1", "-W", "2", &second]));
+    host.dissect();
+}
+
 fn with_peers(test: fn()) {
     match obstacle() {
         Some(reason) => skip(&reason),
@@ -291,4 +325,10 @@ fn a_lease_that_the_server_refuses_is_replaced() {
 #[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test dhcp")]
 fn an_address_that_the_kernel_has_is_declined() {
     with_peers(declined);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes its time: cargo test --release --test dhcp")]
+fn without_a_server_an_address_is_chosen_and_another_if_the_kernel_has_it() {
+    with_peers(chosen);
 }

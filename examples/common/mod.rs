@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use goldcrest::iface::{Budget, Config, Handler, Interface, SocketSet};
+use goldcrest::iface::{AutoIpMode, Budget, Config, DhcpConfig, Handler, Interface, SocketSet};
 use goldcrest::phy::{Device, FaultInjector, Medium, PcapOptions, PcapWriter, TunTapInterface, wait_any};
 use goldcrest::rand::Keys;
 use goldcrest::time::Instant;
@@ -63,6 +63,9 @@ pub(crate) struct Network {
     /// Our address; once for each
     #[arg(long, value_name = "ADDRESS/PREFIX-LENGTH", default_values = ["192.168.69.2/24", "fd00:69::2/64"])]
     address: Vec<Cidr>,
+    /// Ask a DHCP server for our IPv4 address, and choose one if there is none
+    #[arg(long)]
+    dhcp: bool,
     /// The kernel's address at the other end; once for each
     #[arg(long, value_name = "ADDRESS/PREFIX-LENGTH", default_values = ["192.168.69.1/24", "fd00:69::1/64"])]
     kernel_address: Vec<Cidr>,
@@ -100,7 +103,11 @@ impl Network {
         let tap = self.faults.around(tap)?;
         let mut cable = PcapWriter::with_options(tap, file, PcapOptions::default().wall_clock(now))?;
         let mut iface = Interface::new(Config::new(cable.hardware_address()), &mut cable, now);
-        for cidr in &self.address {
+        if self.dhcp {
+            iface.set_dhcp(Some(DhcpConfig::default()));
+            iface.set_autoip(Some(AutoIpMode::WithoutDhcp));
+        }
+        for cidr in self.address.iter().filter(|cidr| !self.dhcp || cidr.address.is_ipv6()) {
             iface.add_address(IpCidr::new(cidr.address.into(), cidr.prefix_len))?;
         }
         for gateway in &self.gateway {
@@ -138,6 +145,9 @@ impl Stack {
     /// Receives what has come and sends what is due, as `handler` decides.
     pub(crate) fn poll(&mut self, now: Instant, handler: &mut dyn Handler) {
         self.iface.poll_with(now, &mut self.cable, &mut self.sockets, handler, Budget::default());
+        if self.iface.take_configuration_changed() {
+            self.iface.addresses().for_each(|info| log::info!("{} is {:?}", info.cidr, info.state));
+        }
     }
 
     /// Waits for a frame, for a deadline of the stack's, until `until`, or for something to read from one of these

@@ -6,8 +6,13 @@ use crate::wire::dhcpv4::CLIENT_PORT;
 
 impl Ingress<'_, '_, '_, '_, '_> {
     /// Whether a packet to an address that is not ours may be an answer for the client.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn is_for_dhcp(&self, received: &Received<'_>) -> bool {
+        self.links.iface.has_dhcp() && self.is_dhcp_answer(received)
+    }
+
+    #[inline(never)]
+    fn is_dhcp_answer(&self, received: &Received<'_>) -> bool {
         let is_ours = received.unicast && received.protocol == IpProtocol::UDP;
         is_ours && self.links.iface.is_for_dhcp(&received.dst, received.payload)
     }

@@ -15,6 +15,11 @@ use crate::wire::dhcpv4::{MessageType, Operation, Packet, Repr, SERVER_PORT, cod
 use crate::wire::{Addr, Ipv4Address};
 
 impl Interface<'_> {
+    #[inline]
+    pub(crate) fn has_dhcp(&self) -> bool {
+        self.autoconf.dhcp.state.is_some()
+    }
+
     /// Whether a packet to an address that is not ours may be an answer: RFC 2131 §4.1 lets servers send to the address that
     /// they are about to lend. `datagram` is what follows the IP header.
     pub(crate) fn is_for_dhcp(&self, dst: &Addr, datagram: &[u8]) -> bool {
@@ -81,9 +86,9 @@ impl Interface<'_> {
         let is_rapid = state.config.rapid_commit && options.get(code::RAPID_COMMIT).is_some();
         match (state.phase, options.message_type()) {
             (Selecting, Some(MessageType::OFFER)) => on_offer(state, repr, server, now),
-            (Selecting, Some(MessageType::ACK)) if is_rapid => self.on_ack(state, repr, data, fuzz),
+            (Selecting, Some(MessageType::ACK)) if is_rapid => self.on_ack(state, repr, data, now, fuzz),
             (Requesting | Rebooting | Renewing | Rebinding, Some(MessageType::ACK)) if is_chosen => {
-                self.on_ack(state, repr, data, fuzz)
+                self.on_ack(state, repr, data, now, fuzz)
             }
             (Requesting | Rebooting | Renewing | Rebinding, Some(MessageType::NAK)) if is_chosen => {
                 self.on_nak(state, now);
@@ -95,7 +100,7 @@ impl Interface<'_> {
     }
 
     /// An address is lent, or lent for longer.
-    fn on_ack(&mut self, state: &mut State, repr: &Repr<'_>, data: &[u8], fuzz: u16) -> Taken {
+    fn on_ack(&mut self, state: &mut State, repr: &Repr<'_>, data: &[u8], now: Instant, fuzz: u16) -> Taken {
         let times = Times::of(&repr.options, state.asked_at, fuzz).filter(|_| is_host(repr.yiaddr));
         let times = times.ok_or(DropReason::UnexpectedDhcp)?;
         let lease = Lease::of(data, repr.yiaddr, Some(times)).ok_or(DropReason::TooBig)?;
@@ -114,7 +119,9 @@ impl Interface<'_> {
         };
         let claimed = self.claim(&Addr::v4(repr.yiaddr.octets()), terms);
         if claimed.is_err() {
-            return Err(DropReason::UnexpectedDhcp);
+            // There is no room for it; later there may be.
+            state.enter_at(DhcpState::Init, now + config::DHCP_DECLINE_WAIT);
+            return Ok(());
         }
         (state.addr, state.server) = (Some(repr.yiaddr), lease.server().unwrap_or(state.server));
         state.enter(if is_same { DhcpState::Bound } else { DhcpState::Checking });

@@ -246,3 +246,21 @@ fn two_ports_have_a_client_each() {
     }
     assert_ne!(sent[0][0].repr().xid, sent[1][0].repr().xid);
 }
+
+#[test]
+fn without_room_for_the_address_it_is_tried_again_later() {
+    let mut net = client();
+    for last in 1..=8 {
+        net.iface.add_address(IpCidr::new(IpAddress::v4(10, 9, 0, last), 24)).unwrap();
+    }
+    let discover = next(&mut net);
+    let request = hear(&mut net, discover.answer(MessageType::OFFER, LENT, TERMS)).remove(0);
+    assert!(hear(&mut net, request.answer(MessageType::ACK, LENT, TERMS)).is_empty());
+    assert_eq!((state(&net), net.iface.dhcp_lease().is_none()), (DhcpState::Init, true));
+    let again = next(&mut net);
+    assert!(again.at - request.at >= secs(10) && again.kind() == MessageType::DISCOVER);
+    net.iface.remove_address(IpAddress::v4(10, 9, 0, 8));
+    let request = hear(&mut net, again.answer(MessageType::OFFER, LENT, TERMS)).remove(0);
+    hear(&mut net, request.answer(MessageType::ACK, LENT, TERMS));
+    to_bound(&mut net);
+}
