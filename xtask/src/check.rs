@@ -98,6 +98,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv6, UDP cut for the path", "medium-ip,proto-ipv6,iface-path-mtu"),
     ("IPv4 in a VLAN", "medium-ethernet,proto-ipv4,socket-udp,iface-vlan"),
     ("bridge, no alloc", "medium-ethernet,proto-ipv4,iface-bridge"),
+    ("IPv4, DHCP", "medium-ethernet,proto-ipv4,iface-dhcp"),
+    ("IPv4, an address of its own", "medium-ethernet,proto-ipv4,iface-autoip"),
     ("bridge of IPv6 routers", "medium-ethernet,medium-ip,proto-ipv6,iface-bridge,iface-forward,stats-mib"),
     (
         "router, no alloc",
