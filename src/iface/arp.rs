@@ -10,7 +10,7 @@ use super::neighbor::{Evidence, Hardware};
 use super::socket_set::SocketSet;
 use crate::phy::TxSlot;
 use crate::stats::DropReason;
-use crate::wire::Addr;
+use crate::wire::{Addr, IpAddress};
 
 #[cfg(all(
     any(feature = "iface-neighbors", feature = "iface-dad"),
@@ -68,6 +68,7 @@ pub(crate) fn learn(
     iface.routes_mut().on_sign_of_life(addr);
     links.others.forget_way();
     let Some(index) = iface.neighbors.learn(addr, hardware, evidence, now) else { return };
+    net_debug!("{} is at {:02x?}", IpAddress::from(*addr), hardware);
     if let Some(entry) = iface.neighbors.entry_mut(index) {
         sockets.wake_all(&mut entry.waiting);
     }

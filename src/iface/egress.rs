@@ -12,6 +12,7 @@ use crate::config;
 use crate::socket::Socket;
 use crate::stats::{DropReason, IpCount};
 use crate::time::Instant;
+use crate::wire::IpAddress;
 
 /// What became of a socket's turn to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +174,10 @@ fn ask_neighbors(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, por
 #[inline(never)]
 fn give_up(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>, port: usize, index: usize) {
     let now = links.now;
+    links.with_port(port, |iface, _| {
+        let addr = iface.neighbors.addr_of(index).map(IpAddress::from);
+        net_debug!("no answer from neighbor {:?}", addr);
+    });
     let waiting_is_v4 = links.with_port(port, |iface, _| iface.waiting_is_v4(index)).flatten();
     let mut lost = super::forward::give_up(links, port, index);
     links.with_port(port, |iface, out| {

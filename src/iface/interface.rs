@@ -512,6 +512,7 @@ impl<'a> Interface<'a> {
 
     /// The link has come or gone. What is known of neighbours goes with it.
     pub(crate) fn on_link(&mut self, link: LinkState, sockets: &mut super::SocketSet<'_>) {
+        net_debug!("the link is {}, {} kbit/s", if link.up { "up" } else { "down" }, link.speed);
         if link.up && !self.link.up {
             self.groups.on_link();
         }

@@ -14,7 +14,7 @@ use super::route::{Match, Routes};
 use crate::config::{REDIRECT_LIFE, REDIRECTS};
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::{Addr, IpProtocol};
+use crate::wire::{Addr, IpAddress, IpProtocol};
 
 /// A better first hop for one destination.
 #[derive(Debug, Clone, Copy)]
@@ -142,6 +142,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
             return Err(DropReason::IcmpMismatch);
         }
         let until = now + REDIRECT_LIFE;
+        net_debug!("{} is reached by {}", IpAddress::from(*dst), IpAddress::from(*first_hop));
         iface.routes_mut().detours.learn(Detour { dst: *dst, gateway, first_hop: *first_hop, until });
         self.links.others.forget_way();
         Ok(())

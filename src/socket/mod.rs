@@ -79,6 +79,14 @@ pub(crate) struct Context<'c> {
     pub(crate) keys: &'c Keys,
 }
 
+#[cfg(feature = "socket-tcp")]
+impl core::fmt::Display for Tuple {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let end = |addr: Addr, port| crate::wire::IpEndpoint::new(addr.into(), port);
+        write!(f, "{} - {}", end(self.local, self.local_port), end(self.remote, self.remote_port))
+    }
+}
+
 /// The two ends of a flow, which is also what it is demultiplexed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tuple {

@@ -73,7 +73,7 @@ pub(crate) fn complete_checksum(packet: &mut [u8], src: &Addr, offset: u16) -> b
     true
 }
 
-#[cfg(all(test, feature = "proto-ipv6"))]
+#[cfg(test)]
 mod tests {
     use super::super::{PacketBuffer, PacketMetadata};
     use super::*;

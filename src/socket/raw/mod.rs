@@ -5,9 +5,11 @@
 //! The size that a path takes is not watched for them: what is larger than the link carries is treated as IP treats all
 //! packets, and the DF bit is the application's where it writes the header.
 
+#[cfg_attr(not(feature = "proto-ipv6"), path = "no_checksum.rs")]
 mod checksum;
 mod ends;
 
+#[cfg(feature = "proto-ipv6")]
 pub use checksum::ChecksumOffsetError;
 pub(crate) use checksum::complete_checksum;
 pub use ends::EndError;

@@ -243,6 +243,7 @@ impl Connection {
 
     /// Both SYNs are acknowledged.
     pub(super) fn establish(&mut self, cx: &Context<'_>, ack: SeqNum, side: &Side<'_>) -> Events {
+        net_debug!("{}: established", self.tuple);
         self.snd.una = ack;
         self.snd.nxt = self.snd.nxt.max(ack);
         self.rtt.on_ack(ack, cx.ticks);
@@ -301,6 +302,7 @@ impl Connection {
     #[cold]
     #[inline(never)]
     pub(super) fn fail(&mut self, error: Error, side: &mut Side<'_>) -> Events {
+        net_debug!("{}: {} in {:?}", self.tuple, error, self.state);
         if self.give_up_request() {
             return Events::empty();
         }
@@ -315,6 +317,7 @@ impl Connection {
     /// The last ACK came, or the time is over.
     #[cold]
     pub(super) fn finish(&mut self) -> Events {
+        net_debug!("{}: closed", self.tuple);
         self.end();
         Events::CLOSED
     }
@@ -481,6 +484,7 @@ impl Connection {
         if is_over || self.tries >= limit {
             return self.fail(Error::TimedOut, side);
         }
+        net_debug!("{}: no acknowledgment, try {}", self.tuple, self.tries + 1);
         self.tries += 1;
         let mut is_chosen = false;
         if self.state.is_opening() {
