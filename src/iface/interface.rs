@@ -496,7 +496,10 @@ impl<'a> Interface<'a> {
         }
         let mut best = None;
         let mut best_rank = 0;
-        for own in self.own().filter(|own| own.addr.is_v4() == dst.is_v4() && can_be_source(own, dst)) {
+        // RFC 3927 §2.6.2: an address of one's own choice means nothing beyond the link.
+        let is_beyond = config::HAS_AUTOIP && dst.is_v4() && dst.is_unicast() && !dst.is_link_local();
+        let can_reach = |own: &Address| !is_beyond || !own.addr.is_link_local();
+        for own in self.own().filter(|own| own.addr.is_v4() == dst.is_v4() && can_reach(own)) {
             let same_scope = u16::from(own.addr.is_link_local() == is_link_scope(dst));
             // RFC 6724 §2.2: the host part counts only where it is all the same.
             let common = own.addr.common_prefix(dst);
@@ -558,13 +561,6 @@ impl<'a> Interface<'a> {
     pub(crate) fn is_blocked(&self) -> bool {
         !self.blocked.is_empty() || self.packets.peek(super::output::EGRESS).is_some()
     }
-}
-
-/// RFC 3927 §2.6.2: an address of one's own choice means nothing beyond the link.
-#[inline]
-fn can_be_source(own: &Address, dst: &Addr) -> bool {
-    let is_chosen = config::HAS_AUTOIP && dst.is_v4() && own.addr.is_link_local();
-    !is_chosen || dst.is_link_local() || !dst.is_unicast()
 }
 
 /// Octets of the largest IP packet that a device takes.

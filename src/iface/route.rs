@@ -168,11 +168,13 @@ impl<'a> Routes<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn lookup<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
         self.detours.follow(self.best(dst, now), dst, now)
     }
 
     /// The best route, whatever its gateway has said.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn best<'m>(&'m self, dst: &'m Addr, now: Instant) -> Option<Match<'m>> {
         let mut best = None;
         for route in self.entries.iter().flatten() {
