@@ -119,6 +119,22 @@ fn every_target_is_replayed() {
     let names: Vec<&str> = bodies::BODIES.iter().map(|(name, _)| *name).collect();
     assert_eq!(
         names,
-        ["frame", "checksum", "groups", "icmp", "ip_options", "transports", "interface", "http", "bridge"]
+        [
+            "frame",
+            "checksum",
+            "groups",
+            "icmp",
+            "ip_options",
+            "transports",
+            "interface",
+            "http",
+            "bridge",
+            "autoconf"
+        ]
     );
+}
+
+#[test]
+fn an_interface_that_configures_itself_keeps_its_promises_for_its_corpus_and_mutations_of_it() {
+    replay("autoconf", 500);
 }

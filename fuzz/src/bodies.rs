@@ -3,6 +3,7 @@
 //! Besides the targets in fuzz_targets/, tests/fuzz_replay.rs runs these over the corpus and over
 //! mutations of it in every build.
 
+mod autoconf;
 mod bridge;
 mod checksum;
 mod formats;
@@ -18,6 +19,7 @@ use goldcrest::wire::{
     ipv6ext, ndisc, udp, vlan,
 };
 
+pub(crate) use autoconf::autoconf;
 pub(crate) use bridge::bridge;
 pub(crate) use checksum::checksum;
 pub(crate) use formats::{groups, icmp, ip_options, transports};
@@ -38,6 +40,7 @@ pub(crate) const BODIES: &[(&str, Body)] = &[
     ("interface", interface),
     ("http", http),
     ("bridge", bridge),
+    ("autoconf", autoconf),
 ];
 
 /// An Ethernet frame, down to the last header that the formats know.

@@ -1,5 +1,6 @@
 //! What a client does when time has passed (RFC 2131 §4.4).
 
+use super::lease::Lease;
 use super::message::Kind;
 use super::{DhcpConfig, DhcpState};
 use crate::config;
@@ -207,6 +208,16 @@ impl Interface<'_> {
         }
         match state.phase {
             DhcpState::Declined | DhcpState::Ipv6Only => state.enter(DhcpState::Init),
+            // The application has taken the address away, or another host has it.
+            DhcpState::Informing if !self.has_dhcp_address(state) => {
+                return (state.phase, state.due) = (DhcpState::Released, Due::Never);
+            }
+            DhcpState::Bound | DhcpState::Renewing | DhcpState::Rebinding
+                if !self.has_dhcp_address(state) =>
+            {
+                self.end_lease(state);
+                state.enter(DhcpState::Init);
+            }
             DhcpState::Checking | DhcpState::Bound | DhcpState::Renewing | DhcpState::Rebinding
                 if is_expired =>
             {
@@ -238,6 +249,12 @@ impl Interface<'_> {
         if state.due == Due::Now {
             self.dhcp_step(state, now, out, keys);
         }
+    }
+
+    /// Whether the address that it is about is still ours.
+    fn has_dhcp_address(&self, state: &State) -> bool {
+        let lent = self.autoconf.dhcp.lease.as_ref().filter(|lease| lease.is_lent()).map(Lease::addr);
+        lent.or(state.addr).is_some_and(|addr| self.has_address(&Addr::v4(addr.octets())))
     }
 
     /// Sends what the phase asks, once more if nobody has answered.
@@ -291,7 +308,7 @@ impl Interface<'_> {
 
     /// Gives the address back (RFC 2131 §4.4.6).
     fn leave(&mut self, state: &mut State, xid: u32, now: Instant, out: &mut Out<'_>) {
-        if state.tries == 0 {
+        if state.tries == 0 && self.has_dhcp_address(state) {
             (state.xid, state.tries) = (xid, 1);
             self.send_dhcp(Kind::Release, state, now, out);
             if !self.knows_way_to(state.server, now) {
