@@ -24,6 +24,8 @@ pub(crate) const HAS_LOOPBACK: bool = cfg!(feature = "iface-loopback");
 pub(crate) const HAS_VLAN: bool = cfg!(feature = "iface-vlan");
 /// Whether IPv4 addresses of one's own choice are built in.
 pub(crate) const HAS_AUTOIP: bool = cfg!(feature = "iface-autoip");
+/// Whether routers are listened to; addresses of their prefixes then say nothing of what is on the link.
+pub(crate) const HAS_SLAAC: bool = cfg!(feature = "iface-slaac");
 /// Whether packets can wait for a neighbour or for the device.
 pub(crate) const HAS_QUEUE: bool = cfg!(feature = "iface-queue");
 
@@ -130,6 +132,36 @@ pub(crate) const DHCP_DECLINE_WAIT: Duration = Duration::from_secs(10);
 /// DHCP: the least time in s that a server may have us do without IPv4 (RFC 8925 §3.4).
 #[cfg(feature = "iface-dhcp")]
 pub(crate) const DHCP_MIN_IPV6_ONLY: u64 = 300;
+/// Addresses that are made of prefixes that routers advertise.
+#[cfg(feature = "iface-slaac")]
+pub(crate) const SLAAC_ADDRESSES: usize = if HAS_FAST_PATHS { 5 } else { 3 };
+/// Default routers that are remembered.
+#[cfg(feature = "iface-slaac")]
+pub(crate) const DEFAULT_ROUTERS: usize = 4;
+/// Other routes that routers advertise, prefixes of the link included.
+#[cfg(feature = "iface-slaac")]
+pub(crate) const LEARNED_ROUTES: usize = if HAS_FAST_PATHS { 16 } else { 6 };
+/// Name servers that are remembered; RFC 8106 §5.3.1 asks for three.
+#[cfg(feature = "iface-slaac")]
+pub(crate) const NAME_SERVERS: usize = 4;
+/// Search domains that are remembered, and octets of the longest, as labels.
+#[cfg(feature = "iface-slaac")]
+pub(crate) const SEARCH_NAMES: usize = 3;
+#[cfg(feature = "iface-slaac")]
+pub(crate) const SEARCH_NAME_LEN: usize = if HAS_FAST_PATHS { 255 } else { 64 };
+/// How often another identifier is tried after a duplicate (RFC 7217 §7).
+#[cfg(feature = "iface-slaac")]
+pub(crate) const STABLE_ID_RETRIES: u8 = 3;
+/// Ticks between the first two router solicitations, and at most (RFC 7559 §2).
+#[cfg(feature = "iface-slaac")]
+pub(crate) const ROUTER_SOLICITATION_INTERVAL: u32 = 4 * TICKS_PER_SEC;
+#[cfg(feature = "iface-slaac")]
+pub(crate) const ROUTER_SOLICITATION_MAX: u32 = 3_600 * TICKS_PER_SEC;
+/// What routers may set, in ms; other values, with which a neighbour would be asked for all the time or never, are ignored.
+#[cfg(feature = "iface-slaac")]
+pub(crate) const RETRANS_TIMES: core::ops::RangeInclusive<u32> = 100..=30_000;
+#[cfg(feature = "iface-slaac")]
+pub(crate) const REACHABLE_TIMES: core::ops::RangeInclusive<u32> = 1_000..=3_600_000;
 /// Solicitations before a neighbour is given up (RFC 4861 §10).
 pub(crate) const NEIGHBOR_SOLICITATIONS: u8 = 3;
 

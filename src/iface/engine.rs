@@ -186,7 +186,7 @@ pub(crate) fn context(keys: &crate::rand::Keys, now: Instant, ip_mtu: usize) -> 
     }
 }
 
-/// When something has to happen next, but for what the devices want.
+/// When something has to happen next, but for what the devices want, and what interfaces want to find out of their links.
 pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>) -> Option<Instant> {
     let (now, ticks) = (links.now, links.out.now);
     if sockets.have_groups_changed() || sockets.has_resets() {
@@ -204,7 +204,6 @@ pub(crate) fn poll_at(links: &mut Links<'_, '_, '_>, sockets: &mut SocketSet<'_>
         if iface.link.up {
             at = Ticks::earlier(at, iface.groups.poll_at(ticks));
         }
-        at = Ticks::earlier(at, iface.autoconf.poll_at(ticks));
         at = Ticks::earlier(at, iface.fragments.poll_at(ticks));
         if iface.is_blocked() {
             at = Ticks::earlier(at, Some(ticks.after(config::PORT_RETRY)));

@@ -29,6 +29,11 @@ pub struct Address {
 }
 
 impl Address {
+    /// Where the host part begins: of an address that a router's prefix has led to, half way (RFC 4862 §5.5.3).
+    fn host_part_at(&self) -> u8 {
+        if config::HAS_SLAAC && self.prefix_len == 128 { 64 } else { self.prefix_len }
+    }
+
     fn cidr(&self) -> Option<IpCidr> {
         IpCidr::try_new(self.addr.into(), self.prefix_len)
     }
@@ -496,6 +501,7 @@ impl<'a> Interface<'a> {
         }
         let mut best = None;
         let mut best_rank = 0;
+        let has_deprecated = self.autoconf.has_deprecated();
         // RFC 3927 §2.6.2: an address of one's own choice means nothing beyond the link.
         let is_beyond = config::HAS_AUTOIP && dst.is_v4() && dst.is_unicast() && !dst.is_link_local();
         let can_reach = |own: &Address| !is_beyond || !own.addr.is_link_local();
@@ -503,8 +509,9 @@ impl<'a> Interface<'a> {
             let same_scope = u16::from(own.addr.is_link_local() == is_link_scope(dst));
             // RFC 6724 §2.2: the host part counts only where it is all the same.
             let common = own.addr.common_prefix(dst);
-            let common = if own.addr == *dst { common } else { common.min(own.prefix_len) };
-            let is_fresh = u16::from(own.addr == *dst || !self.autoconf.is_deprecated(&own.addr));
+            let common = if own.addr == *dst { common } else { common.min(own.host_part_at()) };
+            let is_old = has_deprecated && own.addr != *dst && self.autoconf.is_deprecated(&own.addr);
+            let is_fresh = u16::from(!is_old);
             let rank = (same_scope << 9 | is_fresh << 8 | u16::from(common)) + 1;
             if rank > best_rank {
                 (best, best_rank) = (Some(&own.addr), rank);

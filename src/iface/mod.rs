@@ -167,6 +167,8 @@ pub use crate::storage::SocketHandle;
 pub use autoconf::AutoIpMode;
 #[cfg(feature = "iface-dad")]
 pub use autoconf::{AddressInfo, AddressOrigin, AddressState};
+#[cfg(feature = "iface-slaac")]
+pub use autoconf::{Advertised, InterfaceId, SlaacConfig};
 #[cfg(feature = "iface-dhcp")]
 pub use autoconf::{DhcpConfig, DhcpState, Lease as DhcpLease};
 pub use engine::{Budget, Progress};

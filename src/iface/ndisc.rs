@@ -1,7 +1,7 @@
 //! Neighbor Discovery (RFC 4861): solicitations for our addresses are answered, advertisements are
 //! learned from.
 //!
-//! Not here yet: routers and their advertisements. Addresses that are still being checked are
+//! What routers advertise goes on to `autoconf`. Addresses that are still being checked are
 //! the business of `autoconf`, which hears of what is said about them.
 
 use super::cutting::Cutting;
@@ -18,6 +18,8 @@ pub(crate) use on_ethernet::announce;
 pub(crate) use on_ethernet::probe;
 #[cfg(all(feature = "iface-forward", feature = "proto-ipv6", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::redirect;
+#[cfg(feature = "iface-slaac")]
+pub(crate) use on_ethernet::solicit_routers;
 #[cfg(all(feature = "proto-ipv6", feature = "medium-ethernet"))]
 pub(crate) use on_ethernet::{process, solicit};
 
@@ -63,6 +65,8 @@ pub(crate) fn announce(_iface: &mut Interface<'_>, _out: &mut Out<'_>, _own: &[u
 mod on_ethernet {
     use super::*;
     use crate::iface::arp::learn;
+    #[cfg(feature = "iface-slaac")]
+    use crate::iface::autoconf::Advert;
     use crate::iface::icmp::{self, Message};
     #[cfg(feature = "iface-forward")]
     use crate::iface::links::Links;
@@ -107,9 +111,63 @@ mod on_ethernet {
             Ok(ndisc::Message::Redirect { target, dest, lladdr, .. }) => {
                 ingress.redirected_v6(received, target, dest, lladdr.copied())
             }
-            Ok(_) => Ok(()),
+            Ok(message) => routed(ingress, received, &message),
             Err(_) => Err(DropReason::BadNeighborMessage),
         }
+    }
+
+    /// What routers say.
+    #[cfg(not(feature = "iface-slaac"))]
+    fn routed(
+        _ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+        _received: &Received<'_>,
+        _message: &ndisc::Message<'_>,
+    ) -> Taken {
+        Ok(())
+    }
+
+    /// What routers say: advertisements.
+    #[cfg(feature = "iface-slaac")]
+    fn routed(
+        ingress: &mut Ingress<'_, '_, '_, '_, '_>,
+        received: &Received<'_>,
+        message: &ndisc::Message<'_>,
+    ) -> Taken {
+        let ndisc::Message::RouterAdvert {
+            hop_limit,
+            flags,
+            router_lifetime,
+            reachable_time,
+            retrans_time,
+            lladdr,
+            options,
+        } = *message
+        else {
+            return Ok(());
+        };
+        let Some(router) = received.src.as_v6().copied() else { return Ok(()) };
+        if let Some(hardware) = lladdr.filter(|hardware| hardware[0] & 1 == 0) {
+            let evidence = Evidence { solicited: false, override_: true, create: true };
+            learn(ingress.links, ingress.sockets, &received.src, hardware, evidence);
+        }
+        ingress.links.others.forget_way();
+        let now = ingress.links.now;
+        let lifetime = router_lifetime;
+        let advert = Advert { router, hop_limit, flags, lifetime, reachable_time, retrans_time, options };
+        ingress.links.iface.hear_router(now, &ingress.sockets.keys, &advert);
+        Ok(())
+    }
+
+    /// Asks for routers (RFC 4861 §4.1): with our hardware address if we have an address to be answered at.
+    #[cfg(feature = "iface-slaac")]
+    pub(crate) fn solicit_routers(iface: &mut Interface<'_>, out: &mut Out<'_>, own: Option<Addr>) -> bool {
+        const ROUTER_SOLICITATION: u8 = 133;
+        const ALL_ROUTERS: Addr = Addr::v6([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+        let message = Message { kind: ROUTER_SOLICITATION, code: 0, word: 0 };
+        let [a, b, c, d, e, f] = iface.hardware;
+        let option = [1, 1, a, b, c, d, e, f];
+        let options = if own.is_some() { &option[..] } else { &[] };
+        send(iface, out, own.unwrap_or(Addr::v6([0; 16])), ALL_ROUTERS, &message, options)
     }
 
     /// RFC 4861 §7.2.3 and §7.2.4.
@@ -281,7 +339,7 @@ mod on_ethernet {
         src: Addr,
         dst: Addr,
         message: &Message,
-        body: &[u8; 24],
+        body: &[u8],
     ) -> bool {
         let len = icmp::HEADER_LEN + body.len();
         let protocol = IpProtocol::ICMPV6;

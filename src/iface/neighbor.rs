@@ -103,7 +103,41 @@ pub(crate) enum Action {
     Fail(usize),
 }
 
+/// Times that a router can set for its link, in ticks (RFC 4861 §6.3.2).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NeighborTimes {
+    /// How long a neighbour counts as reachable that has answered.
+    pub(crate) reachable: u32,
+    /// Between two solicitations.
+    pub(crate) retransmit: u32,
+}
+
+impl NeighborTimes {
+    pub(crate) const DEFAULT: NeighborTimes =
+        NeighborTimes { reachable: config::NEIGHBOR_REACHABLE, retransmit: config::NEIGHBOR_RETRANSMIT };
+}
+
+#[cfg(feature = "iface-slaac")]
+impl NeighborCache<'_> {
+    pub(crate) fn times(&self) -> NeighborTimes {
+        self.times
+    }
+
+    pub(crate) fn set_times(&mut self, times: NeighborTimes) {
+        self.times = times;
+    }
+}
+
+#[cfg(not(feature = "iface-slaac"))]
+impl NeighborCache<'_> {
+    pub(crate) fn times(&self) -> NeighborTimes {
+        NeighborTimes::DEFAULT
+    }
+}
+
 pub(crate) struct NeighborCache<'a> {
+    #[cfg(feature = "iface-slaac")]
+    times: NeighborTimes,
     entries: ManagedSlice<'a, Neighbor>,
     /// Where the last lookup hit: a burst goes to one neighbour.
     last: usize,
@@ -113,7 +147,13 @@ pub(crate) struct NeighborCache<'a> {
 
 impl<'a> NeighborCache<'a> {
     pub(crate) fn new(entries: ManagedSlice<'a, Neighbor>) -> NeighborCache<'a> {
-        NeighborCache { entries, last: 0, due: None }
+        NeighborCache {
+            #[cfg(feature = "iface-slaac")]
+            times: NeighborTimes::DEFAULT,
+            entries,
+            last: 0,
+            due: None,
+        }
     }
 
     fn find(&mut self, addr: &Addr) -> Option<usize> {
@@ -240,6 +280,7 @@ impl<'a> NeighborCache<'a> {
         evidence: Evidence,
         now: Ticks,
     ) -> Option<usize> {
+        let reachable = self.times().reachable;
         let index = match self.find(addr) {
             Some(index) => index,
             None if evidence.create => self.claim(addr, now, State::Stale)?,
@@ -261,7 +302,7 @@ impl<'a> NeighborCache<'a> {
             entry.hardware = *hardware;
         }
         if !config::HAS_NUD || (evidence.solicited && !is_doubt) {
-            entry.enter(State::Reachable, now.after(config::NEIGHBOR_REACHABLE));
+            entry.enter(State::Reachable, now.after(reachable));
         } else if changed || was_waited_for {
             entry.enter(State::Stale, now);
         }
@@ -311,6 +352,7 @@ impl<'a> NeighborCache<'a> {
     fn due_action(&mut self, now: Ticks) -> Option<Action> {
         let is_due = |entry: &Neighbor| entry.is_timed() && entry.due.is_due(now);
         let index = self.entries.iter().position(is_due)?;
+        let retransmit = self.times().retransmit;
         let entry = self.entries.get_mut(index)?;
         if config::HAS_NUD && entry.state == State::Delay {
             entry.enter(State::Probe, now);
@@ -319,7 +361,7 @@ impl<'a> NeighborCache<'a> {
             return Some(Action::Fail(index));
         }
         entry.tries += 1;
-        entry.due = now.after(config::NEIGHBOR_RETRANSMIT);
+        entry.due = now.after(retransmit);
         let to = if config::HAS_NUD && entry.state == State::Probe { entry.hardware } else { EVERYBODY };
         Some(Action::Solicit { addr: entry.addr, to })
     }

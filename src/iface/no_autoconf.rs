@@ -4,7 +4,7 @@ use super::interface::Interface;
 use super::links::Links;
 use crate::rand::Keys;
 use crate::stats::DropReason;
-use crate::time::Ticks;
+use crate::time::{Instant, Ticks};
 use crate::wire::Addr;
 
 pub(crate) struct Autoconf;
@@ -20,8 +20,18 @@ impl Autoconf {
     }
 
     #[inline]
-    pub(crate) fn poll_at(&self, _now: Ticks) -> Option<Ticks> {
-        None
+    pub(crate) fn is_idle(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    pub(crate) fn earlier(&self, at: Option<Instant>, _now: Instant) -> Option<Instant> {
+        at
+    }
+
+    #[inline]
+    pub(crate) fn has_deprecated(&self) -> bool {
+        false
     }
 
     #[inline]

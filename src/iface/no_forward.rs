@@ -42,7 +42,7 @@ pub(crate) fn give_up(links: &mut Links<'_, '_, '_>, port: usize, neighbor: usiz
     lost.unwrap_or(0) // there is no such port, nor anything that waits there
 }
 
-#[cfg(feature = "iface-redirects")]
+#[cfg(any(feature = "iface-redirects", feature = "iface-slaac"))]
 impl super::interface::Interface<'_> {
     #[inline]
     pub(crate) fn is_router(&self) -> bool {

@@ -182,7 +182,8 @@ impl Interface<'_> {
     ///
     /// It may be too early by a wake for each deadline that was put off since it was set.
     pub fn poll_at(&mut self, now: Instant, sockets: &mut SocketSet<'_>) -> Option<Instant> {
-        engine::poll_at(&mut self.links(now, &mut NoSlot, &mut NoHandler), sockets)
+        let at = engine::poll_at(&mut self.links(now, &mut NoSlot, &mut NoHandler), sockets);
+        if self.autoconf.is_idle() { at } else { self.autoconf.earlier(at, now) }
     }
 
     /// How long to wait until then.

@@ -19,6 +19,9 @@ pub struct Route {
     metric: u16,
     gateway: Option<Addr>,
     expires_at: Option<Instant>,
+    /// A router has said it, not the application.
+    #[cfg(feature = "iface-slaac")]
+    is_learned: bool,
     /// Until when another to the same network is better, for the gateway did not answer.
     #[cfg(feature = "iface-nud")]
     avoided_until: Option<Instant>,
@@ -33,6 +36,8 @@ impl Route {
             metric: 0,
             gateway: gateway.map(Addr::try_from).transpose()?,
             expires_at: None,
+            #[cfg(feature = "iface-slaac")]
+            is_learned: false,
             #[cfg(feature = "iface-nud")]
             avoided_until: None,
         })
@@ -189,6 +194,78 @@ impl<'a> Routes<'a> {
             best = Match::or_better(best, found);
         }
         best
+    }
+}
+
+/// Routes that routers advertise.
+#[cfg(feature = "iface-slaac")]
+impl Routes<'_> {
+    fn learned(&self) -> impl Iterator<Item = &Route> {
+        self.entries.iter().flatten().filter(|route| route.is_learned)
+    }
+
+    /// Takes a route that a router advertises, within the quota. What the application has set stays; a default route takes
+    /// the place of one that is preferred less.
+    pub(crate) fn learn(&mut self, route: Route, now: Instant) {
+        self.expire_learned(now);
+        let route = Route { is_learned: true, ..route };
+        let known = self.entries.iter_mut().flatten().find(|entry| entry.goes_to(&route));
+        if let Some(known) = known {
+            if known.is_learned {
+                #[cfg(feature = "iface-nud")]
+                let route = Route { avoided_until: known.avoided_until, ..route };
+                *known = route;
+            }
+            return;
+        }
+        let is_default = route.prefix_len == 0;
+        let of_kind = |entry: &Route| (entry.prefix_len == 0) == is_default;
+        let limit = if is_default { config::DEFAULT_ROUTERS } else { config::LEARNED_ROUTES };
+        if self.learned().filter(|entry| of_kind(entry)).count() < limit {
+            // Without room it is let go: the router says it again.
+            let _ = self.add(route);
+            return;
+        }
+        let worst = self.entries.iter_mut().flatten().filter(|entry| entry.is_learned && of_kind(entry));
+        let worst = worst.max_by_key(|entry| entry.metric).filter(|worst| worst.metric > route.metric);
+        if let Some(worst) = worst.filter(|_| is_default) {
+            *worst = route;
+        }
+    }
+
+    /// Forgets a route that a router has advertised.
+    pub(crate) fn unlearn(&mut self, route: &Route) {
+        self.forget_if(|entry| entry.is_learned && entry.goes_to(route));
+    }
+
+    /// Forgets them all.
+    pub(crate) fn forget_learned(&mut self) {
+        self.forget_if(|entry| entry.is_learned);
+    }
+
+    /// Forgets those whose time is over, and says whether there were any.
+    pub(crate) fn expire_learned(&mut self, now: Instant) -> bool {
+        self.forget_if(|entry| entry.is_learned && entry.expires_at.is_some_and(|at| at <= now))
+    }
+
+    fn forget_if(&mut self, is_over: impl Fn(&Route) -> bool) -> bool {
+        let mut had_any = false;
+        for entry in self.entries.iter_mut() {
+            had_any |= entry.take_if(|route| is_over(route)).is_some();
+        }
+        had_any
+    }
+
+    /// When the first of them is over.
+    pub(crate) fn learned_end(&self) -> Option<Instant> {
+        self.learned().filter_map(|route| route.expires_at).min()
+    }
+}
+
+#[cfg(all(feature = "iface-dad", not(feature = "iface-slaac")))]
+impl Routes<'_> {
+    pub(crate) fn learned_end(&self) -> Option<Instant> {
+        None
     }
 }
 

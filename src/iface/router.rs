@@ -242,7 +242,8 @@ impl<'r, 'p, 'a> Router<'r, 'p, 'a> {
         let at = self.ports.iter_mut().filter_map(|port| port.device.as_mut()?.status(now).poll_at).min();
         let mut engine_at = None;
         self.with_links(now, &mut NoHandler, &mut |links| engine_at = engine::poll_at(links, sockets));
-        at.into_iter().chain(engine_at).min()
+        let at = at.into_iter().chain(engine_at).min();
+        self.ports.iter().fold(at, |at, port| port.iface.autoconf.earlier(at, now))
     }
 
     /// Calls `f` with all ports, the first as the current one.

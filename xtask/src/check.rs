@@ -20,6 +20,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("IPv6, ICMP sockets", "medium-ethernet,proto-ipv6,socket-icmp,iface-neighbors"),
     ("IPv4, addresses that are checked", "medium-ethernet,proto-ipv4,iface-dad"),
     ("IPv6, addresses that are checked", "medium-ethernet,proto-ipv6,socket-udp,iface-dad,iface-multicast"),
+    ("IPv6, what routers advertise", "medium-ethernet,proto-ipv6,iface-slaac"),
     ("bare IPv6, addresses that are checked", "medium-ip,proto-ipv6,iface-dad"),
     (
         "IPv4, redirects and sockets tied to an interface",
@@ -87,7 +88,7 @@ const FEATURES: &[(&str, &str)] = &[
         "alloc,medium-ethernet,medium-ip,proto-ipv4,proto-ipv6,tcp-connect,tcp-listen-once,tcp-keep-alive,\
          tcp-user-timeout,tcp-icmp,tcp-linger,tcp-traffic-class,tcp-abort-queue,tcp-send-ref,tcp-burst,tcp-grow,tcp-ecn,tcp-syn-wait,tcp-listen-range,tcp-listener-settings,tcp-sack,tcp-cubic,tcp-timestamps,tcp-hystart,tcp-validation,\
          udp-metadata,socket-udplite,socket-icmp,socket-raw,iface-multicast,iface-forward,iface-loopback,iface-queue,iface-hooks,iface-scale,\
-         iface-ephemeral,iface-fragments,iface-path-mtu,iface-dad,\
+         iface-ephemeral,iface-fragments,iface-path-mtu,iface-dad,iface-slaac,\
          tcp-pmtu,stats-mib,phy-loopback,phy-tracer",
     ),
     ("bare IPv4 router, no queue", "medium-ip,proto-ipv4,iface-forward"),

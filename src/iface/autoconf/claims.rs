@@ -77,6 +77,9 @@ pub(crate) struct Claim {
     salt: u32,
     /// Another has said, not long ago, that it has the address, too.
     pub(super) is_defending: bool,
+    /// How many identifiers before this one were another's (RFC 7217 §5).
+    #[cfg(feature = "iface-slaac")]
+    pub(super) duplicates: u8,
 }
 
 impl Claim {
@@ -91,6 +94,8 @@ impl Claim {
             due: Ticks(0),
             salt: 0,
             is_defending: false,
+            #[cfg(feature = "iface-slaac")]
+            duplicates: 0,
         }
     }
 
@@ -147,6 +152,12 @@ impl Claims {
         self.iter().find(|claim| claim.addr == *addr)
     }
 
+    /// The first address of which it holds.
+    #[cfg(feature = "iface-slaac")]
+    pub(super) fn find(&self, holds: impl Fn(&Claim) -> bool) -> Option<Addr> {
+        self.iter().find(|claim| holds(claim)).map(|claim| claim.addr)
+    }
+
     pub(super) fn get_mut(&mut self, addr: &Addr) -> Option<&mut Claim> {
         self.table.iter_mut().flatten().find(|claim| claim.addr == *addr)
     }
@@ -172,7 +183,6 @@ impl Claims {
         self.has_deprecated
     }
 
-    #[inline(never)]
     pub(super) fn is_deprecated(&self, own: &Addr) -> bool {
         self.get(own).is_some_and(|claim| claim.is_deprecated)
     }
@@ -203,6 +213,20 @@ impl Autoconf {
     pub(super) fn put(&mut self, index: usize, claim: Claim) {
         if let Some(place) = self.claims.table.get_mut(index) {
             *place = Some(claim);
+        }
+    }
+
+    #[cfg(feature = "iface-slaac")]
+    pub(super) fn set_terms(&mut self, addr: &Addr, terms: Terms) {
+        if let Some(claim) = self.claims.get_mut(addr) {
+            claim.terms = terms;
+        }
+    }
+
+    #[cfg(feature = "iface-slaac")]
+    pub(super) fn note_duplicates(&mut self, addr: &Addr, count: u8) {
+        if let Some(claim) = self.claims.get_mut(addr) {
+            claim.duplicates = count;
         }
     }
 
@@ -256,7 +280,7 @@ impl Interface<'_> {
                 last_wait: 2 * TICKS_PER_SEC,
             };
         }
-        let interval = config::NEIGHBOR_RETRANSMIT;
+        let interval = self.neighbors.times().retransmit;
         Plan {
             least_wait: 0,
             wait,
@@ -299,7 +323,7 @@ impl Interface<'_> {
     }
 
     /// A time up to `span`, in ticks.
-    fn some_ticks(&mut self, keys: &Keys, now: Ticks, span: u32) -> u32 {
+    pub(super) fn some_ticks(&mut self, keys: &Keys, now: Ticks, span: u32) -> u32 {
         let chance = self.autoconf.draw(keys, now, &self.hardware) as u32;
         ((u64::from(chance) * u64::from(span)) >> 32) as u32
     }

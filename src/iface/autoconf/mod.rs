@@ -7,17 +7,22 @@
 //! | `autoip` | IPv4 addresses of one's own choice |
 //! | `dhcp` | the DHCP client |
 //! | `claims` | addresses that are checked before they are used, and those that have lifetimes |
+//! | `slaac`, `adverts` | what IPv6 routers advertise |
 //!
 //! [`Interface::addresses`] in memory, which the hot path reads, holds only addresses that may be used. All else that is
 //! known of an address stands here. No sockets are used: messages go out from the chores of a poll and come in from
 //! ingress, and a poll that has nothing to do here makes one comparison.
 
 mod acd;
+#[cfg(feature = "iface-slaac")]
+mod adverts;
 #[cfg_attr(not(feature = "iface-autoip"), path = "no_autoip.rs")]
 mod autoip;
 mod claims;
 #[cfg_attr(not(feature = "iface-dhcp"), path = "no_dhcp.rs")]
 mod dhcp;
+#[cfg_attr(not(feature = "iface-slaac"), path = "no_slaac.rs")]
+mod slaac;
 
 use super::interface::{AddressError, Interface};
 use super::links::{Links, Out};
@@ -26,6 +31,8 @@ use crate::time::{Instant, Ticks};
 use crate::wire::{Addr, FamilyNotBuiltIn, IpAddress, IpCidr};
 
 use acd::Acd;
+#[cfg(feature = "iface-slaac")]
+pub(crate) use adverts::Advert;
 #[cfg(feature = "iface-autoip")]
 use autoip::AutoIp;
 #[cfg(feature = "iface-autoip")]
@@ -35,6 +42,9 @@ use claims::{Claim, Claims, Stage};
 use dhcp::Dhcp;
 #[cfg(feature = "iface-dhcp")]
 pub use dhcp::{DhcpConfig, DhcpState, Lease};
+use slaac::Slaac;
+#[cfg(feature = "iface-slaac")]
+pub use slaac::{Advertised, InterfaceId, SlaacConfig};
 
 /// An own address, as [`Interface::addresses`] shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +111,7 @@ pub(crate) struct Autoconf {
     #[cfg(feature = "iface-autoip")]
     autoip: AutoIp,
     dhcp: Dhcp,
+    slaac: Slaac,
     due: Due,
     /// The application has not asked yet.
     has_changed: bool,
@@ -118,6 +129,7 @@ impl Autoconf {
             #[cfg(feature = "iface-autoip")]
             autoip: AutoIp::new(),
             dhcp: Dhcp::new(),
+            slaac: Slaac::new(),
             due: Due::Never,
             has_changed: false,
             draws: 0,
@@ -134,13 +146,23 @@ impl Autoconf {
         }
     }
 
+    /// Nothing will be due.
     #[inline]
-    pub(crate) fn poll_at(&self, now: Ticks) -> Option<Ticks> {
-        match self.due {
-            Due::Never => None,
-            Due::Now => Some(now),
-            Due::At(at) => Some(at),
-        }
+    pub(crate) fn is_idle(&self) -> bool {
+        self.due == Due::Never
+    }
+
+    /// The earlier of `at` and of when something is due.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn earlier(&self, at: Option<Instant>, now: Instant) -> Option<Instant> {
+        let own = match self.due {
+            Due::Never => return at,
+            Due::Now => now,
+            // The start of a tick that has begun lies before `now`.
+            Due::At(at) => at.to_instant(now).max(now),
+        };
+        Some(at.map_or(own, |at| at.min(own)))
     }
 
     /// Something is to be done with the next poll.
@@ -156,9 +178,11 @@ impl Autoconf {
     }
 
     /// When the next thing is to be done.
-    fn note_due(&mut self, now: Instant, is_up: bool) {
+    fn note_due(&mut self, now: Instant, is_up: bool, heeds_routers: bool, routes_end: Option<Instant>) {
         let ticks = Ticks::from_instant(now);
         let at = Ticks::earlier(self.claims.poll_at(now, is_up), self.dhcp.poll_at(now));
+        let at = Ticks::earlier(at, self.slaac.poll_at(now, heeds_routers));
+        let at = Ticks::earlier(at, routes_end.map(|end| tick_of(end, now)));
         self.due = at.map_or(Due::Never, |at| if at.is_due(ticks) { Due::Now } else { Due::At(at) });
     }
 
@@ -174,9 +198,15 @@ impl Autoconf {
     }
 
     /// Whether an own address is to give way to others as a source (RFC 6724 §5, rule 3).
-    #[inline]
+    #[inline(never)]
     pub(crate) fn is_deprecated(&self, own: &Addr) -> bool {
-        self.claims.has_deprecated() && self.claims.is_deprecated(own)
+        self.claims.is_deprecated(own)
+    }
+
+    /// Whether there is such an address at all.
+    #[inline]
+    pub(crate) fn has_deprecated(&self) -> bool {
+        self.claims.has_deprecated()
     }
 
     /// An address is no longer checked or watched over.
@@ -215,7 +245,10 @@ impl Interface<'_> {
         }
         self.run_dhcp(now, out, keys);
         self.run_autoip();
-        self.autoconf.note_due(now, self.link.up);
+        self.run_slaac(now, out, keys);
+        let routes_end = self.routes_mut().learned_end();
+        let heeds_routers = self.link.up && self.heeds_routers();
+        self.autoconf.note_due(now, self.link.up, heeds_routers, routes_end);
     }
 
     /// The link has come or gone.
@@ -226,6 +259,7 @@ impl Interface<'_> {
             self.suspend_claims();
         }
         self.dhcp_on_link(is_up);
+        self.restart_slaac(is_up);
         self.autoconf.wake();
     }
 

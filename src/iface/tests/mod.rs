@@ -56,6 +56,8 @@ mod raw_ends;
 #[cfg(feature = "iface-redirects")]
 mod redirected;
 mod redirects;
+#[cfg(feature = "iface-slaac")]
+mod slaac;
 mod tcp;
 #[cfg(feature = "tcp-abort-queue")]
 mod tcp_abort;

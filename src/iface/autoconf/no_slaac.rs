@@ -1,0 +1,32 @@
+//! Without `iface-slaac` IPv6 is configured by the application.
+
+use crate::iface::interface::Interface;
+use crate::iface::links::Out;
+use crate::rand::Keys;
+use crate::time::{Instant, Ticks};
+
+pub(super) struct Slaac;
+
+impl Slaac {
+    pub(super) const fn new() -> Slaac {
+        Slaac
+    }
+
+    #[inline]
+    pub(super) fn poll_at(&self, _now: Instant, _is_up: bool) -> Option<Ticks> {
+        None
+    }
+}
+
+impl Interface<'_> {
+    #[inline]
+    pub(super) fn heeds_routers(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn run_slaac(&mut self, _now: Instant, _out: &mut Out<'_>, _keys: &Keys) {}
+
+    #[inline]
+    pub(super) fn restart_slaac(&mut self, _is_up: bool) {}
+}
