@@ -11,7 +11,7 @@
 
 use goldcrest::iface::{
     AddressOrigin, AddressState, AutoIpMode, Config, DhcpConfig, Fragments, Group, Interface,
-    InterfaceStorage, Neighbor, SocketHandle, SocketSet,
+    InterfaceStorage, Neighbor, SlaacConfig, SocketHandle, SocketSet,
 };
 use goldcrest::phy::{Device, HardwareAddress, LinkState, RxMeta};
 use goldcrest::rand::Keys;
@@ -154,7 +154,7 @@ impl World {
     /// Switches one of the machines on or off.
     fn switch(&mut self, which: u8, on: bool) {
         match which & 3 {
-            0 => {}
+            0 => self.iface.set_slaac(on.then(SlaacConfig::default)),
             1 => self.iface.set_dhcp(on.then(|| {
                 let mut config = DhcpConfig::default();
                 config.hostname = Some("fuzz");
@@ -482,6 +482,7 @@ impl World {
             assert!(info.valid_until >= info.preferred_until || info.valid_until.is_none(), "{info:?}");
         }
         assert!(own.iter().all(|own| all.iter().any(|info| info.cidr.address() == *own)));
+        assert!(self.iface.name_servers().count() <= CLAIMS);
         if let Some(at) = self.iface.poll_at(self.now, &mut self.sockets) {
             assert!(at >= self.now, "poll_at in the past");
         }
@@ -545,6 +546,7 @@ impl World {
         for info in self.iface.addresses() {
             assert_eq!(info.origin, AddressOrigin::Static, "{info:?} is left");
         }
+        assert_eq!(self.iface.name_servers().count(), 0);
         assert!(self.iface.dhcp_lease().is_none());
     }
 }
