@@ -113,10 +113,13 @@ impl Interface<'_> {
     /// Between such ports an address of one is ours on all. Only a [`Router`](super::Router) has ports
     /// between which anything could be forwarded; one port alone sends back what its routes say.
     pub fn set_forwarding(&mut self, on: bool) {
-        self.forwarding.on = on;
+        let was_on = core::mem::replace(&mut self.forwarding.on, on);
+        if was_on && !on {
+            self.on_end_of_forwarding();
+        }
     }
 
-    #[cfg(feature = "iface-redirects")]
+    #[cfg(any(feature = "iface-redirects", feature = "iface-slaac"))]
     pub(crate) fn is_router(&self) -> bool {
         self.forwarding.on
     }

@@ -382,21 +382,27 @@ impl<'a> Interface<'a> {
         self.ip_mtu
     }
 
-    /// A server says how large packets may be; `None`: as large as the device takes.
-    #[cfg(feature = "iface-dhcp")]
+    /// Octets of the largest IP packet that the device takes.
+    #[cfg(any(feature = "iface-dhcp", feature = "iface-slaac"))]
+    pub(super) fn device_mtu(&self) -> usize {
+        mtu_of(&self.capabilities, &self.tags)
+    }
+
+    /// Somebody says how large packets may be; `None`: as large as the device takes.
+    #[cfg(any(feature = "iface-dhcp", feature = "iface-slaac"))]
     pub(super) fn lower_mtu(&mut self, mtu: Option<usize>) {
-        let of_device = mtu_of(&self.capabilities, &self.tags);
+        let of_device = self.device_mtu();
         let least = if config::HAS_IPV6 { crate::wire::ipv6::MIN_MTU } else { 576 };
         self.ip_mtu = mtu.map_or(of_device, |mtu| mtu.max(least).min(of_device));
         self.note_whole_len();
     }
 
-    #[cfg(all(feature = "iface-dhcp", feature = "iface-fragments"))]
+    #[cfg(all(any(feature = "iface-dhcp", feature = "iface-slaac"), feature = "iface-fragments"))]
     fn note_whole_len(&mut self) {
         self.whole_len = room_for_looped(&self.packets, self.link_header_len()).min(self.ip_mtu);
     }
 
-    #[cfg(all(feature = "iface-dhcp", not(feature = "iface-fragments")))]
+    #[cfg(all(any(feature = "iface-dhcp", feature = "iface-slaac"), not(feature = "iface-fragments")))]
     fn note_whole_len(&mut self) {}
 
     pub(crate) fn is_ethernet(&self) -> bool {

@@ -59,6 +59,10 @@ impl Autoconf {
 pub(crate) fn act(_links: &mut Links<'_, '_, '_>, _keys: &Keys) {}
 
 impl Interface<'_> {
+    #[cfg(feature = "iface-forward")]
+    #[inline]
+    pub(super) fn on_end_of_forwarding(&mut self) {}
+
     #[inline]
     pub(super) fn reconfigure(&mut self, _is_up: bool) {}
 

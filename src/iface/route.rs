@@ -206,36 +206,43 @@ impl Routes<'_> {
 
     /// Takes a route that a router advertises, within the quota. What the application has set stays; a default route takes
     /// the place of one that is preferred less.
-    pub(crate) fn learn(&mut self, route: Route, now: Instant) {
-        self.expire_learned(now);
+    ///
+    /// Says whether there is anything new to it but its lifetime.
+    pub(crate) fn learn(&mut self, route: Route, now: Instant) -> bool {
+        let had_old = self.expire_learned(now);
         let route = Route { is_learned: true, ..route };
         let known = self.entries.iter_mut().flatten().find(|entry| entry.goes_to(&route));
         if let Some(known) = known {
+            let is_new = known.is_learned && known.metric != route.metric;
             if known.is_learned {
                 #[cfg(feature = "iface-nud")]
                 let route = Route { avoided_until: known.avoided_until, ..route };
                 *known = route;
             }
-            return;
+            return is_new | had_old;
         }
         let is_default = route.prefix_len == 0;
         let of_kind = |entry: &Route| (entry.prefix_len == 0) == is_default;
         let limit = if is_default { config::DEFAULT_ROUTERS } else { config::LEARNED_ROUTES };
         if self.learned().filter(|entry| of_kind(entry)).count() < limit {
             // Without room it is let go: the router says it again.
-            let _ = self.add(route);
-            return;
+            return self.add(route).is_ok() | had_old;
         }
         let worst = self.entries.iter_mut().flatten().filter(|entry| entry.is_learned && of_kind(entry));
         let worst = worst.max_by_key(|entry| entry.metric).filter(|worst| worst.metric > route.metric);
-        if let Some(worst) = worst.filter(|_| is_default) {
-            *worst = route;
-        }
+        let Some(worst) = worst.filter(|_| is_default) else { return had_old };
+        *worst = route;
+        true
     }
 
-    /// Forgets a route that a router has advertised.
-    pub(crate) fn unlearn(&mut self, route: &Route) {
-        self.forget_if(|entry| entry.is_learned && entry.goes_to(route));
+    /// Whether a router is one for all destinations.
+    pub(crate) fn has_learned_default(&self) -> bool {
+        self.learned().any(|route| route.prefix_len == 0)
+    }
+
+    /// Forgets a route that a router has advertised, and says whether there was one.
+    pub(crate) fn unlearn(&mut self, route: &Route) -> bool {
+        self.forget_if(|entry| entry.is_learned && entry.goes_to(route))
     }
 
     /// Forgets them all.

@@ -59,7 +59,8 @@ impl Interface<'_> {
         let lifetime = u32::from(advert.lifetime);
         self.hear_route(now, advert, IpCidr::new(Ipv6Address::UNSPECIFIED.into(), 0), preference, lifetime);
         if advert.lifetime > 0 {
-            self.autoconf.slaac.on_default_router();
+            let has_route = self.routes_mut().has_learned_default();
+            self.autoconf.slaac.on_default_router(has_route);
         }
         for option in advert.options {
             match option {
@@ -75,18 +76,19 @@ impl Interface<'_> {
                 _ => {}
             }
         }
-        self.autoconf.has_changed = true;
         self.autoconf.wake();
     }
 
     /// RFC 4861 §6.3.4: what is not said stays as it is.
     fn hear_parameters(&mut self, now: Instant, keys: &Keys, advert: &Advert<'_>) {
+        let before = self.autoconf.slaac.advertised;
         let advertised = &mut self.autoconf.slaac.advertised;
         advertised.managed = advert.flags.contains(RouterFlags::MANAGED);
         advertised.other = advert.flags.contains(RouterFlags::OTHER);
         if advert.hop_limit > 0 {
             advertised.hop_limit = Some(advert.hop_limit);
         }
+        self.autoconf.has_changed |= *advertised != before;
         let mut times = self.neighbors.times();
         if config::RETRANS_TIMES.contains(&advert.retrans_time) {
             times.retransmit = Duration::from_millis(advert.retrans_time.into()).to_ticks();
@@ -103,10 +105,11 @@ impl Interface<'_> {
 
     /// RFC 4861 §6.3.4: no less than every link has to carry, and no more than this one can.
     fn hear_mtu(&mut self, mtu: u32) {
-        let can_be = (ipv6::MIN_MTU..=self.ip_mtu()).contains(&(mtu as usize));
-        if let Some(mtu) = u16::try_from(mtu).ok().filter(|_| can_be) {
-            self.autoconf.slaac.advertised.mtu = Some(mtu);
-        }
+        let can_be = (ipv6::MIN_MTU..=self.device_mtu()).contains(&(mtu as usize));
+        let Some(mtu) = u16::try_from(mtu).ok().filter(|_| can_be) else { return };
+        let before = self.autoconf.slaac.advertised.mtu.replace(mtu);
+        self.autoconf.has_changed |= before != Some(mtu);
+        self.settle_mtu();
     }
 
     /// A way by the router, or none any more.
@@ -133,11 +136,9 @@ impl Interface<'_> {
         let Ok(route) = Route::new(network, gateway) else { return };
         let route = route.with_metric(metric);
         let route = end_of(now, lifetime).map_or(route, |end| route.with_expiry(end));
-        if lifetime == 0 {
-            self.routes_mut().unlearn(&route);
-        } else {
-            self.routes_mut().learn(route, now);
-        }
+        let routes = self.routes_mut();
+        let is_new = if lifetime == 0 { routes.unlearn(&route) } else { routes.learn(route, now) };
+        self.autoconf.has_changed |= is_new;
     }
 
     /// RFC 4191 §3.1. A default route among them is in place of what the header says.
@@ -208,7 +209,9 @@ impl Interface<'_> {
         let place = servers.iter().position(|entry| entry.is_some_and(|known| known.addr == *addr));
         let place = place.or_else(|| servers.iter().position(Option::is_none).filter(|_| lifetime > 0));
         if let Some(entry) = place.and_then(|index| servers.get_mut(index)) {
+            let was_known = entry.is_some();
             *entry = (lifetime > 0).then(|| Server { addr: *addr, until: end_of(now, lifetime) });
+            self.autoconf.has_changed |= entry.is_some() != was_known;
         }
     }
 
@@ -223,7 +226,9 @@ impl Interface<'_> {
         let place = domains.iter().position(is_same);
         let place = place.or_else(|| domains.iter().position(Option::is_none).filter(|_| lifetime > 0));
         if let Some(entry) = place.and_then(|index| domains.get_mut(index)) {
+            let was_known = entry.is_some();
             *entry = (lifetime > 0).then_some(domain);
+            self.autoconf.has_changed |= entry.is_some() != was_known;
         }
     }
 }

@@ -287,7 +287,20 @@ impl Interface<'_> {
         claims.chain(plain).flatten()
     }
 
+    /// The name servers that are known, as of the last poll: those of router advertisements, then those of the DHCP lease.
+    pub fn name_servers(&self) -> impl Iterator<Item = IpAddress> + '_ {
+        self.advertised_servers().chain(self.lent_servers().map(IpAddress::from))
+    }
+
+    /// Packets are as large as the device takes, and all who say less of the link.
+    #[cfg(any(feature = "iface-dhcp", feature = "iface-slaac"))]
+    fn settle_mtu(&mut self) {
+        let said = [self.autoconf.dhcp.mtu(), self.autoconf.slaac.mtu()];
+        self.lower_mtu(said.into_iter().flatten().min().map(usize::from));
+    }
+
     /// Whether an address, its state or anything else that was learned from the link has changed since this was last asked.
+    /// Lifetimes that are only prolonged are no change.
     pub fn take_configuration_changed(&mut self) -> bool {
         core::mem::take(&mut self.autoconf.has_changed)
     }

@@ -4,6 +4,7 @@ use crate::iface::interface::Interface;
 use crate::iface::links::Out;
 use crate::rand::Keys;
 use crate::time::{Instant, Ticks};
+use crate::wire::IpAddress;
 
 pub(super) struct Dhcp;
 
@@ -14,6 +15,12 @@ impl Dhcp {
 
     #[inline]
     pub(super) fn poll_at(&self, _now: Instant) -> Option<Ticks> {
+        None
+    }
+
+    #[cfg(feature = "iface-slaac")]
+    #[inline]
+    pub(super) fn mtu(&self) -> Option<u16> {
         None
     }
 }
@@ -30,6 +37,11 @@ impl Interface<'_> {
     #[cfg(feature = "iface-autoip")]
     pub(super) fn dhcp_is_in_vain(&self) -> bool {
         true
+    }
+
+    #[inline]
+    pub(super) fn lent_servers(&self) -> impl Iterator<Item = IpAddress> {
+        [].into_iter()
     }
 
     #[inline]

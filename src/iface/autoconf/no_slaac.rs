@@ -4,6 +4,7 @@ use crate::iface::interface::Interface;
 use crate::iface::links::Out;
 use crate::rand::Keys;
 use crate::time::{Instant, Ticks};
+use crate::wire::IpAddress;
 
 pub(super) struct Slaac;
 
@@ -16,6 +17,12 @@ impl Slaac {
     pub(super) fn poll_at(&self, _now: Instant, _is_up: bool) -> Option<Ticks> {
         None
     }
+
+    #[cfg(feature = "iface-dhcp")]
+    #[inline]
+    pub(super) fn mtu(&self) -> Option<u16> {
+        None
+    }
 }
 
 impl Interface<'_> {
@@ -25,7 +32,16 @@ impl Interface<'_> {
     }
 
     #[inline]
+    pub(super) fn advertised_servers(&self) -> impl Iterator<Item = IpAddress> {
+        [].into_iter()
+    }
+
+    #[inline]
     pub(super) fn run_slaac(&mut self, _now: Instant, _out: &mut Out<'_>, _keys: &Keys) {}
+
+    #[cfg(feature = "iface-forward")]
+    #[inline]
+    pub(in crate::iface) fn on_end_of_forwarding(&mut self) {}
 
     #[inline]
     pub(super) fn restart_slaac(&mut self, _is_up: bool) {}

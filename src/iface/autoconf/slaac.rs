@@ -8,13 +8,14 @@
 //! ```text
 //!  link up --random delay--> solicitation --4 s, then twice as long each time (RFC 7559)--> solicitation ...
 //!                                 | advertisement of a default router: no more are sent
+//!                                 | until the last of them is over, or has said that it is none any more
 //! ```
 //!
 //! All that is learned is bounded (`config`), ends with its lifetime or with the link, and none of it takes the place of
 //! something else that still lasts, but for default routers, which give way to those of higher preference: who floods a link
 //! with advertisements gains nothing. What the application has set is never changed.
 //!
-//! Not here: temporary addresses (RFC 8981). The hop limit and the MTU that routers advertise are shown, not used.
+//! Not here: temporary addresses (RFC 8981). The hop limit that routers advertise is shown, not used.
 
 use super::super::neighbor::NeighborTimes;
 use super::adverts;
@@ -92,9 +93,13 @@ pub struct Advertised {
     pub managed: bool,
     /// Other settings are to be had by DHCPv6 (O).
     pub other: bool,
-    /// The hop limit to send with; `None` if no router has said.
+    /// The hop limit to send with; `None` if no router has said. It is only shown: sockets that have not set one send with 64,
+    /// for they put it into what they queue before it is known by which interface that leaves. To use it, give it to the
+    /// sockets' `set_hop_limit`.
     pub hop_limit: Option<u8>,
-    /// Octets of the largest IPv6 packet on the link, between 1,280 and [`Interface::ip_mtu`]; `None` if no router has said.
+    /// Octets of the largest packet on the link, between 1,280 and what the device takes; `None` if no router has said.
+    /// [`Interface::ip_mtu`] is not above it as long as the link is up: what lies between us and the router carries no larger
+    /// packets over IPv4 either.
     pub mtu: Option<u16>,
 }
 
@@ -130,6 +135,10 @@ pub(super) struct Slaac {
     solicit: Solicit,
     /// Ticks between the last solicitation and the next; 0 before the first.
     interval: u32,
+    /// When the last solicitation was sent.
+    asked_at: Option<Instant>,
+    /// There has been a default router.
+    has_router: bool,
     pub(super) servers: [Option<Server>; config::NAME_SERVERS],
     pub(super) domains: [Option<SearchDomain>; config::SEARCH_NAMES],
     pub(super) advertised: Advertised,
@@ -143,6 +152,8 @@ impl Slaac {
             settings: None,
             solicit: Solicit::Done,
             interval: 0,
+            asked_at: None,
+            has_router: false,
             servers: [None; config::NAME_SERVERS],
             domains: [None; config::SEARCH_NAMES],
             advertised: Advertised { managed: false, other: false, hop_limit: None, mtu: None },
@@ -150,8 +161,29 @@ impl Slaac {
         }
     }
 
-    pub(super) fn on_default_router(&mut self) {
+    /// A default router has spoken; its route may have found no room.
+    pub(super) fn on_default_router(&mut self, has_route: bool) {
         self.solicit = Solicit::Done;
+        self.has_router = has_route;
+    }
+
+    #[inline]
+    pub(super) fn mtu(&self) -> Option<u16> {
+        self.advertised.mtu
+    }
+
+    /// Routers are to be asked from the next poll on.
+    fn begin(&mut self) {
+        self.interval = 0;
+        self.solicit = if self.settings.is_some() { Solicit::Begin } else { Solicit::Done };
+    }
+
+    /// Asks anew when there is no default router any more.
+    fn note_routers(&mut self, has_router: bool) {
+        let had_router = core::mem::replace(&mut self.has_router, has_router);
+        if had_router && !has_router && matches!(self.solicit, Solicit::Done) {
+            self.begin();
+        }
     }
 
     /// When something here is due.
@@ -166,6 +198,13 @@ impl Slaac {
         let domains = self.domains.iter().flatten().filter_map(|domain| domain.until);
         let end = servers.chain(domains).min().map(|at| tick_of(at, now));
         Ticks::earlier(solicit, end)
+    }
+
+    /// Ticks until the next solicitation may be sent: who pretends to be a router, and none any more, shall not make us ask
+    /// all the time.
+    fn least_wait(&self, now: Instant) -> u32 {
+        let passed = self.asked_at.map(|at| now.saturating_duration_since(at).to_ticks());
+        passed.map_or(0, |passed| config::ROUTER_SOLICITATION_INTERVAL.saturating_sub(passed))
     }
 
     /// Forgets servers and domains whose time is over, and says whether there were any.
@@ -243,8 +282,8 @@ impl Interface<'_> {
         self.autoconf.slaac.advertised
     }
 
-    /// The name servers that are known, as of the last poll.
-    pub fn name_servers(&self) -> impl Iterator<Item = IpAddress> + '_ {
+    /// The name servers that routers advertise.
+    pub(super) fn advertised_servers(&self) -> impl Iterator<Item = IpAddress> + '_ {
         let servers = self.autoconf.slaac.servers.iter().flatten();
         servers.map(|server| Ipv6Address::from(server.addr).into())
     }
@@ -262,12 +301,17 @@ impl Interface<'_> {
 
     /// Takes a link-local address and begins to ask for routers.
     fn begin_slaac(&mut self) {
-        let slaac = &mut self.autoconf.slaac;
-        slaac.interval = 0;
-        slaac.solicit = if slaac.settings.is_some() { Solicit::Begin } else { Solicit::Done };
-        if slaac.settings.is_some() {
+        self.autoconf.slaac.begin();
+        if self.autoconf.slaac.settings.is_some() {
             self.claim_in(&LINK_LOCAL, 0, Terms::for_ever(AddressOrigin::LinkLocal, 64));
         }
+        self.autoconf.wake();
+    }
+
+    /// RFC 4861 §6.3.7: a router that has become a host asks for others.
+    #[cfg(feature = "iface-forward")]
+    pub(in crate::iface) fn on_end_of_forwarding(&mut self) {
+        self.autoconf.slaac.begin();
         self.autoconf.wake();
     }
 
@@ -311,6 +355,7 @@ impl Interface<'_> {
         self.neighbors.set_times(NeighborTimes::DEFAULT);
         let settings = self.autoconf.slaac.settings;
         self.autoconf.slaac = Slaac { settings, ..Slaac::new() };
+        self.settle_mtu();
         self.autoconf.has_changed = true;
     }
 
@@ -318,6 +363,8 @@ impl Interface<'_> {
     pub(super) fn run_slaac(&mut self, now: Instant, out: &mut Out<'_>, keys: &Keys) {
         let routes_have_changed = self.routes_mut().expire_learned(now);
         self.autoconf.has_changed |= self.autoconf.slaac.expire(now) | routes_have_changed;
+        let has_router = self.routes_mut().has_learned_default();
+        self.autoconf.slaac.note_routers(has_router);
         self.retry_duplicates();
         if !self.link.up || !self.heeds_routers() {
             return;
@@ -326,15 +373,16 @@ impl Interface<'_> {
             Solicit::Begin => {
                 // RFC 4861 §6.3.7: many hosts may have started at once.
                 let delay = self.some_ticks(keys, out.now, TICKS_PER_SEC);
+                let delay = delay.max(self.autoconf.slaac.least_wait(now));
                 self.autoconf.slaac.solicit = Solicit::At(out.now.after(delay));
             }
-            Solicit::At(at) if at.is_due(out.now) => self.solicit_routers(out, keys),
+            Solicit::At(at) if at.is_due(out.now) => self.solicit_routers(now, out, keys),
             _ => {}
         }
     }
 
     /// Asks for routers, and again after RFC 7559 §2: a time that doubles up to an hour, and varies by a tenth.
-    fn solicit_routers(&mut self, out: &mut Out<'_>, keys: &Keys) {
+    fn solicit_routers(&mut self, now: Instant, out: &mut Out<'_>, keys: &Keys) {
         let own = self.own().map(|own| own.addr).find(|own| !own.is_v4() && own.is_link_local());
         ndisc::solicit_routers(self, out, own);
         let last = self.autoconf.slaac.interval;
@@ -345,6 +393,7 @@ impl Interface<'_> {
         let vary = base / 10;
         let interval = base - vary + self.some_ticks(keys, out.now, 2 * vary);
         self.autoconf.slaac.interval = interval;
+        self.autoconf.slaac.asked_at = Some(now);
         self.autoconf.slaac.solicit = Solicit::At(out.now.after(interval));
     }
 

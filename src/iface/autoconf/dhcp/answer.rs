@@ -164,7 +164,8 @@ impl Interface<'_> {
             state.routes = lease.add_routes(self.routes_mut());
         }
         if state.config.use_mtu {
-            self.lower_mtu(lease.mtu().map(usize::from));
+            self.autoconf.dhcp.mtu = lease.mtu();
+            self.settle_mtu();
         }
     }
 

@@ -116,11 +116,18 @@ pub enum DhcpState {
 pub(super) struct Dhcp {
     state: Option<State>,
     lease: Option<Lease>,
+    /// The link's MTU, if the lease has one that is to be used.
+    mtu: Option<u16>,
 }
 
 impl Dhcp {
     pub(super) const fn new() -> Dhcp {
-        Dhcp { state: None, lease: None }
+        Dhcp { state: None, lease: None, mtu: None }
+    }
+
+    #[inline]
+    pub(super) fn mtu(&self) -> Option<u16> {
+        self.mtu
     }
 
     pub(super) fn poll_at(&self, now: Instant) -> Option<Ticks> {
@@ -146,6 +153,11 @@ impl Interface<'_> {
         self.autoconf.dhcp.lease = None;
         self.autoconf.dhcp.state = config.map(State::new);
         self.autoconf.wake();
+    }
+
+    /// The name servers of the lease.
+    pub(super) fn lent_servers(&self) -> impl Iterator<Item = Ipv4Address> + '_ {
+        self.dhcp_lease().into_iter().flat_map(Lease::dns_servers)
     }
 
     /// How far the client is, if there is one.
@@ -225,7 +237,8 @@ impl Interface<'_> {
             self.drop_claim(&Addr::v4(lease.addr().octets()));
         }
         if uses_mtu {
-            self.lower_mtu(None);
+            self.autoconf.dhcp.mtu = None;
+            self.settle_mtu();
         }
         self.autoconf.has_changed = true;
         self.autoconf.dhcp.lease = Some(lease);
