@@ -58,6 +58,8 @@ mod redirected;
 mod redirects;
 #[cfg(feature = "iface-slaac")]
 mod slaac;
+#[cfg(feature = "iface-slaac")]
+mod slaac_changes;
 mod tcp;
 #[cfg(feature = "tcp-abort-queue")]
 mod tcp_abort;

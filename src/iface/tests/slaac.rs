@@ -9,51 +9,51 @@ use crate::time::{Duration, Instant};
 use crate::wire::{Addr, IpAddress, IpCidr, Ipv6Address};
 
 const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-const FOREVER: u32 = u32::MAX;
+pub(super) const FOREVER: u32 = u32::MAX;
 
-fn v6(text: &str) -> [u8; 16] {
+pub(super) fn v6(text: &str) -> [u8; 16] {
     text.parse::<Ipv6Address>().unwrap().octets()
 }
 
-fn router(last: u8) -> [u8; 16] {
+pub(super) fn router(last: u8) -> [u8; 16] {
     [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, last]
 }
 
 /// The header of an advertisement: hop limit, flags, lifetime, reachable time, retransmission timer.
-fn head(hop_limit: u8, flags: u8, lifetime: u16, reachable: u32, retrans: u32) -> Vec<u8> {
+pub(super) fn head(hop_limit: u8, flags: u8, lifetime: u16, reachable: u32, retrans: u32) -> Vec<u8> {
     let mut message = vec![134, 0, 0, 0, hop_limit, flags];
     message.extend(lifetime.to_be_bytes());
     message.extend([reachable.to_be_bytes(), retrans.to_be_bytes()].concat());
     message
 }
 
-fn prefix(text: &str, len: u8, flags: u8, valid: u32, preferred: u32) -> Vec<u8> {
+pub(super) fn prefix(text: &str, len: u8, flags: u8, valid: u32, preferred: u32) -> Vec<u8> {
     let times = [valid.to_be_bytes(), preferred.to_be_bytes(), [0; 4]].concat();
     [&[3, 4, len, flags][..], &times, &v6(text)].concat()
 }
 
-fn route(text: &str, len: u8, flags: u8, lifetime: u32) -> Vec<u8> {
+pub(super) fn route(text: &str, len: u8, flags: u8, lifetime: u32) -> Vec<u8> {
     [&[24, 3, len, flags][..], &lifetime.to_be_bytes(), &v6(text)].concat()
 }
 
-fn server(text: &str, lifetime: u32) -> Vec<u8> {
+pub(super) fn server(text: &str, lifetime: u32) -> Vec<u8> {
     [&[25, 3, 0, 0][..], &lifetime.to_be_bytes(), &v6(text)].concat()
 }
 
-fn domain(name: &[u8], lifetime: u32) -> Vec<u8> {
+pub(super) fn domain(name: &[u8], lifetime: u32) -> Vec<u8> {
     let mut option = [&[31, 0, 0, 0][..], &lifetime.to_be_bytes(), name].concat();
     option.resize(option.len().next_multiple_of(8), 0);
     option[1] = (option.len() / 8) as u8;
     option
 }
 
-fn advert_from(src: [u8; 16], hop_limit: u8, message: Vec<u8>) -> Vec<u8> {
+pub(super) fn advert_from(src: [u8; 16], hop_limit: u8, message: Vec<u8>) -> Vec<u8> {
     let frame = ethernet(0x86dd, &icmp6(src, ALL_NODES, hop_limit, message));
     [&[0x33, 0x33, 0, 0, 0, 1], &frame[6..]].concat()
 }
 
 /// What a router says, in its usual form: a default router for half an hour.
-fn advert(options: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn advert(options: &[Vec<u8>]) -> Vec<u8> {
     advert_from(router(1), 255, [head(64, 0, 1_800, 0, 0), options.concat()].concat())
 }
 
@@ -67,23 +67,23 @@ fn net_with(settings: SlaacConfig) -> Net {
     net
 }
 
-fn net() -> Net {
+pub(super) fn net() -> Net {
     net_with(SlaacConfig::default())
 }
 
 /// The same when its link-local address is in use, and nobody has answered yet.
-fn settled() -> Net {
+pub(super) fn settled() -> Net {
     let mut net = net();
     run_for(&mut net, 3);
     net
 }
 
-fn learned(net: &Net) -> Vec<AddressInfo> {
+pub(super) fn learned(net: &Net) -> Vec<AddressInfo> {
     net.iface.addresses().filter(|info| info.origin == AddressOrigin::RouterAdvertisement).collect()
 }
 
 /// The next hop to a destination.
-fn hop(net: &Net, dst: &str) -> Option<[u8; 16]> {
+pub(super) fn hop(net: &Net, dst: &str) -> Option<[u8; 16]> {
     let dst = Addr::v6(v6(dst));
     net.iface.route(&dst, net.now).and_then(|found| found.next_hop.as_v6().copied())
 }
@@ -92,7 +92,7 @@ fn after(start: Instant, secs: u64) -> Option<Instant> {
     Some(start + Duration::from_secs(secs))
 }
 
-fn solicitations(sent: Vec<(Instant, Vec<u8>)>) -> Vec<(Instant, Vec<u8>)> {
+pub(super) fn solicitations(sent: Vec<(Instant, Vec<u8>)>) -> Vec<(Instant, Vec<u8>)> {
     sent.into_iter().filter(|(_, frame)| frame[12..14] == [0x86, 0xdd] && frame[54] == 133).collect()
 }
 

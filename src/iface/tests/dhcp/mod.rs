@@ -18,7 +18,7 @@ use crate::wire::{IpCidr, Ipv4Address, Ipv4Cidr};
 const SERVER: [u8; 4] = PEER_IP;
 const LENT: [u8; 4] = [10, 0, 0, 77];
 /// A lease of an hour, the mask, the server as router, and a DNS server.
-const TERMS: &[u8] =
+pub(super) const TERMS: &[u8] =
     &[51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 0, 2, 6, 4, 10, 0, 0, 53, 54, 4, 10, 0, 0, 2];
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -185,13 +185,13 @@ fn to_bound(net: &mut Net) {
 }
 
 /// A client with an address, lent on these terms, and when that was asked for.
-fn bound_with(config: DhcpConfig, terms: &[u8]) -> (Net, Instant) {
+pub(super) fn bound_with(config: DhcpConfig, terms: &[u8]) -> (Net, Instant) {
     let mut net = client_with(config);
     let asked_at = to_ack(&mut net, terms).at;
     to_bound(&mut net);
     (net, asked_at)
 }
 
-fn bound() -> (Net, Instant) {
+pub(super) fn bound() -> (Net, Instant) {
     bound_with(DhcpConfig::default(), TERMS)
 }
