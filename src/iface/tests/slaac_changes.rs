@@ -59,8 +59,7 @@ fn packets_of(net: &mut Net, len: usize) -> Vec<usize> {
 #[test]
 fn the_advertised_mtu_bounds_segments_and_datagrams_as_long_as_the_link_is_up() {
     let mut net = settled();
-    let net_prefix = prefix("fd00:1::", 64, 0xc0, FOREVER, FOREVER);
-    say(&mut net, 1_800, &[net_prefix.clone()]);
+    say(&mut net, 1_800, &[prefix("fd00:1::", 64, 0xc0, FOREVER, FOREVER)]);
     run_for(&mut net, 5);
     assert_eq!((mss(&mut net), packets_of(&mut net, 1_400)), (1_440, vec![1_448]));
     for said in [1_400, 1_280, 1_492] {
@@ -271,8 +270,7 @@ fn name_servers_are_those_of_routers_and_then_those_of_the_lease() {
 #[cfg(feature = "iface-dhcp")]
 #[test]
 fn the_mtu_is_the_least_of_all_that_is_said() {
-    let mut config = crate::iface::DhcpConfig::default();
-    config.use_mtu = true;
+    let config = crate::iface::DhcpConfig { use_mtu: true, ..Default::default() };
     let terms = [super::dhcp::TERMS, &[26, 2, 5, 120]].concat();
     let (mut net, _) = super::dhcp::bound_with(config, &terms);
     net.iface.set_slaac(Some(Default::default()));
