@@ -386,13 +386,11 @@ impl World {
             self.old.iter_mut().for_each(|(_, polls)| *polls -= 1);
             self.old.retain(|(_, polls)| *polls > 0);
         }
-        for own in self.own() {
-            self.old.retain(|(old, _)| *old != own);
-            self.old.push((own, WAITS));
-        }
+        self.note_own();
         self.iface.poll(self.now, &mut self.wire, &mut self.sockets);
         let frames = self.wire.take_sent();
         assert!(frames.len() <= 2 * received + MOST, "{} frames for {received}", frames.len());
+        self.note_own();
         let own = self.own();
         for frame in &frames {
             self.look_at(frame, &own);
@@ -401,6 +399,13 @@ impl World {
         let socket = self.sockets.get_mut::<udp::Socket<'_>>(self.socket);
         while socket.recv().is_ok() {}
         frames.len()
+    }
+
+    fn note_own(&mut self) {
+        for own in self.own() {
+            self.old.retain(|(old, _)| *old != own);
+            self.old.push((own, WAITS));
+        }
     }
 
     fn look_at(&mut self, frame: &[u8], own: &[IpAddress]) {
