@@ -248,6 +248,9 @@ mod on_ethernet {
         if iface.hear_advertised(&target) {
             return Ok(());
         }
+        if !flags.contains(NeighborFlags::ROUTER) {
+            iface.hear_host(&target);
+        }
         // Without the option it confirms the address that we know.
         let Some(hardware) = hardware.or_else(|| iface.neighbors.known(&target)) else { return Ok(()) };
         if hardware[0] & 1 != 0 {

@@ -59,6 +59,10 @@ impl Autoconf {
 pub(crate) fn act(_links: &mut Links<'_, '_, '_>, _keys: &Keys) {}
 
 impl Interface<'_> {
+    #[inline]
+    #[cfg_attr(not(all(feature = "proto-ipv6", feature = "medium-ethernet")), allow(dead_code))]
+    pub(crate) fn hear_host(&mut self, _addr: &Addr) {}
+
     #[cfg(feature = "iface-forward")]
     #[inline]
     pub(super) fn on_end_of_forwarding(&mut self) {}

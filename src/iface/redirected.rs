@@ -100,11 +100,16 @@ impl Routes<'_> {
     }
 }
 
+/// As the engine has it, if the family is built in.
+fn addr_of(addr: IpAddress) -> Result<Addr, DropReason> {
+    Addr::try_from(addr).map_err(|_| DropReason::UnknownProtocol)
+}
+
 impl Ingress<'_, '_, '_, '_, '_> {
     /// A redirect over IPv4: `data` quotes the packet that led to it.
     pub(crate) fn redirected_v4(&mut self, received: &Received<'_>, gateway: u32, data: &[u8]) -> Taken {
         let quote = Quote::parse(data, true).filter(|_| received.unicast).ok_or(DropReason::IcmpMismatch)?;
-        let first_hop = Addr::v4(gateway.to_be_bytes());
+        let first_hop = addr_of(IpAddress::Ipv4(gateway.into()))?;
         let iface = &*self.links.iface;
         let is_ours = iface.has_address(&quote.src) && self.has_flow_of(&quote);
         if !is_ours || !iface.is_on_link(&first_hop) || !iface.is_host(&first_hop) {
@@ -121,8 +126,9 @@ impl Ingress<'_, '_, '_, '_, '_> {
         dst: &[u8; 16],
         hardware: Option<Hardware>,
     ) -> Taken {
-        let first_hop = Addr::v6(*first_hop);
-        self.redirected(&received.src, &Addr::v6(*dst), &first_hop)?;
+        let first_hop = addr_of(IpAddress::Ipv6((*first_hop).into()))?;
+        let dst = addr_of(IpAddress::Ipv6((*dst).into()))?;
+        self.redirected(&received.src, &dst, &first_hop)?;
         if let Some(hardware) = hardware.filter(|hardware| hardware[0] & 1 == 0) {
             let evidence = Evidence { solicited: false, override_: true, create: true };
             super::arp::learn(self.links, self.sockets, &first_hop, &hardware, evidence);

@@ -245,6 +245,11 @@ impl Routes<'_> {
         self.forget_if(|entry| entry.is_learned && entry.goes_to(route))
     }
 
+    /// Forgets those by a gateway, and says whether there were any.
+    pub(crate) fn unlearn_by(&mut self, gateway: &Addr) -> bool {
+        self.forget_if(|entry| entry.is_learned && entry.gateway.as_ref() == Some(gateway))
+    }
+
     /// Forgets them all.
     pub(crate) fn forget_learned(&mut self) {
         self.forget_if(|entry| entry.is_learned);

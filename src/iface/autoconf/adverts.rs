@@ -79,6 +79,14 @@ impl Interface<'_> {
         self.autoconf.wake();
     }
 
+    /// RFC 4861 §7.2.5: a neighbour has said that it is no router. If it was one, it is none any longer.
+    pub(crate) fn hear_host(&mut self, addr: &Addr) {
+        if self.routes_mut().unlearn_by(addr) {
+            self.autoconf.has_changed = true;
+            self.autoconf.wake();
+        }
+    }
+
     /// RFC 4861 §6.3.4: what is not said stays as it is.
     fn hear_parameters(&mut self, now: Instant, keys: &Keys, advert: &Advert<'_>) {
         let before = self.autoconf.slaac.advertised;

@@ -289,7 +289,7 @@ impl Interface<'_> {
 
     /// The name servers that are known, as of the last poll: those of router advertisements, then those of the DHCP lease.
     pub fn name_servers(&self) -> impl Iterator<Item = IpAddress> + '_ {
-        self.advertised_servers().chain(self.lent_servers().map(IpAddress::from))
+        self.advertised_servers().chain(self.lent_servers())
     }
 
     /// Packets are as large as the device takes, and all who say less of the link.

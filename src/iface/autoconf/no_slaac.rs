@@ -4,7 +4,7 @@ use crate::iface::interface::Interface;
 use crate::iface::links::Out;
 use crate::rand::Keys;
 use crate::time::{Instant, Ticks};
-use crate::wire::IpAddress;
+use crate::wire::{Addr, IpAddress};
 
 pub(super) struct Slaac;
 
@@ -26,6 +26,10 @@ impl Slaac {
 }
 
 impl Interface<'_> {
+    #[inline]
+    #[cfg_attr(not(all(feature = "proto-ipv6", feature = "medium-ethernet")), allow(dead_code))]
+    pub(in crate::iface) fn hear_host(&mut self, _addr: &Addr) {}
+
     #[inline]
     pub(super) fn heeds_routers(&self) -> bool {
         false

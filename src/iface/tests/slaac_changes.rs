@@ -284,3 +284,22 @@ fn the_mtu_is_the_least_of_all_that_is_said() {
     net.iface.set_slaac(None);
     assert_eq!(net.iface.ip_mtu(), 1_500);
 }
+
+/// Covers: RFC 4861 §7.2.5
+#[test]
+fn a_router_that_says_that_it_is_none_is_one_no_longer() {
+    let far = crate::wire::Addr::v6(v6("2001:db8:9::9"));
+    let has_way = |net: &Net| net.iface.route(&far, net.now).is_some();
+    let lladdr = [&[2, 1][..], &PEER_MAC].concat();
+    let own = v6("fe80::ff:fe00:1");
+    for (flags, who, stays) in [(0xe0, router(1), true), (0x60, router(2), true), (0x60, router(1), false)] {
+        let mut net = settled();
+        say(&mut net, 1_800, &[]);
+        run_for(&mut net, 1);
+        assert!(has_way(&net));
+        net.iface.take_configuration_changed();
+        let message = [&[136, 0, 0, 0, flags, 0, 0, 0][..], &who, &lladdr].concat();
+        net.exchange(ethernet(0x86dd, &icmp6(who, own, 255, message)));
+        assert_eq!((has_way(&net), net.iface.take_configuration_changed()), (stays, !stays));
+    }
+}

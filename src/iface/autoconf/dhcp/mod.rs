@@ -31,7 +31,7 @@ pub use lease::Lease;
 use super::claims::Stage;
 use crate::iface::interface::Interface;
 use crate::time::{Instant, Ticks};
-use crate::wire::{Addr, Ipv4Address};
+use crate::wire::{Addr, IpAddress, Ipv4Address};
 
 /// What a client says of itself, and what it takes.
 #[derive(Debug, Clone, Copy)]
@@ -156,8 +156,8 @@ impl Interface<'_> {
     }
 
     /// The name servers of the lease.
-    pub(super) fn lent_servers(&self) -> impl Iterator<Item = Ipv4Address> + '_ {
-        self.dhcp_lease().into_iter().flat_map(Lease::dns_servers)
+    pub(super) fn lent_servers(&self) -> impl Iterator<Item = IpAddress> + '_ {
+        self.dhcp_lease().into_iter().flat_map(Lease::dns_servers).map(IpAddress::from)
     }
 
     /// How far the client is, if there is one.
