@@ -8,7 +8,7 @@
 //! | `ingress` | a frame's way in; `arp`, `icmp*`, `ndisc`, `udp*`, `tcp` go on from there |
 //! | `forward`, `pass`, `redirect` | what is for others, from port to port |
 //! | `redirected` | better first hops that gateways tell of |
-//! | `autoconf` | addresses that are checked, and what is learned of the link |
+//! | `autoconf`, `dhcp` | addresses that are checked, and what is learned of the link |
 //! | `bridge` | Ethernet frames of others, from port to port |
 //! | `coalesced` | what devices leave undone in frames that go on |
 //! | `fast_open` | connections that begin with data |

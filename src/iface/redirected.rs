@@ -176,7 +176,7 @@ impl Ingress<'_, '_, '_, '_, '_> {
     #[cfg(feature = "socket-tcp")]
     fn has_connection_of(&self, quote: &Quote<'_>) -> bool {
         let Some((local_port, remote_port)) = quote.ports() else { return false };
-        let here = self.links.port() as u8 + 1;
+        let here = (self.links.port() as u8).saturating_add(1);
         [0, here].into_iter().any(|zone| {
             let tuple =
                 crate::socket::Tuple { local: quote.src, remote: quote.dst, local_port, remote_port, zone };

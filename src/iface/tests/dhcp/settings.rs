@@ -164,8 +164,29 @@ fn an_interface_with_an_address_of_its_own_asks_for_the_rest() {
     assert!(net.iface.dhcp_renew() && next(&mut net).kind() == MessageType::INFORM);
     net.iface.set_dhcp(None);
     assert_eq!(net.iface.ip_addrs().count(), 2, "the address is ours");
-    assert!(!net.iface.dhcp_inform(DhcpConfig::default()) || net.iface.dhcp_state().is_some());
+    assert!(net.iface.dhcp_inform(DhcpConfig::default()));
+    assert_eq!(state(&net), DhcpState::Informing);
     assert!(!client().iface.dhcp_inform(DhcpConfig::default()), "from which address?");
+}
+
+#[test]
+fn nothing_is_asked_from_an_address_that_is_gone() {
+    let mut net = Net::ethernet();
+    assert!(net.iface.dhcp_inform(DhcpConfig::default()));
+    assert_eq!(next(&mut net).kind(), MessageType::INFORM);
+    net.iface.remove_address(IpAddress::Ipv4(OUR_IP.into()));
+    assert!(listen(&mut net, secs(300)).is_empty());
+    assert_eq!(state(&net), DhcpState::Released);
+    // One that was lent is asked for anew, as from the beginning.
+    let (mut net, _) = bound();
+    net.iface.remove_address(IpAddress::Ipv4(LENT.into()));
+    let first = next(&mut net);
+    assert_eq!((first.kind(), first.src), (MessageType::DISCOVER, [0; 4]));
+    // Nor is one given back that is gone.
+    let (mut net, _) = bound();
+    net.iface.remove_address(IpAddress::Ipv4(LENT.into()));
+    net.iface.dhcp_release();
+    assert!(listen(&mut net, secs(10)).is_empty());
 }
 
 #[test]
