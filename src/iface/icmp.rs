@@ -1,10 +1,10 @@
 //! What ICMP has in common in both families: a type, a code, a word and data.
 
-use super::cutting::Cutting;
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::Links;
 use super::output::{Packet, Sent, TrafficClass, header_and_data};
+use super::unusual::Unusual;
 use crate::config;
 use crate::socket::Room;
 use crate::stats::{DropReason, IpCount};
@@ -117,7 +117,7 @@ pub(crate) fn send(
         hop_limit: config::DEFAULT_HOP_LIMIT,
         traffic_class: TrafficClass::default(),
         len: HEADER_LEN + data.len(),
-        cutting: Cutting::default(),
+        unusual: Unusual::default(),
         segment_len: 0,
         room: Room::NONE,
     };

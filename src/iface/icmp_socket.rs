@@ -1,6 +1,5 @@
 //! ICMP sockets in the engine: whom a message is for, and sending (feature `socket-icmp`).
 
-use super::cutting::Cutting;
 use super::egress::Step;
 use super::icmp::{HEADER_LEN, zone_of};
 use super::icmp_error::Quote;
@@ -9,6 +8,7 @@ use super::links::Links;
 use super::output::{Packet, Sent, TrafficClass, header_and_data};
 use super::socket_set::SocketSet;
 use super::udp::Way;
+use super::unusual::Unusual;
 use crate::socket::Room;
 use crate::socket::{Socket, icmp, udp};
 use crate::stats::DropReason;
@@ -141,7 +141,7 @@ fn send(
         hop_limit: peer.meta.hop_limit(hop_limit),
         traffic_class: TrafficClass::default(),
         len: message.len(),
-        cutting: Cutting::default(),
+        unusual: Unusual::default(),
         segment_len: 0,
         room: Room::NONE,
     };

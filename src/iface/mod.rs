@@ -32,7 +32,6 @@ mod autoconf;
 pub mod bridge;
 #[cfg(any(feature = "iface-bridge", feature = "iface-forward"))]
 mod coalesced;
-mod cutting;
 #[cfg_attr(not(feature = "iface-dhcp"), path = "no_dhcp.rs")]
 mod dhcp;
 mod egress;
@@ -159,6 +158,7 @@ mod udp_groups;
 #[cfg(feature = "socket-udp")]
 #[cfg_attr(not(feature = "socket-udplite"), path = "no_udplite.rs")]
 mod udplite;
+mod unusual;
 #[cfg_attr(not(feature = "iface-vlan"), path = "no_vlan.rs")]
 mod vlan;
 

@@ -4,11 +4,11 @@
 //! What routers advertise goes on to `autoconf`. Addresses that are still being checked are
 //! the business of `autoconf`, which hears of what is said about them.
 
-use super::cutting::Cutting;
 use super::ingress::{Ingress, Received, Taken};
 use super::interface::Interface;
 use super::links::Out;
 use super::neighbor::Hardware;
+use super::unusual::Unusual;
 use crate::socket::Room;
 use crate::stats::DropReason;
 
@@ -324,7 +324,7 @@ mod on_ethernet {
             hop_limit: HOP_LIMIT,
             traffic_class: TrafficClass::default(),
             len: message.buffer_len(),
-            cutting: Cutting::default(),
+            unusual: Unusual::default(),
             segment_len: 0,
             room: Room::NONE,
         };
@@ -354,7 +354,7 @@ mod on_ethernet {
             hop_limit: HOP_LIMIT,
             traffic_class,
             len,
-            cutting: Cutting::default(),
+            unusual: Unusual::default(),
             segment_len: 0,
             room: Room::NONE,
         };

@@ -2,12 +2,12 @@
 //!
 //! Everything that is sent goes through [`Interface::send`]: data, ACKs, resets, ICMP.
 
-use super::cutting::Cutting;
 use super::handler::Hooks;
 use super::interface::Interface;
 use super::links::Out;
 use super::neighbor::{EVERYBODY, Hardware, Resolution};
 use super::options::sealed;
+use super::unusual::Unusual;
 use super::vlan::VlanTags;
 use crate::config;
 use crate::phy::{TxChecksum, TxMeta, TxSlot};
@@ -26,7 +26,7 @@ pub(crate) struct Packet {
     pub(crate) protocol: IpProtocol,
     pub(crate) hop_limit: u8,
     pub(crate) traffic_class: TrafficClass,
-    pub(crate) cutting: Cutting,
+    pub(crate) unusual: Unusual,
     /// Octets after the IP header.
     pub(crate) len: usize,
     /// The device cuts it into segments with this many octets of payload; 0: it doesn't.
@@ -378,7 +378,7 @@ impl Interface<'_> {
             return self.never(packet.dst.is_v4(), DropReason::TooBig);
         }
         let (checksum_at, offload) = match packet.protocol {
-            IpProtocol::UDP if packet.cutting.is_unsummed() => (6, TxChecksum::empty()),
+            IpProtocol::UDP if packet.unusual.is_unsummed() => (6, TxChecksum::empty()),
             protocol => checksum_of(protocol),
         };
         let offloaded = self.capabilities.tx_checksum.intersects(offload);
@@ -586,7 +586,7 @@ pub(crate) fn write_ip<'f>(ip: &'f mut [u8], packet: &Packet, ident: u16, sum: b
         let (header, payload) = ip.split_first_chunk_mut()?;
         let mut repr = ipv4::Repr::new(src.into(), dst.into(), protocol, payload.len() as u16, hop_limit);
         // Only where the path's MTU is watched; else routers may cut what does not fit.
-        repr.dont_fragment = packet.cutting.is_forbidden();
+        repr.dont_fragment = packet.unusual.is_forbidden();
         repr.ident = ident;
         repr.traffic_class = packet.traffic_class.octet();
         repr.emit_header(header, sum);
@@ -611,7 +611,7 @@ fn write_checksum(payload: &mut [u8], packet: &Packet, at: usize, sum: Sum, offl
     }
     let value = match (offloaded, packet.protocol) {
         (true, _) => total.partial(),
-        (false, IpProtocol::UDP) if packet.cutting.is_unsummed() => [0; 2],
+        (false, IpProtocol::UDP) if packet.unusual.is_unsummed() => [0; 2],
         (false, IpProtocol::UDP) => total.finish_udp(),
         (false, IpProtocol::UDP_LITE) if config::HAS_UDPLITE => total.finish_udp(),
         (false, _) => total.finish(),

@@ -1,6 +1,5 @@
 //! TCP in the engine: segments in and out. `tcp_set` has what concerns the set of sockets.
 
-use super::cutting::Cutting;
 use super::egress::Step;
 use super::engine::context;
 use super::handler::SynVerdict;
@@ -13,6 +12,7 @@ use super::options::{Octets, octets_of};
 use super::output::{Packet, Sent, TrafficClass};
 use super::socket_set::{Flags, SocketSet};
 use super::tcp_set::{listener_in, tcp_in};
+use super::unusual::Unusual;
 use crate::config;
 use crate::phy::TxChecksum;
 use crate::socket::tcp::{self, Burst, Kind, Look, Mark, Pieces, Plan, Segment, Stamp, Verdict};
@@ -328,7 +328,7 @@ impl Turn<'_> {
             self.packet.len = plan.total_len();
             self.packet.segment_len = burst.cut(plan);
             if socket.may_be_cut() {
-                self.packet.cutting = Cutting::forbidden_if(plan.kind == Kind::MtuProbe);
+                self.packet.unusual = Unusual::forbidden_if(plan.kind == Kind::MtuProbe);
             }
             let mut fill = |payload: &mut [u8], sum: bool| socket.emit(plan, sum, payload);
             match iface.send(out, &self.packet, self.next_hop, &mut self.known, &mut fill) {
@@ -368,7 +368,7 @@ fn packet_for(tuple: &Tuple, len: usize, look: Look) -> Packet {
         hop_limit: look.hop_limit,
         traffic_class: TrafficClass::new(look.traffic_class()),
         len,
-        cutting: Cutting::forbidden_if(true),
+        unusual: Unusual::forbidden_if(true),
         segment_len: 0,
         room: Room::NONE,
     }

@@ -1,6 +1,5 @@
 //! UDP in the engine: binding, datagrams in, datagrams out.
 
-use super::cutting::Cutting;
 use super::egress::Step;
 use super::icmp::{zone_at, zone_of};
 use super::ingress::{Ingress, Received, Taken};
@@ -10,6 +9,7 @@ use super::neighbor::Hardware;
 use super::output::{Fill, Packet, Sent, TrafficClass, header_and_data};
 use super::socket_set::{HandleError, SocketSet};
 use super::udplite;
+use super::unusual::Unusual;
 use crate::config;
 use crate::socket::Room;
 use crate::socket::udp::{self, BindError, To};
@@ -373,7 +373,7 @@ fn send(
         hop_limit: peer.meta.hop_limit(hop_limit),
         traffic_class: TrafficClass::new(peer.meta.traffic_class()),
         len,
-        cutting: Cutting::unsummed_if(peer.meta.unsummed()),
+        unusual: Unusual::unsummed_if(peer.meta.unsummed()),
         segment_len: 0,
         room: Room::NONE,
     };

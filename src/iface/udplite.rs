@@ -1,10 +1,10 @@
 //! UDP-Lite in the engine (RFC 3828, feature `socket-udplite`): what differs from UDP.
 
-use super::cutting::Cutting;
 use super::ingress::{Ingress, Received, Taken};
 use super::links::Links;
 use super::output::{Fill, Packet, Sent, TrafficClass};
 use super::udp::{Datagram, Way};
+use super::unusual::Unusual;
 use crate::socket::Room;
 use crate::socket::udp::{Peer, Socket};
 use crate::stats::{Count, DropReason};
@@ -47,7 +47,7 @@ pub(super) fn send(
         hop_limit: peer.meta.hop_limit(socket.hop_limit()),
         traffic_class: TrafficClass::new(peer.meta.traffic_class()),
         len,
-        cutting: Cutting::default(),
+        unusual: Unusual::default(),
         segment_len: 0,
         room: Room::NONE,
     };

@@ -375,7 +375,7 @@ pub(super) fn with_checksum(
     mut header: [u8; DATAGRAM_HEADER_LEN],
     data: &[u8],
 ) -> [u8; DATAGRAM_HEADER_LEN] {
-    if packet.cutting.is_unsummed() {
+    if packet.unusual.is_unsummed() {
         return header;
     }
     let pseudo = match packet.protocol {

@@ -2,10 +2,10 @@
 
 use super::machine::State;
 use crate::config;
-use crate::iface::cutting::Cutting;
 use crate::iface::interface::Interface;
 use crate::iface::links::Out;
 use crate::iface::output::{Packet, TrafficClass, header_and_data};
+use crate::iface::unusual::Unusual;
 use crate::socket::Room;
 use crate::stats::Count;
 use crate::storage::Class;
@@ -178,7 +178,7 @@ impl Interface<'_> {
             protocol: IpProtocol::UDP,
             hop_limit: config::DEFAULT_HOP_LIMIT,
             traffic_class: TrafficClass::default(),
-            cutting: Cutting::default(),
+            unusual: Unusual::default(),
             len,
             segment_len: 0,
             room: Room::NONE,
